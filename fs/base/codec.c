@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* codec.c - digests by OpenSSL, gzip by libdeflate, hexadecimal. */
+#include "codec.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libdeflate.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "memory.h"
+#include "strbuf.h"
+
+#define GZIP_LEVEL   6 /* pub.dev's (spec, section 4) */
+#define PIECE	     ((size_t)64 << 10)
+#define INFLATE_STEP ((size_t)64 << 10) /* first guess of a decoded size */
+#define INFLATE_MOST 1032		/* the most that deflate can expand, per input byte */
+
+struct digest {
+	EVP_MD_CTX *ctx;
+};
+
+static struct digest *digest_of(const EVP_MD *md)
+{
+	struct digest *d = xmalloc(sizeof(*d));
+
+	d->ctx = EVP_MD_CTX_new();
+	if (!d->ctx || !EVP_DigestInit_ex(d->ctx, md, NULL))
+		abort(); /* out of memory, or an OpenSSL without its basic digests */
+	return d;
+}
+
+struct digest *digest_new(void)
+{
+	return digest_of(EVP_sha256());
+}
+
+void digest_add(struct digest *d, const void *bytes, size_t n)
+{
+	if (!EVP_DigestUpdate(d->ctx, bytes, n))
+		abort();
+}
+
+static void finish(struct digest *d, unsigned char *ret)
+{
+	if (!EVP_DigestFinal_ex(d->ctx, ret, NULL))
+		abort();
+	EVP_MD_CTX_free(d->ctx);
+	free(d);
+}
+
+void digest_finish(struct digest *d, unsigned char ret[SHA256_SIZE])
+{
+	finish(d, ret);
+}
+
+void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE])
+{
+	struct digest *d = digest_of(EVP_sha256());
+
+	digest_add(d, bytes, n);
+	digest_finish(d, ret);
+}
+
+void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE])
+{
+	struct digest *d = digest_of(EVP_md5());
+
+	digest_add(d, bytes, n);
+	finish(d, ret);
+}
+
+int digest_body(const struct body *body, unsigned char ret_sha256[SHA256_SIZE],
+		unsigned char ret_md5[MD5_SIZE])
+{
+	struct digest *sha = digest_of(EVP_sha256()), *md = digest_of(EVP_md5());
+	unsigned char sha_bytes[SHA256_SIZE], md_bytes[MD5_SIZE];
+	char *piece = xmalloc(PIECE);
+	uint64_t offset = 0;
+	ssize_t r = 0;
+
+	while (offset < body->size) {
+		r = body_read(body, offset, piece, PIECE);
+		if (r <= 0)
+			break;
+		if (ret_sha256)
+			digest_add(sha, piece, (size_t)r);
+		if (ret_md5)
+			digest_add(md, piece, (size_t)r);
+		offset += (uint64_t)r;
+	}
+	free(piece);
+	finish(sha, sha_bytes);
+	finish(md, md_bytes);
+	if (r < 0 || offset < body->size)
+		return r < 0 ? (int)r : -EIO;
+	if (ret_sha256)
+		memcpy(ret_sha256, sha_bytes, SHA256_SIZE);
+	if (ret_md5)
+		memcpy(ret_md5, md_bytes, MD5_SIZE);
+	return 0;
+}
+
+void hex_encode(const unsigned char *bytes, size_t n, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		ret[2 * i] = digits[bytes[i] >> 4];
+		ret[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	ret[2 * n] = '\0';
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int hex_decode(const char *hex, unsigned char *ret, size_t n)
+{
+	if (strlen(hex) != 2 * n)
+		return -EINVAL;
+	for (size_t i = 0; i < 2 * n; i++)
+		if (hex_digit(hex[i]) < 0)
+			return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+	return 0;
+}
+
+int gzip_encode(const void *bytes, size_t n, struct strbuf *out)
+{
+	struct libdeflate_compressor *c = libdeflate_alloc_compressor(GZIP_LEVEL);
+	size_t bound, done = 0;
+	char *at;
+
+	if (!c)
+		return -E2BIG;
+	bound = libdeflate_gzip_compress_bound(c, n);
+	at = strbuf_reserve(out, bound);
+	if (at)
+		done = libdeflate_gzip_compress(c, bytes, n, at, bound);
+	libdeflate_free_compressor(c);
+	if (!at)
+		return -E2BIG;
+	assert(done); /* the bound was the library's own */
+	strbuf_setlen(out, out->len + done);
+	return 0;
+}
+
+/* What the trailer of a single member says is its length, as a first guess. */
+static size_t decoded_guess(const unsigned char *bytes, size_t n)
+{
+	size_t size = 0;
+
+	if (n >= 18)
+		size = bytes[n - 4] | (size_t)bytes[n - 3] << 8 | (size_t)bytes[n - 2] << 16 |
+		       (size_t)bytes[n - 1] << 24;
+	if (size / INFLATE_MOST > n)
+		size = 0;
+	return size ? size : INFLATE_STEP;
+}
+
+/* One member at the start of bytes; appends. `ret_used`: its length. */
+static int gunzip_member(struct libdeflate_decompressor *d, const unsigned char *bytes, size_t n,
+			 struct strbuf *out, size_t *ret_used)
+{
+	size_t room = decoded_guess(bytes, n), got;
+	enum libdeflate_result result;
+
+	for (;;) {
+		char *at;
+
+		if (room > out->max - out->len)
+			room = out->max - out->len;
+		at = strbuf_reserve(out, room);
+		if (!at)
+			return -E2BIG;
+		result = libdeflate_gzip_decompress_ex(d, bytes, n, at, room, ret_used, &got);
+		if (result == LIBDEFLATE_SUCCESS)
+			break;
+		if (result != LIBDEFLATE_INSUFFICIENT_SPACE)
+			return -EBADMSG;
+		if (room == out->max - out->len)
+			return -E2BIG;
+		room *= 2;
+	}
+	strbuf_setlen(out, out->len + got);
+	return 0;
+}
+
+int gzip_decode(const void *bytes, size_t n, struct strbuf *out)
+{
+	struct libdeflate_decompressor *d;
+	const unsigned char *at = bytes;
+	size_t start = out->len;
+	int r = n ? 0 : -EBADMSG;
+
+	d = libdeflate_alloc_decompressor();
+	if (!d)
+		return -E2BIG;
+	while (!r && n) {
+		size_t used = 0;
+
+		r = gunzip_member(d, at, n, out, &used);
+		at += used;
+		n -= used;
+	}
+	libdeflate_free_decompressor(d);
+	if (r < 0)
+		strbuf_setlen(out, start);
+	return r;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* archive.h - what a package archive says of itself: its pubspec, and whether it is sound. */
+#ifndef PUBFS_ARCHIVE_H
+#define PUBFS_ARCHIVE_H
+
+#include <stddef.h>
+
+#include "compiler.h"
+
+struct body;
+struct strbuf;
+
+#define PUBSPEC_YAML_MAX 131072 /* characters (spec, section 18) */
+
+/*
+ * Reads a gzip'ed tar in pieces and appends the text of the pubspec.yaml at its top (may be
+ * NULL: only look). -EINVAL: not one, cut, a path that leaves the archive or is absolute, a link
+ * that does, an entry that is neither file, folder nor symbolic link, no pubspec or two of them;
+ * `why` has one phrase. -E2BIG: the pubspec is over the maximum of `pubspec`.
+ */
+int archive_pubspec(const struct body *body, struct strbuf *pubspec, struct strbuf *why) MUST_CHECK;
+
+/*
+ * YAML (1.2 core schema, one document, a mapping at the top) into compact JSON: keys in their
+ * order; numbers, booleans and nulls by the core schema's rules; an int keeps its digits, octal
+ * and hexadecimal become decimal. -EINVAL: not YAML, an alias or anchor, a tag of another schema,
+ * a key that is no scalar or stands twice, .inf or .nan, invalid UTF-8, NUL; `why` has one phrase
+ * with the line.
+ */
+int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* codec.h - digests, hexadecimal and gzip, over the libraries that do them. */
+#ifndef PUBFS_CODEC_H
+#define PUBFS_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define SHA256_SIZE 32
+#define MD5_SIZE    16
+
+struct body;
+struct strbuf;
+
+void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE]);
+void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE]);
+
+/* Both digests of a body in one reading, in pieces; either may be NULL. -EIO: it cannot be read. */
+int digest_body(const struct body *body, unsigned char ret_sha256[SHA256_SIZE],
+		unsigned char ret_md5[MD5_SIZE]) MUST_CHECK;
+
+/* A SHA-256 over many pieces. */
+struct digest;
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *bytes, size_t n);
+void digest_finish(struct digest *d, unsigned char ret[SHA256_SIZE]); /* frees d */
+
+/* Lower-case digits; `ret` has room for 2 * n + 1. */
+void hex_encode(const unsigned char *bytes, size_t n, char *ret);
+/* Exactly n bytes out of 2 * n digits of either case and nothing behind them, or -EINVAL. */
+int hex_decode(const char *hex, unsigned char *ret, size_t n) MUST_CHECK;
+
+/* One member, MTIME 0, no name, OS 255, one fixed level: the same input gives the same bytes on
+ * every run and host (spec, section 4). Appends. -E2BIG: `out` is full. */
+int gzip_encode(const void *bytes, size_t n, struct strbuf *out) MUST_CHECK;
+/* All members. Appends. -EBADMSG: not gzip, cut, or its checksum is wrong. -E2BIG: `out` is
+ * full (some cut streams seem to go on without an end, and are told so). */
+int gzip_decode(const void *bytes, size_t n, struct strbuf *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* db.h - the package database: its rows, its changes, and what was exported of them. */
+#ifndef PUBFS_DB_H
+#define PUBFS_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec.h"
+#include "compiler.h"
+#include "package.h"
+
+struct db;
+struct strbuf;
+
+#define DB_SCHEMA_VERSION 1
+
+enum db_mode {
+	DB_OPEN,   /* -ENOENT when it is not there (said); never makes one */
+	DB_CREATE, /* for load and publish: made, with its schema, when it is not there */
+};
+
+/* What one prefix of one store has of one package. All strings owned (export_state_release()). */
+struct export_state {
+	char *change, *renderer; /* NULL: never exported */
+	unsigned char seen[SHA256_SIZE]; /* digest of the objects as they were left */
+	unsigned attempts;	 /* failures since the last success */
+	char *last_error;	 /* NULL: none */
+};
+void export_state_release(struct export_state *state);
+
+/* A package that has or had rows, with what each asked prefix has of it. Borrowed by the callback. */
+struct work {
+	const char *package;
+	const char *change;
+	bool exists;			   /* its row is there */
+	const struct export_state *states; /* one for each prefix asked for, in that order */
+};
+typedef int work_fn(void *ctx, const struct work *work); /* not 0: stops, and is returned */
+
+struct export_record { /* one row to be kept, after an export or its failure */
+	const char *prefix, *package;
+	struct export_state state;
+};
+
+struct db_ops {
+	const char *name;
+	int (*package)(struct db *db, const char *name, struct package *ret);
+	int (*work)(struct db *db, const char *store, const char *const *prefixes, size_t n,
+		    const char *renderer, work_fn *fn, void *ctx);
+	int (*count)(struct db *db, uint64_t *ret_packages);
+	int (*record)(struct db *db, const char *store, const struct export_record *records,
+		      size_t n);
+	int (*changed)(struct db *db, uint64_t *ret);
+	int (*begin)(struct db *db);
+	int (*commit)(struct db *db);
+	void (*rollback)(struct db *db);
+	int (*version)(struct db *db, const char *package, const char *version,
+		       struct package_version *ret);
+	int (*put_version)(struct db *db, const char *package, const struct package_version *v,
+			   bool replace);
+	void (*close)(struct db *db);
+};
+
+/* First member of every implementation. */
+struct db {
+	const struct db_ops *ops;
+	char *url; /* canonical, owned */
+};
+
+/* `sqlite:PATH`. -EINVAL: no such kind of URL; -ENOENT; -EACCES; -EIO: not a database, not ours, or
+ * of another schema version. Every failure has been said, and says what to do. */
+int db_open(const char *url, enum db_mode mode, struct db **ret) MUST_CHECK;
+void db_close(struct db *db);
+/* The whole DDL of "sqlite", for `pubfs schema`. NULL: no such kind. */
+const char *db_schema(const char *kind);
+
+/* Any thread may call these. */
+
+/* One package in one snapshot; an owned copy. -ENOENT: no row, which is never a reason to delete.
+ * -EINVAL: a row that cannot be read, such as a time that is none (said). */
+int db_package(struct db *db, const char *name, struct package *ret) MUST_CHECK;
+
+/*
+ * Calls fn for every package in byte order of the name (rows that are gone, too). With a renderer:
+ * only those whose `change` is not the exported one, or whose renderer is another, in any of the
+ * prefixes; that is one indexed query and nothing else. fn must not call the database.
+ */
+int db_work(struct db *db, const char *store, const char *const *prefixes, size_t n,
+	    const char *renderer, work_fn *fn, void *ctx) MUST_CHECK;
+
+/* How many package rows there are. */
+int db_count(struct db *db, uint64_t *ret_packages) MUST_CHECK;
+
+/* Keeps what was exported, in one transaction. With last_error set, change, renderer and seen of
+ * the row stay as they were and attempts grows by one. */
+int db_record(struct db *db, const char *store, const struct export_record *records, size_t n)
+	MUST_CHECK;
+
+/* A number that moves when any other connection committed something. */
+int db_changed(struct db *db, uint64_t *ret) MUST_CHECK;
+
+/* One writing transaction of this thread, around the calls below. Others wait. */
+int db_begin(struct db *db) MUST_CHECK;
+int db_commit(struct db *db) MUST_CHECK;
+void db_rollback(struct db *db);
+
+/* -ENOENT: no such version. */
+int db_version(struct db *db, const char *package, const char *version,
+	       struct package_version *ret) MUST_CHECK;
+void package_version_release(struct package_version *v);
+
+/* Adds a version, and its package when that is new. 1: added; 0: an equal row was there; 2:
+ * replaced. -EEXIST: another row is there and replace was not said. */
+int db_put_version(struct db *db, const char *package, const struct package_version *v,
+		   bool replace) MUST_CHECK;
+
+#endif

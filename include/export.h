@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* export.h - packages out of the database into the bucket (spec, sections 11 and 20). */
+#ifndef PUBFS_EXPORT_H
+#define PUBFS_EXPORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "compiler.h"
+#include "render.h"
+
+struct db;
+struct publisher;
+struct store;
+
+struct exporter;
+
+struct exporter_options { /* all borrowed for the exporter's life */
+	struct db *db;
+	struct store *store;	/* the bucket's chain, index included */
+	struct store *archives; /* the canonical store's chain, index included */
+	struct publisher *publisher;
+	struct rendering rendering;
+	const char *runtime_version;
+	bool own, latest; /* which prefixes are written */
+	unsigned jobs;
+	int64_t ttl;		   /* microseconds: how old the index may be when a pass begins */
+	bool force;		   /* send everything */
+	bool rebase;		   /* the database was restored: its side is taken */
+	bool allow_mass_change;	   /* an operator's word for this one run */
+	FILE *dry_run;		   /* print the plan here and change nothing; NULL: do it */
+	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
+};
+
+/* Of objects, both prefixes together, unless said otherwise. */
+struct export_counts {
+	uint64_t packages;	/* looked at */
+	uint64_t current;	/* packages that were as they should be, and not read at all */
+	uint64_t written, copied, touched, removed;
+	uint64_t failed;	/* packages */
+	uint64_t left_out;	/* versions that no client could read */
+	uint64_t no_archive;	/* listed versions without a canonical archive */
+	char *no_archive_names[3]; /* the first of them, "P V"; owned */
+	uint64_t garbage;	/* objects that wait for gc */
+};
+void export_counts_release(struct export_counts *counts);
+
+int exporter_new(const struct exporter_options *options, struct exporter **ret) MUST_CHECK;
+void exporter_free(struct exporter *ex);
+
+/*
+ * One pass over all packages, against the index. Failures are per package, said and counted, and
+ * kept in the database. 0: all went well; -EIO: some packages failed, the rest was done;
+ * -ECANCELED: held, nothing was written (an empty or restored database, another base URL; said,
+ * with what to do).
+ */
+int export_all(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
+/* The same for these packages alone. -ENOENT: one is not in the database (said; the rest is done). */
+int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
+	MUST_CHECK;
+/* Only packages whose `change` moved: with nothing to do, one query and no store request. */
+int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
+
+#endif

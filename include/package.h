@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* package.h - the rows of the package database that an export needs (spec, section 2). */
+#ifndef PUBFS_PACKAGE_H
+#define PUBFS_PACKAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Strings are owned; NULL where the database has none. Times are UTC microseconds. */
+struct package_version {
+	char *version;
+	char *pubspec; /* JSON text as stored */
+	size_t pubspec_len;
+	char *archive_sha256; /* hex as stored */
+	int64_t created;
+	bool retracted, moderated, deleted;
+};
+
+struct advisory {
+	char *id;
+	char *osv; /* JSON text as stored */
+	size_t osv_len;
+	int64_t synced;
+};
+
+struct package {
+	char *name;
+	char *change; /* "<n>-<16 hex digits>" */
+	int64_t created, updated;
+	bool moderated, deleted, discontinued, unlisted;
+	char *replaced_by, *latest_version;
+	bool has_latest_advisory;
+	int64_t latest_advisory;
+	struct package_version *versions; /* all rows, invisible ones too; in no order */
+	size_t n_versions;
+	struct advisory *advisories; /* ascending by id, byte order */
+	size_t n_advisories;
+};
+
+void package_init(struct package *pkg);
+void package_release(struct package *pkg);
+
+/* Neither moderated nor deleted. */
+bool package_is_visible(const struct package *pkg);
+bool package_version_is_visible(const struct package_version *v);
+
+#endif

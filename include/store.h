@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* store.h - objects under keys, and the chain of links that every call goes through. */
+#ifndef PUBFS_STORE_H
+#define PUBFS_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec.h"
+#include "compiler.h"
+
+struct body;
+struct store;
+struct strbuf;
+
+#define STORE_ANY    UINT64_MAX /* no condition */
+#define STORE_ABSENT 0		/* only if there is none */
+
+/* All of an object but its bytes. Strings are owned (object_release()); NULL: not set. */
+struct object {
+	char *key;
+	uint64_t generation;	 /* new with every write, never 0, grows */
+	uint64_t metageneration; /* 1 at each write, +1 with every change of metadata */
+	uint64_t size;		 /* stored bytes, after gzip */
+	int64_t created;	 /* microseconds, when this generation was made */
+	int64_t updated;	 /* microseconds, last change, metadata included */
+	unsigned char md5[MD5_SIZE]; /* of the stored bytes */
+	bool has_md5;
+	bool gzip; /* Content-Encoding */
+	char *type, *cache_control, *disposition;
+
+	/* custom keys (spec, section 10) */
+	int64_t validated; /* microseconds; INT64_MIN: missing or unreadable */
+	unsigned char sha256[SHA256_SIZE]; /* of the decoded body */
+	bool has_sha256, has_decoded_size;
+	uint64_t decoded_size;
+	char *runtime_version, *change;
+};
+
+#define NO_TIME INT64_MIN
+
+void object_init(struct object *obj);
+void object_release(struct object *obj);
+void object_copy(struct object *to, const struct object *from); /* `to` is not released first */
+/* True when the headers that a client sees, and the custom keys but `validated`, are the same. */
+bool object_same_headers(const struct object *a, const struct object *b);
+
+enum edit_op { EDIT_WRITE, EDIT_COPY, EDIT_TOUCH, EDIT_REMOVE };
+
+/* One change of the bucket, with the condition it was decided on. */
+struct edit {
+	enum edit_op op;
+	unsigned group;	      /* see store_edit() */
+	struct object object; /* in: key, headers, custom keys (and, for a write, md5 if known);
+			       * out, after success of anything but a removal: as it is now */
+	uint64_t if_generation;
+	const struct body *body; /* EDIT_WRITE: the bytes to be stored, as they are */
+	struct store *from;	 /* EDIT_COPY: from this store, on the server where it can */
+	const char *from_key;
+	uint64_t from_generation;
+	int result; /* out: 0 or a negative errno, see store_edit() */
+};
+
+typedef int object_fn(void *ctx, const struct object *obj); /* anything but 0 ends the list */
+
+/* A link leaves NULL what it does not change; the call then goes to the next one. Outputs are
+ * untouched on failure. The wrappers below document the verbs. */
+struct store_ops {
+	const char *name;
+	int (*stat)(struct store *s, const char *key, struct object *ret);
+	int (*read)(struct store *s, const char *key, uint64_t generation, uint64_t offset,
+		    size_t length, struct strbuf *out);
+	int (*list)(struct store *s, const char *prefix, bool deep, const char *after,
+		    object_fn *fn, void *ctx);
+	int (*edit)(struct store *s, struct edit *edits, size_t n);
+	int (*refresh)(struct store *s, const char *what, int64_t max_age);
+	void (*close)(struct store *s);
+};
+
+/* First member of every implementation. */
+struct store {
+	const struct store_ops *ops;
+	struct store *next; /* NULL: a driver */
+	char *url;	    /* canonical; a driver owns it, a link borrows it from the driver */
+	unsigned batch;	    /* how many packages' edits are worth gathering into one store_edit() */
+};
+
+enum store_mode {
+	STORE_OPEN,   /* -ENOENT when it is not there (said) */
+	STORE_CREATE, /* made when it is not there; its parent folder must be */
+};
+
+/* Opens the driver for `dir:PATH`, or `mem:` (tests). -EINVAL: no such kind of URL; -ENOENT,
+ * -EACCES, -EIO: cannot be used. Every failure has been said. */
+int store_open(const char *url, enum store_mode mode, struct store **ret) MUST_CHECK;
+/* Closes a link and all below it. NULL is fine. */
+void store_close(struct store *s);
+
+/* Any thread may call anything. Calls block. */
+
+/* -ENOENT: no such object. */
+int store_stat(struct store *s, const char *key, struct object *ret) MUST_CHECK;
+
+/* Appends up to `length` stored bytes at `offset` of exactly that generation (STORE_ANY: whatever
+ * is there, but of one generation); short only at the end. -ESTALE: another generation is there;
+ * -ENOENT: none; -EBADMSG: bytes and hash differ; -E2BIG: `out` is full. */
+int store_read(struct store *s, const char *key, uint64_t generation, uint64_t offset,
+	       size_t length, struct strbuf *out) MUST_CHECK;
+
+/*
+ * Calls fn for every object whose key begins with `prefix` and is greater than `after` (NULL:
+ * from the start), in byte order of the key. Not deep: what lies below a further '/' is folded
+ * into one object with generation 0 whose key ends in that '/'; `after` may name such a key too,
+ * and then all below it is passed over. fn must not call the store. Returns what fn returned when
+ * that was not 0.
+ */
+int store_list(struct store *s, const char *prefix, bool deep, const char *after, object_fn *fn,
+	       void *ctx) MUST_CHECK;
+
+/*
+ * Makes changes, each under its own condition; `result` says of each how it went. Changes with
+ * the same group number (they stand together) are made in their order, and after one failed the
+ * rest of its group is not tried (-ECANCELED). Returns 0 when all went well, else the first
+ * failure. When it returns, every change with result 0 is on stable storage.
+ * Results: -ESTALE: another generation is there (or none, or one where STORE_ABSENT was asked);
+ * a removal of what is not there is a success; EDIT_TOUCH of what is not there: -ESTALE.
+ */
+int store_edit(struct store *s, struct edit *edits, size_t n) MUST_CHECK;
+
+/*
+ * Makes sure that what a caching link knows is not older than max_age microseconds (0: ask now):
+ * "" the names at the top, "latest/" all below that prefix, any other text that one object.
+ * A driver knows everything as it is: 0.
+ */
+int store_refresh(struct store *s, const char *what, int64_t max_age) MUST_CHECK;
+
+/* For the makers of edits and links. */
+void edit_release(struct edit *edits, size_t n); /* releases each `object` */
+
+#endif

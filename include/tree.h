@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tree.h - the bucket as a tree of files. fuse_ops.c and the commands are its only users. */
+#ifndef PUBFS_TREE_H
+#define PUBFS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "compiler.h"
+
+struct publisher;
+struct store;
+struct strbuf;
+struct tree;
+struct dir;  /* an open folder: a place in the index, no copy */
+struct file; /* an open file: one generation, or a body being written */
+
+#define TREE_ROOT 1 /* the node id of the root, as FUSE has it */
+
+struct tree_options {
+	struct store *store; /* the chain, index included; borrowed */
+	struct publisher *publisher;
+	int64_t ttl;		     /* microseconds */
+	const char *spool_dir;	     /* for bodies that outgrow memory; borrowed */
+	const char *runtime_version; /* its folder is shown even when empty; NULL: none */
+	bool read_only;
+	int (*status)(void *ctx, struct strbuf *out); /* the text of .pubfs/status; may be NULL */
+	void *ctx;
+};
+
+/* What a front end shows of a file or folder. */
+struct node {
+	uint64_t id;  /* one a (path, generation), never used again; see tree_forget() */
+	uint64_t ino; /* 63 bits of SHA-256 of the path: the same on every host */
+	uint64_t size, generation; /* size: decoded bytes; generation 0: not in the bucket */
+	int64_t mtime, ctime;	   /* microseconds */
+	bool is_dir;
+	mode_t mode; /* permission bits */
+};
+
+/* Who asks, for .pubfs/rejected and the log. */
+struct caller {
+	pid_t pid;
+	uid_t uid;
+};
+
+int tree_new(const struct tree_options *options, struct tree **ret) MUST_CHECK;
+void tree_free(struct tree *t);
+
+/* lookup, create, mkdir and resolve give +1 reference to ret->id; forget takes `count` back. */
+int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
+int tree_resolve(struct tree *t, const char *path, struct node *ret) MUST_CHECK;
+void tree_forget(struct tree *t, uint64_t id, uint64_t count);
+int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret) MUST_CHECK;
+/* The path of a node, for messages. Appends. */
+void tree_path(struct tree *t, uint64_t id, struct strbuf *out);
+
+/* dir_next: 1 and one more entry (with +1 reference), or 0 at the end. `name` lives until the next
+ * call. dir_tell/dir_seek: a cookie for where the next call goes on; 0 is the start. */
+int tree_opendir(struct tree *t, uint64_t id, struct dir **ret) MUST_CHECK;
+int dir_next(struct dir *d, const char **name, struct node *ret) MUST_CHECK;
+uint64_t dir_tell(const struct dir *d);
+void dir_seek(struct dir *d, uint64_t cookie);
+void dir_close(struct dir *d);
+
+/* flags: as in open(2). A superseded node: -ESTALE, look it up again. */
+int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
+int tree_create(struct tree *t, uint64_t dir, const char *name, int flags,
+		const struct caller *who, struct file **ret, struct node *ret_node) MUST_CHECK;
+/* Old bytes, or -EIO; never a mixture. */
+ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
+ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
+int file_truncate(struct file *f, uint64_t size) MUST_CHECK;
+/* Publishes if bytes changed since the open or the last publish. -EINVAL: the gate said no (also
+ * in .pubfs/rejected); -ESTALE: someone wrote first. */
+int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
+bool file_is_writer(const struct file *f);
+void file_close(struct file *f);
+
+int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who) MUST_CHECK;
+int tree_unlink(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
+int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
+int tree_rmdir(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
+
+/* user.pubfs.*; -ENODATA: no such attribute. list: NUL-ended names, one after another. */
+int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *out) MUST_CHECK;
+int tree_listxattr(struct tree *t, uint64_t id, struct strbuf *out) MUST_CHECK;
+
+#endif
