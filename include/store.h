@@ -82,6 +82,8 @@ struct store {
 	const struct store_ops *ops;
 	struct store *next; /* NULL: a driver */
 	char *url;	    /* canonical; a driver owns it, a link borrows it from the driver */
+	char *identity;	    /* another one when the store behind the URL was made anew; owned and
+			     * borrowed like url; NULL: not known */
 	unsigned batch;	    /* how many packages' edits are worth gathering into one store_edit() */
 };
 
