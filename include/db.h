@@ -109,7 +109,6 @@ void db_rollback(struct db *db);
 /* -ENOENT: no such version. */
 int db_version(struct db *db, const char *package, const char *version,
 	       struct package_version *ret) MUST_CHECK;
-void package_version_release(struct package_version *v);
 
 /* Adds a version, and its package when that is new. 1: added; 0: an equal row was there; 2:
  * replaced. -EEXIST: another row is there and replace was not said. */

@@ -40,6 +40,8 @@ struct package {
 
 void package_init(struct package *pkg);
 void package_release(struct package *pkg);
+void package_version_release(struct package_version *v);
+void advisory_release(struct advisory *a);
 
 /* Neither moderated nor deleted. */
 bool package_is_visible(const struct package *pkg);

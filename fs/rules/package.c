@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* package.c - a package as it was read: its memory, and whether the rules call it visible. */
+#include "package.h"
+
+#include <stdlib.h>
+
+void package_init(struct package *pkg)
+{
+	*pkg = (struct package){ 0 };
+}
+
+void package_version_release(struct package_version *v)
+{
+	free(v->version);
+	free(v->pubspec);
+	free(v->archive_sha256);
+	*v = (struct package_version){ 0 };
+}
+
+void advisory_release(struct advisory *a)
+{
+	free(a->id);
+	free(a->osv);
+	*a = (struct advisory){ 0 };
+}
+
+void package_release(struct package *pkg)
+{
+	for (size_t i = 0; i < pkg->n_versions; i++)
+		package_version_release(&pkg->versions[i]);
+	for (size_t i = 0; i < pkg->n_advisories; i++)
+		advisory_release(&pkg->advisories[i]);
+	free(pkg->versions);
+	free(pkg->advisories);
+	free(pkg->name);
+	free(pkg->change);
+	free(pkg->replaced_by);
+	free(pkg->latest_version);
+	package_init(pkg);
+}
+
+bool package_is_visible(const struct package *pkg)
+{
+	return !pkg->moderated && !pkg->deleted;
+}
+
+bool package_version_is_visible(const struct package_version *v)
+{
+	return !v->moderated && !v->deleted;
+}
