@@ -15,17 +15,18 @@ struct strbuf;
 /*
  * Reads a gzip'ed tar in pieces and appends the text of the pubspec.yaml at its top (may be
  * NULL: only look). -EINVAL: not one, cut, a path that leaves the archive or is absolute, a link
- * that does, an entry that is neither file, folder nor symbolic link, no pubspec or two of them;
- * `why` has one phrase. -E2BIG: the pubspec is over the maximum of `pubspec`.
+ * that does, an entry that is neither file, folder nor symbolic link, no pubspec or two of them,
+ * bytes other than zeros behind the last gzip member; `why` has one phrase. -E2BIG: the pubspec is
+ * over the maximum of `pubspec`. -EIO: the body could not be read (said).
  */
 int archive_pubspec(const struct body *body, struct strbuf *pubspec, struct strbuf *why) MUST_CHECK;
 
 /*
  * YAML (1.2 core schema, one document, a mapping at the top) into compact JSON: keys in their
  * order; numbers, booleans and nulls by the core schema's rules; an int keeps its digits, octal
- * and hexadecimal become decimal. -EINVAL: not YAML, an alias or anchor, a tag of another schema,
- * a key that is no scalar or stands twice, .inf or .nan, invalid UTF-8, NUL; `why` has one phrase
- * with the line.
+ * and hexadecimal (up to 64 bits) become decimal; a key is its text. -EINVAL: not YAML, an alias
+ * or anchor, a tag of another schema, a key that is no scalar or stands twice, .inf or .nan,
+ * invalid UTF-8, NUL, deeper than JSON_DEPTH_MAX; `why` has one phrase with the line. -E2BIG.
  */
 int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 
 #include "catalog.h"
 #include "compiler.h"
+#include "json.h"
 #include "package.h"
 
 struct strbuf;
@@ -25,6 +26,7 @@ struct rendering {
  */
 struct release_list {
 	const struct package_version **versions; /* ascending (section 6) */
+	struct json *pubspecs; /* of each of them, parsed */
 	size_t n;
 	size_t latest;	  /* index into versions; n > 0 */
 	size_t n_visible; /* rows that are neither moderated nor deleted */
