@@ -47,41 +47,55 @@ struct caller {
 };
 
 int tree_new(const struct tree_options *options, struct tree **ret) MUST_CHECK;
+/* Closes what is still open; what was written there and never published is named in the log. */
 void tree_free(struct tree *t);
+/* How many bodies the gate has refused. */
+uint64_t tree_refusals(struct tree *t);
 
 /* lookup, create, mkdir and resolve give +1 reference to ret->id; forget takes `count` back. */
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
+/* The same for a whole path; a '/' in front is ignored, one behind asks for a folder. */
 int tree_resolve(struct tree *t, const char *path, struct node *ret) MUST_CHECK;
 void tree_forget(struct tree *t, uint64_t id, uint64_t count);
 int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret) MUST_CHECK;
 /* The path of a node, for messages. Appends. */
 void tree_path(struct tree *t, uint64_t id, struct strbuf *out);
 
-/* dir_next: 1 and one more entry (with +1 reference), or 0 at the end. `name` lives until the next
- * call. dir_tell/dir_seek: a cookie for where the next call goes on; 0 is the start. */
+/* dir_next: 1 and one more entry, or 0 at the end; ret->id is 0, and the size of a document may
+ * still be unknown (0). `name` lives until the next call. dir_hold: the entry that dir_next gave
+ * last, as a lookup would answer it (+1 reference): 1, or 0 when its size costs a request: look
+ * it up where it matters. dir_tell/dir_seek: a cookie for where the next call goes on; 0 is the
+ * start. */
 int tree_opendir(struct tree *t, uint64_t id, struct dir **ret) MUST_CHECK;
 int dir_next(struct dir *d, const char **name, struct node *ret) MUST_CHECK;
+int dir_hold(struct dir *d, struct node *ret) MUST_CHECK;
 uint64_t dir_tell(const struct dir *d);
 void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);
 
-/* flags: as in open(2). A superseded node: -ESTALE, look it up again. */
+/* flags: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of object
+ * that may be written; create: -EINVAL for a name that the export cannot contain. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
 int tree_create(struct tree *t, uint64_t dir, const char *name, int flags,
 		const struct caller *who, struct file **ret, struct node *ret_node) MUST_CHECK;
 /* Old bytes, or -EIO; never a mixture. */
 ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
+/* -ENOSPC, -EFBIG and -EIO stay with the file: it will not be published any more. */
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 int file_truncate(struct file *f, uint64_t size) MUST_CHECK;
 /* Publishes if bytes changed since the open or the last publish. -EINVAL: the gate said no (also
  * in .pubfs/rejected); -ESTALE: someone wrote first. */
 int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
-bool file_is_writer(const struct file *f);
+/* True: what it reads belongs to its node for good, and may be cached with it. */
+bool file_is_cacheable(const struct file *f);
 void file_close(struct file *f);
 
 int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who) MUST_CHECK;
+/* Not there any more when it came to removing: 0. Lost a race: -EBUSY, since the kernel would
+ * repeat -ESTALE by itself, on an object that nobody meant. */
 int tree_unlink(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
 int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
+/* -ENOTEMPTY; -EBUSY: one of the folders that are always there. */
 int tree_rmdir(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
 
 /* user.pubfs.*; -ENODATA: no such attribute. list: NUL-ended names, one after another. */
