@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # what it sets, the tests use
 # lib.sh - the shell tests' own words. A test sources it, and gets an empty folder $T, gone at the end.
 #
 #	PUBFS			the program under test (a full path)

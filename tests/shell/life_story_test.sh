@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The life of a package, step by step: after each, the mounted tree and the tree without a kernel
 # are what tests/golden/NN/ says, under both prefixes, byte for byte.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 golden=$tests/golden
