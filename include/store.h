@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "codec.h"
 #include "compiler.h"
+#include "object.h"
 
 struct body;
 struct store;
@@ -15,35 +15,6 @@ struct strbuf;
 
 #define STORE_ANY    UINT64_MAX /* no condition */
 #define STORE_ABSENT 0		/* only if there is none */
-
-/* All of an object but its bytes. Strings are owned (object_release()); NULL: not set. */
-struct object {
-	char *key;
-	uint64_t generation;	 /* new with every write, never 0, grows */
-	uint64_t metageneration; /* 1 at each write, +1 with every change of metadata */
-	uint64_t size;		 /* stored bytes, after gzip */
-	int64_t created;	 /* microseconds, when this generation was made */
-	int64_t updated;	 /* microseconds, last change, metadata included */
-	unsigned char md5[MD5_SIZE]; /* of the stored bytes */
-	bool has_md5;
-	bool gzip; /* Content-Encoding */
-	char *type, *cache_control, *disposition;
-
-	/* custom keys (spec, section 10) */
-	int64_t validated; /* microseconds; INT64_MIN: missing or unreadable */
-	unsigned char sha256[SHA256_SIZE]; /* of the decoded body */
-	bool has_sha256, has_decoded_size;
-	uint64_t decoded_size;
-	char *runtime_version, *change;
-};
-
-#define NO_TIME INT64_MIN
-
-void object_init(struct object *obj);
-void object_release(struct object *obj);
-void object_copy(struct object *to, const struct object *from); /* `to` is not released first */
-/* True when the headers that a client sees, and the custom keys but `validated`, are the same. */
-bool object_same_headers(const struct object *a, const struct object *b);
 
 enum edit_op { EDIT_WRITE, EDIT_COPY, EDIT_TOUCH, EDIT_REMOVE };
 

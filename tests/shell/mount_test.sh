@@ -15,7 +15,7 @@ m=$T/mnt
 packages=$m/latest/api/packages
 archives=$m/latest/api/archives
 
-sync_all() { "$PUBFS" sync --base-url https://pub.example.com --runtime-version 2026.08.18 "$@"; }
+sync_all() { "$PUBFS" sync --base-url https://pub.example.com --runtime-version 2026.08.18; }
 attribute() { getfattr --only-values -n "user.pubfs.$1" "$2"; }
 generation() { attribute generation "$1"; }
 
