@@ -96,7 +96,9 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
  * rest of its group is not tried (-ECANCELED). Returns 0 when all went well, else the first
  * failure. When it returns, every change with result 0 is on stable storage.
  * Results: -ESTALE: another generation is there (or none, or one where STORE_ABSENT was asked);
- * a removal of what is not there is a success; EDIT_TOUCH of what is not there: -ESTALE.
+ * a removal of what is not there is a success; EDIT_TOUCH of what is not there: -ESTALE. The
+ * source of a copy: -ENOENT none, -ESTALE another generation. -EBADMSG: the bytes are not those
+ * of object.md5.
  */
 int store_edit(struct store *s, struct edit *edits, size_t n) MUST_CHECK;
 

@@ -19,7 +19,7 @@ struct store;
 int index_push(struct store *next, const char *cache_dir, struct store **ret) MUST_CHECK;
 
 /* Faults for tests: the n-th call from now on (1: the next; an edit counts one for each change)
- * fails with -EIO and does nothing. */
+ * fails with `error` and does nothing. A change that its group cancels anyway does not count. */
 int fault_push(struct store *next, struct store **ret) MUST_CHECK;
 void fault_arm(struct store *fault, unsigned n, int error);
 bool fault_fired(const struct store *fault);
