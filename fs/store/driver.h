@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* driver.h - what drivers and links share below store.h. */
+#ifndef PUBFS_STORE_DRIVER_H
+#define PUBFS_STORE_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "store.h"
+
+/* The drivers. `name` is the URL behind its scheme. */
+int mem_open(const char *name, enum store_mode mode, struct store **ret) MUST_CHECK;
+
+/* Makes `s` a link before `next`: it borrows what a link borrows. */
+void link_init(struct store *s, const struct store_ops *ops, struct store *next);
+
+/* 32 random hexadecimal digits, owned by the caller. */
+char *identity_new(void);
+/* Greater than `last`, and not behind the wall clock in microseconds. */
+uint64_t generation_after(uint64_t last);
+
+/* Looks at the source of an EDIT_COPY. -ENOENT: there is none. -ESTALE: another generation.
+ * -EBADMSG: its MD5 is not the one that the edit names (said). */
+int edit_source(const struct edit *e, struct object *ret) MUST_CHECK;
+/* Makes e->object what is there now: these facts of `now`, with the headers that it has. */
+void edit_done(struct edit *e, const struct object *now);
+/* True, with the result set, when an edit before edits[i] in its group failed. */
+bool edit_canceled(struct edit *edits, size_t i);
+/* What store_edit() returns: 0, or the first failure. */
+int edit_result(const struct edit *edits, size_t n);
+
+/* True when an object of this generation (0: there is none) meets the condition. */
+bool generation_meets(uint64_t generation, uint64_t if_generation);
+
+/*
+ * How far a listing folds `key`, which begins with `prefix`: the length of the key up to and with
+ * the first '/' behind the prefix, or 0 when it is shown as it is.
+ */
+size_t key_folded(const char *key, const char *prefix);
+/* True for a key that a listing of `prefix` shows in the place of all that begins with it. */
+bool key_is_fold(const char *key, const char *prefix);
+
+#endif

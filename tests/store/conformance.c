@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* conformance.c - the checks of store.h on one driver. */
+#include "conformance.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "body.h"
+#include "clock.h"
+#include "memory.h"
+#include "strbuf.h"
+
+#define KEY "latest/api/packages/http"
+
+struct edit edit_write(const char *key, const struct body *body, unsigned group)
+{
+	struct edit e = {
+		.op = EDIT_WRITE, .group = group, .body = body, .if_generation = STORE_ANY
+	};
+
+	object_init(&e.object);
+	e.object.key = xstrdup(key);
+	return e;
+}
+
+static struct edit edit_other(enum edit_op op, const char *key, uint64_t if_generation)
+{
+	struct edit e = edit_write(key, NULL, 0);
+
+	e.op = op;
+	e.if_generation = if_generation;
+	return e;
+}
+
+static struct edit edit_copy(const char *key, struct store *from, const char *from_key,
+			     uint64_t from_generation)
+{
+	struct edit e = edit_other(EDIT_COPY, key, STORE_ANY);
+
+	e.from = from;
+	e.from_key = from_key;
+	e.from_generation = from_generation;
+	return e;
+}
+
+int run_edit(struct store *s, struct edit *e, uint64_t *ret)
+{
+	int r = store_edit(s, e, 1);
+
+	cr_assert_eq(r, e->result);
+	if (!r && ret)
+		*ret = e->object.generation;
+	edit_release(e, 1);
+	return r;
+}
+
+int put_text(struct store *s, const char *key, const char *text, uint64_t if_generation,
+	     uint64_t *ret)
+{
+	struct body body = body_of_bytes(text, strlen(text));
+	struct edit e = edit_write(key, &body, 0);
+
+	e.if_generation = if_generation;
+	return run_edit(s, &e, ret);
+}
+
+int remove_key(struct store *s, const char *key, uint64_t if_generation)
+{
+	struct edit e = edit_other(EDIT_REMOVE, key, if_generation);
+
+	return run_edit(s, &e, NULL);
+}
+
+uint64_t generation_of(struct store *s, const char *key)
+{
+	CLEANUP(object_release) struct object obj = { 0 };
+	int r = store_stat(s, key, &obj);
+
+	cr_assert(r == 0 || r == -ENOENT, "stat %s: %d", key, r);
+	return obj.generation;
+}
+
+void expect_text(struct store *s, const char *key, const char *text)
+{
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT((size_t)64 << 20);
+
+	cr_assert_eq(store_read(s, key, STORE_ANY, 0, SIZE_MAX, &out), 0, "%s", key);
+	cr_assert_eq(out.len, strlen(text), "%s has %zu bytes", key, out.len);
+	cr_assert_arr_eq(out.buf, text, out.len);
+}
+
+static int add_key(void *ctx, const struct object *obj)
+{
+	strbuf_addf(ctx, "%s ", obj->key);
+	cr_assert_eq(obj->generation == 0, obj->key[strlen(obj->key) - 1] == '/', "%s", obj->key);
+	return 0;
+}
+
+char *list_text(struct store *s, const char *prefix, bool deep, const char *after)
+{
+	struct strbuf out = STRBUF_INIT((size_t)1 << 20);
+
+	cr_assert_eq(store_list(s, prefix, deep, after, add_key, &out), 0);
+	return strbuf_detach(&out);
+}
+
+void expect_list(struct store *s, const char *prefix, bool deep, const char *after,
+		 const char *expected)
+{
+	CLEANUP(free_char) char *got = list_text(s, prefix, deep, after);
+
+	cr_assert_str_eq(got, expected, "%s list of '%s' after '%s': '%s', not '%s'",
+			 deep ? "deep" : "shallow", prefix, after ? after : "-", got, expected);
+}
+
+void expect_same(const struct object *a, const struct object *b)
+{
+	cr_assert_str_eq(a->key, b->key);
+	cr_assert_eq(a->generation, b->generation, "%s", a->key);
+	cr_assert_eq(a->metageneration, b->metageneration, "%s", a->key);
+	cr_assert_eq(a->size, b->size, "%s", a->key);
+	cr_assert_eq(a->created, b->created, "%s", a->key);
+	cr_assert_eq(a->updated, b->updated, "%s", a->key);
+	cr_assert_eq(a->validated, b->validated, "%s", a->key);
+	cr_assert_eq(a->has_md5, b->has_md5, "%s", a->key);
+	cr_assert_arr_eq(a->md5, b->md5, MD5_SIZE);
+	cr_assert(object_same_headers(a, b), "%s", a->key);
+}
+
+void fill_headers(struct object *obj)
+{
+	obj->gzip = true;
+	obj->type = xstrdup("application/json; charset=\"utf-8\"");
+	obj->cache_control = xstrdup("public, max-age=120");
+	obj->disposition = xstrdup("attachment; filename=\"a.tar.gz\"");
+	obj->validated = 1704164645678901;
+	sha256("decoded", 7, obj->sha256);
+	obj->has_sha256 = obj->has_decoded_size = true;
+	obj->decoded_size = 7;
+	obj->runtime_version = xstrdup("2026.08.18");
+	obj->change = xstrdup("12-0123456789abcdef");
+}
+
+void conformance_a_store_has_a_url_an_identity_and_a_batch(struct store *s)
+{
+	cr_assert_neq(strchr(s->url, ':'), NULL);
+	cr_assert_not_null(s->identity);
+	cr_assert_geq(strlen(s->identity), 16);
+	cr_assert_geq(s->batch, 1);
+	cr_assert_null(s->next);
+}
+
+void conformance_what_is_not_there_is_enoent_and_leaves_the_output_alone(struct store *s)
+{
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100);
+	struct object obj = { .generation = 42 };
+
+	strbuf_addstr(&out, "before");
+	cr_assert_eq(store_stat(s, KEY, &obj), -ENOENT);
+	cr_assert_eq(obj.generation, 42);
+	cr_assert_null(obj.key);
+	cr_assert_eq(store_read(s, KEY, STORE_ANY, 0, 10, &out), -ENOENT);
+	cr_assert_eq(store_read(s, KEY, 7, 0, 10, &out), -ENOENT);
+	cr_assert_str_eq(out.buf, "before");
+}
+
+void conformance_a_written_object_has_all_that_was_written(struct store *s)
+{
+	CLEANUP(object_release) struct object now = { 0 };
+	struct body body = body_of_bytes("stored", 6);
+	struct edit e = edit_write(KEY, &body, 0);
+	int64_t before = clock_now();
+	unsigned char sum[MD5_SIZE];
+
+	fill_headers(&e.object);
+	cr_assert_eq(store_edit(s, &e, 1), 0);
+	cr_assert_eq(e.result, 0);
+	md5("stored", 6, sum);
+	cr_assert_neq(e.object.generation, 0);
+	cr_assert_lt(e.object.generation, INT64_MAX);
+	cr_assert_eq(e.object.metageneration, 1);
+	cr_assert_eq(e.object.size, 6);
+	cr_assert(e.object.created >= before && e.object.created <= clock_now());
+	cr_assert_eq(e.object.updated, e.object.created);
+	cr_assert(e.object.has_md5);
+	cr_assert_arr_eq(e.object.md5, sum, MD5_SIZE);
+	cr_assert_eq(store_stat(s, KEY, &now), 0);
+	expect_same(&now, &e.object);
+	cr_assert_str_eq(now.disposition, "attachment; filename=\"a.tar.gz\"");
+	cr_assert_eq(now.validated, 1704164645678901);
+	cr_assert(now.gzip && now.has_sha256 && now.has_decoded_size);
+	cr_assert_eq(now.decoded_size, 7);
+	cr_assert_str_eq(now.change, "12-0123456789abcdef");
+	expect_text(s, KEY, "stored");
+	edit_release(&e, 1);
+}
+
+void conformance_what_was_not_set_stays_unset(struct store *s)
+{
+	CLEANUP(object_release) struct object now = { 0 };
+
+	cr_assert_eq(put_text(s, KEY, "x", STORE_ABSENT, NULL), 0);
+	cr_assert_eq(store_stat(s, KEY, &now), 0);
+	cr_assert(!now.gzip && !now.has_sha256 && !now.has_decoded_size);
+	cr_assert(!now.type && !now.cache_control && !now.disposition);
+	cr_assert(!now.runtime_version && !now.change);
+	cr_assert_eq(now.validated, NO_TIME);
+}
+
+void conformance_texts_of_every_sort_are_kept(struct store *s)
+{
+	static const char *const texts[] = { "", " ", "\"\\\n\t", "caf\xc3\xa9 \xf0\x9f\x98\x80",
+					     "\x01\x7f" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		CLEANUP(object_release) struct object now = { 0 };
+		struct body body = body_of_bytes("x", 1);
+		struct edit e = edit_write(KEY, &body, 0);
+
+		e.object.change = xstrdup(texts[i]);
+		e.object.validated = -1;
+		cr_assert_eq(run_edit(s, &e, NULL), 0);
+		cr_assert_eq(store_stat(s, KEY, &now), 0);
+		cr_assert_str_eq(now.change, texts[i]);
+		cr_assert_eq(now.validated, -1);
+	}
+}
+
+void conformance_an_empty_body_is_an_object_too(struct store *s)
+{
+	CLEANUP(object_release) struct object now = { 0 };
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(0);
+	unsigned char sum[MD5_SIZE];
+
+	cr_assert_eq(put_text(s, KEY, "", STORE_ABSENT, NULL), 0);
+	cr_assert_eq(store_stat(s, KEY, &now), 0);
+	md5("", 0, sum);
+	cr_assert_eq(now.size, 0);
+	cr_assert_arr_eq(now.md5, sum, MD5_SIZE);
+	cr_assert_eq(store_read(s, KEY, now.generation, 0, 100, &out), 0);
+	cr_assert_eq(out.len, 0);
+}
+
+#define BIG ((size_t)3 << 20)
+
+/* Bytes that differ from place to place. */
+static char *big_text(char seed)
+{
+	char *text = xmalloc(BIG + 1);
+
+	for (size_t i = 0; i < BIG; i++)
+		text[i] = (char)('a' + (i / 1000 + i + (size_t)seed) % 26);
+	text[BIG] = '\0';
+	return text;
+}
+
+static ssize_t read_big(const struct body *body, uint64_t offset, void *buf, size_t n)
+{
+	size_t left = BIG - (size_t)offset;
+
+	n = n < left ? n : left;
+	memcpy(buf, (const char *)body->ctx + offset, n);
+	return (ssize_t)n;
+}
+
+static ssize_t read_broken(const struct body *body, uint64_t offset, void *buf, size_t n)
+{
+	(void)body;
+	memset(buf, 'x', n);
+	return offset ? -EIO : (ssize_t)(n < 1000 ? n : 1000);
+}
+
+void conformance_a_body_may_be_memory_a_file_or_a_callback(struct store *s)
+{
+	CLEANUP(free_char) char *text = big_text(1);
+	char name[] = "/tmp/pubfs-conformance-XXXXXX";
+	int fd = mkstemp(name);
+	struct body bodies[3] = { body_of_bytes(text, BIG), { 0 }, { .size = BIG, .fd = -1 } };
+
+	cr_assert_geq(fd, 0);
+	unlink(name);
+	cr_assert_eq(write(fd, text, BIG), (ssize_t)BIG);
+	bodies[1] = body_of_file(fd, BIG);
+	bodies[2].read = read_big;
+	bodies[2].ctx = text;
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		struct edit e = edit_write(KEY, &bodies[i], 0);
+
+		md5(text, BIG, e.object.md5);
+		e.object.has_md5 = true;
+		cr_assert_eq(run_edit(s, &e, NULL), 0, "%zu", i);
+		expect_text(s, KEY, text);
+		cr_assert_eq(remove_key(s, KEY, STORE_ANY), 0);
+	}
+	close(fd);
+}
+
+void conformance_a_body_that_cannot_be_read_changes_nothing(struct store *s)
+{
+	struct body broken = { .size = BIG, .fd = -1, .read = read_broken };
+	struct edit e = edit_write(KEY, &broken, 0);
+	uint64_t generation;
+
+	cr_assert_eq(put_text(s, KEY, "old", STORE_ABSENT, &generation), 0);
+	cr_assert_eq(run_edit(s, &e, NULL), -EIO);
+	expect_text(s, KEY, "old");
+	cr_assert_eq(generation_of(s, KEY), generation);
+}
+
+void conformance_a_range_is_appended_and_short_only_at_the_end(struct store *s)
+{
+	static const struct {
+		uint64_t offset;
+		size_t length;
+		const char *expected;
+	} rows[] = {
+		{ 0, 10, "0123456789" },
+		{ 0, 11, "0123456789" },
+		{ 0, 9, "012345678" },
+		{ 0, 0, "" },
+		{ 3, 4, "3456" },
+		{ 9, 1, "9" },
+		{ 9, 100, "9" },
+		{ 10, 1, "" },
+		{ 11, SIZE_MAX, "" },
+		{ UINT64_MAX, SIZE_MAX, "" },
+		{ 1, SIZE_MAX, "123456789" },
+	};
+
+	cr_assert_eq(put_text(s, KEY, "0123456789", STORE_ABSENT, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100);
+
+		strbuf_addstr(&out, "<");
+		cr_assert_eq(store_read(s, KEY, STORE_ANY, rows[i].offset, rows[i].length, &out),
+			     0);
+		cr_assert_eq(out.buf[0], '<');
+		cr_assert_str_eq(out.buf + 1, rows[i].expected, "row %zu: %s", i, out.buf);
+	}
+}
+
+void conformance_a_read_is_of_the_generation_that_was_asked_for(struct store *s)
+{
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100);
+	uint64_t first, second;
+
+	cr_assert_eq(put_text(s, KEY, "first", STORE_ABSENT, &first), 0);
+	cr_assert_eq(put_text(s, KEY, "second", first, &second), 0);
+	cr_assert_eq(store_read(s, KEY, first, 0, 100, &out), -ESTALE);
+	cr_assert_eq(store_read(s, KEY, second + 1, 0, 100, &out), -ESTALE);
+	cr_assert_eq(store_read(s, KEY, first, 100, 0, &out), -ESTALE, "also where nothing is");
+	cr_assert_eq(out.len, 0);
+	cr_assert_eq(store_read(s, KEY, second, 0, 100, &out), 0);
+	cr_assert_str_eq(out.buf, "second");
+}
+
+void conformance_a_full_buffer_takes_nothing(struct store *s)
+{
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(9), fits = STRBUF_INIT(10);
+
+	cr_assert_eq(put_text(s, KEY, "0123456789", STORE_ABSENT, NULL), 0);
+	cr_assert_eq(store_read(s, KEY, STORE_ANY, 0, 100, &out), -E2BIG);
+	cr_assert_eq(out.len, 0);
+	cr_assert_eq(store_read(s, KEY, STORE_ANY, 0, 100, &fits), 0);
+	cr_assert_str_eq(fits.buf, "0123456789");
+}
+
+void conformance_generations_grow_even_over_a_removal(struct store *s)
+{
+	uint64_t last = 0, next;
+
+	for (int i = 0; i < 50; i++) {
+		cr_assert_eq(put_text(s, KEY, "x", STORE_ANY, &next), 0);
+		cr_assert_gt(next, last);
+		last = next;
+		if (i % 3 == 0)
+			cr_assert_eq(remove_key(s, KEY, STORE_ANY), 0);
+	}
+}
+
+void conformance_an_overwrite_leaves_nothing_of_the_old_object(struct store *s)
+{
+	CLEANUP(object_release) struct object now = { 0 };
+	struct body body = body_of_bytes("a longer body", 13);
+	struct edit e = edit_write(KEY, &body, 0);
+
+	fill_headers(&e.object);
+	cr_assert_eq(run_edit(s, &e, NULL), 0);
+	cr_assert_eq(put_text(s, KEY, "short", STORE_ANY, NULL), 0);
+	cr_assert_eq(store_stat(s, KEY, &now), 0);
+	cr_assert(!now.type && !now.change && !now.gzip && !now.has_sha256);
+	cr_assert_eq(now.size, 5);
+	expect_text(s, KEY, "short");
+}
+
+/* The conditions of one verb: what is there before, the condition, and the result. `expect` are
+ * the results for ANY, ABSENT, the generation there, and another one. */
+static void check_conditions(struct store *s, enum edit_op op, bool there, const int expect[4])
+{
+	for (int i = 0; i < 4; i++) {
+		struct body body = body_of_bytes("new", 3);
+		uint64_t source, old = 12345, conditions[4] = { STORE_ANY, STORE_ABSENT };
+		struct edit e;
+
+		if (op == EDIT_TOUCH && i == 1)
+			continue; /* refused by an assertion */
+		cr_assert_eq(remove_key(s, KEY, STORE_ANY), 0);
+		cr_assert_eq(put_text(s, "source", "new", STORE_ANY, &source), 0);
+		if (there)
+			cr_assert_eq(put_text(s, KEY, "old", STORE_ABSENT, &old), 0);
+		conditions[2] = old;
+		conditions[3] = old - 1;
+		e = edit_copy(KEY, s, "source", source);
+		e.op = op;
+		e.body = &body;
+		e.if_generation = conditions[i];
+		e.object.size = 42;
+		cr_assert_eq(store_edit(s, &e, 1), expect[i], "op %d, there %d, condition %d: %d",
+			     op, there, i, e.result);
+		if (expect[i])
+			cr_assert(e.object.size == 42 && !e.object.generation, "untouched");
+		if (op == EDIT_REMOVE && !expect[i])
+			cr_assert_eq(generation_of(s, KEY), 0);
+		else if (expect[i] && there)
+			cr_assert_eq(generation_of(s, KEY), old);
+		else if (expect[i])
+			cr_assert_eq(generation_of(s, KEY), 0);
+		else
+			expect_text(s, KEY, op == EDIT_TOUCH ? "old" : "new");
+		edit_release(&e, 1);
+	}
+}
+
+void conformance_each_condition_of_a_write_holds(struct store *s)
+{
+	check_conditions(s, EDIT_WRITE, false, (int[]){ 0, 0, -ESTALE, -ESTALE });
+	check_conditions(s, EDIT_WRITE, true, (int[]){ 0, -ESTALE, 0, -ESTALE });
+}
+
+void conformance_each_condition_of_a_copy_holds(struct store *s)
+{
+	check_conditions(s, EDIT_COPY, false, (int[]){ 0, 0, -ESTALE, -ESTALE });
+	check_conditions(s, EDIT_COPY, true, (int[]){ 0, -ESTALE, 0, -ESTALE });
+}
+
+void conformance_each_condition_of_a_touch_holds(struct store *s)
+{
+	check_conditions(s, EDIT_TOUCH, false, (int[]){ -ESTALE, 0, -ESTALE, -ESTALE });
+	check_conditions(s, EDIT_TOUCH, true, (int[]){ 0, 0, 0, -ESTALE });
+}
+
+void conformance_each_condition_of_a_removal_holds(struct store *s)
+{
+	check_conditions(s, EDIT_REMOVE, false, (int[]){ 0, 0, 0, 0 });
+	check_conditions(s, EDIT_REMOVE, true, (int[]){ 0, -ESTALE, 0, -ESTALE });
+}
+
+void conformance_a_wrong_md5_changes_nothing(struct store *s)
+{
+	struct body body = body_of_bytes("new", 3);
+	struct edit e = edit_write(KEY, &body, 0);
+	uint64_t generation, source;
+
+	cr_assert_eq(put_text(s, KEY, "old", STORE_ABSENT, &generation), 0);
+	cr_assert_eq(put_text(s, "source", "new", STORE_ABSENT, &source), 0);
+	e.object.has_md5 = true;
+	md5("other", 5, e.object.md5);
+	cr_assert_eq(run_edit(s, &e, NULL), -EBADMSG);
+	e = edit_copy(KEY, s, "source", source);
+	e.object.has_md5 = true;
+	md5("other", 5, e.object.md5);
+	cr_assert_eq(run_edit(s, &e, NULL), -EBADMSG);
+	expect_text(s, KEY, "old");
+	cr_assert_eq(generation_of(s, KEY), generation);
+	e = edit_copy(KEY, s, "source", source);
+	e.object.has_md5 = true;
+	md5("new", 3, e.object.md5);
+	cr_assert_eq(run_edit(s, &e, NULL), 0);
+	expect_text(s, KEY, "new");
+}
+
+void conformance_a_touch_replaces_the_metadata_and_keeps_the_bytes(struct store *s)
+{
+	CLEANUP(object_release) struct object before = { 0 }, after = { 0 };
+	struct body body = body_of_bytes("bytes", 5);
+	struct edit e = edit_write(KEY, &body, 0);
+
+	fill_headers(&e.object);
+	cr_assert_eq(run_edit(s, &e, NULL), 0);
+	cr_assert_eq(store_stat(s, KEY, &before), 0);
+	for (uint64_t metageneration = 2; metageneration < 5; metageneration++) {
+		e = edit_other(EDIT_TOUCH, KEY, before.generation);
+		e.object.validated = 5;
+		e.object.type = xstrdup("text/plain");
+		cr_assert_eq(store_edit(s, &e, 1), 0);
+		object_release(&after);
+		cr_assert_eq(store_stat(s, KEY, &after), 0);
+		expect_same(&after, &e.object);
+		edit_release(&e, 1);
+		cr_assert_eq(after.generation, before.generation);
+		cr_assert_eq(after.metageneration, metageneration);
+		cr_assert_eq(after.created, before.created);
+		cr_assert_geq(after.updated, before.updated);
+		cr_assert_eq(after.size, 5);
+		cr_assert(after.has_md5);
+		cr_assert_arr_eq(after.md5, before.md5, MD5_SIZE);
+		cr_assert_eq(after.validated, 5);
+		cr_assert_str_eq(after.type, "text/plain");
+		cr_assert(!after.gzip && !after.has_sha256 && !after.change, "all is replaced");
+		expect_text(s, KEY, "bytes");
+	}
+}
+
+static void check_copy(struct store *s, struct store *from)
+{
+	CLEANUP(free_char) char *text = big_text(2);
+	CLEANUP(object_release) struct object source = { 0 }, copy = { 0 };
+	struct body body = body_of_bytes(text, BIG);
+	struct edit e = edit_write("from/source", &body, 0);
+
+	fill_headers(&e.object);
+	cr_assert_eq(run_edit(from, &e, NULL), 0);
+	cr_assert_eq(store_stat(from, "from/source", &source), 0);
+	e = edit_copy(KEY, from, "from/source", source.generation);
+	e.object.type = xstrdup("application/octet");
+	cr_assert_eq(run_edit(s, &e, NULL), 0);
+	cr_assert_eq(store_stat(s, KEY, &copy), 0);
+	cr_assert_eq(copy.size, BIG);
+	cr_assert(copy.has_md5);
+	cr_assert_arr_eq(copy.md5, source.md5, MD5_SIZE);
+	cr_assert_str_eq(copy.type, "application/octet");
+	cr_assert(!copy.gzip && !copy.has_sha256 && !copy.cache_control);
+	cr_assert_eq(copy.metageneration, 1);
+	expect_text(s, KEY, text);
+	expect_text(from, "from/source", text);
+	cr_assert_eq(put_text(from, "from/empty", "", STORE_ANY, NULL), 0);
+	e = edit_copy(KEY, from, "from/empty", STORE_ANY);
+	cr_assert_eq(run_edit(s, &e, NULL), 0);
+	expect_text(s, KEY, "");
+}
+
+void conformance_a_copy_has_the_bytes_of_its_source_and_its_own_headers(struct store *s)
+{
+	check_copy(s, s);
+}
+
+void conformance_a_copy_may_come_from_another_store(struct store *s)
+{
+	struct store *other;
+
+	cr_assert_eq(store_open("mem:other", STORE_CREATE, &other), 0);
+	check_copy(s, other);
+	check_copy(other, s);
+	store_close(other);
+}
+
+void conformance_a_copy_is_of_the_generation_that_was_asked_for(struct store *s)
+{
+	struct store *other, *sources[2] = { s };
+
+	cr_assert_eq(store_open("mem:other", STORE_CREATE, &other), 0);
+	sources[1] = other;
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		uint64_t first, second;
+		struct edit e = edit_copy(KEY, sources[i], "source", STORE_ANY);
+
+		cr_assert_eq(run_edit(s, &e, NULL), -ENOENT);
+		cr_assert_eq(put_text(sources[i], "source", "1", STORE_ABSENT, &first), 0);
+		cr_assert_eq(put_text(sources[i], "source", "2", first, &second), 0);
+		e = edit_copy(KEY, sources[i], "source", first);
+		cr_assert_eq(run_edit(s, &e, NULL), -ESTALE);
+		cr_assert_eq(generation_of(s, KEY), 0);
+		e = edit_copy(KEY, sources[i], "source", second);
+		cr_assert_eq(run_edit(s, &e, NULL), 0);
+		expect_text(s, KEY, "2");
+		cr_assert_eq(remove_key(s, KEY, STORE_ANY), 0);
+	}
+	store_close(other);
+}
+
+void conformance_no_edits_are_a_success(struct store *s)
+{
+	cr_assert_eq(store_edit(s, NULL, 0), 0);
+}
+
+void conformance_edits_of_a_group_are_made_in_their_order(struct store *s)
+{
+	struct body one = body_of_bytes("1", 1), two = body_of_bytes("2", 1);
+	struct edit edits[] = {
+		edit_write(KEY, &one, 1),
+		edit_other(EDIT_REMOVE, KEY, STORE_ANY),
+		edit_write(KEY, &two, 1),
+	};
+
+	edits[0].if_generation = edits[2].if_generation = STORE_ABSENT;
+	edits[1].group = 1;
+	cr_assert_eq(store_edit(s, edits, 3), 0);
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(edits[i].result, 0);
+	expect_text(s, KEY, "2");
+	edit_release(edits, 3);
+}
+
+void conformance_after_a_failure_the_rest_of_its_group_is_not_tried(struct store *s)
+{
+	static const struct {
+		const char *key;
+		unsigned group;
+		uint64_t condition;
+		int result;
+	} rows[] = {
+		{ "a1", 1, STORE_ANY, 0 },	    { "a2", 1, 12345, -ESTALE },
+		{ "a3", 1, STORE_ANY, -ECANCELED }, { "a4", 1, 12345, -ECANCELED },
+		{ "b1", 2, STORE_ABSENT, 0 },	    { "c1", 3, 12345, -ESTALE },
+		{ "d1", 4, STORE_ANY, 0 },	    { "d2", 4, STORE_ANY, 0 },
+	};
+	struct edit edits[ARRAY_SIZE(rows)];
+	struct body body = body_of_bytes("x", 1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		edits[i] = edit_write(rows[i].key, &body, rows[i].group);
+		edits[i].if_generation = rows[i].condition;
+	}
+	cr_assert_eq(store_edit(s, edits, ARRAY_SIZE(rows)), -ESTALE);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cr_assert_eq(edits[i].result, rows[i].result, "%s: %d", rows[i].key,
+			     edits[i].result);
+		cr_assert_eq(edits[i].object.generation != 0, !rows[i].result);
+	}
+	expect_list(s, "", true, NULL, "a1 b1 d1 d2 ");
+	edit_release(edits, ARRAY_SIZE(rows));
+}
+
+void conformance_the_first_failure_is_returned(struct store *s)
+{
+	struct body body = body_of_bytes("x", 1);
+	struct edit edits[3] = { edit_write("a", &body, 1), edit_copy("b", s, "none", STORE_ANY),
+				 edit_write("c", &body, 3) };
+
+	edits[1].group = 2;
+	edits[2].if_generation = 7;
+	cr_assert_eq(store_edit(s, edits, 3), -ENOENT);
+	cr_assert_eq(edits[2].result, -ESTALE);
+	expect_list(s, "", true, NULL, "a ");
+	edit_release(edits, 3);
+}
+
+void conformance_many_edits_are_all_made(struct store *s)
+{
+	enum { MANY = 3000 }; /* more than a process may have open files */
+	struct edit *edits = xcalloc(MANY, sizeof(*edits));
+	struct body body = body_of_bytes("body", 4);
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		CLEANUP(free_char) char *key = xasprintf("many/%u/object-%u", i / 100, i);
+
+		edits[i] = edit_write(key, &body, i / 7);
+	}
+	cr_assert_eq(store_edit(s, edits, MANY), 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		cr_assert_eq(edits[i].result, 0);
+		cr_assert_gt(edits[i].object.generation, last);
+		last = edits[i].object.generation;
+	}
+	cr_assert_eq(generation_of(s, "many/29/object-2999"), last);
+	edit_release(edits, MANY);
+	free(edits);
+}
