@@ -32,9 +32,10 @@ struct kind_info {
 /* KIND_NONE: the export has no object of this name (the prefix is neither `latest` nor a runtime
  * version, the package's or version's grammar is broken, or it is something else altogether). */
 enum kind catalog_match(const char *key, struct object_name *ret);
+/* Of KIND_NONE: the name "none", no headers. */
 const struct kind_info *catalog_info(enum kind kind);
 
-/* Sets type, cache_control, disposition and gzip of `obj` (whose key is set) as the kind has them. */
+/* Sets type, cache_control, disposition and gzip of `obj` as the kind (not KIND_NONE) has them. */
 void catalog_headers(const struct object_name *name, struct object *obj);
 
 /* Names (spec, section 2 and 14). */
