@@ -400,13 +400,13 @@ static int add_stream(struct conversion *c)
 int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why)
 {
 	struct conversion c = { .out = out, .why = why };
-	size_t start = out->len, mark = n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+	size_t start = out->len;
 	int r;
 
 	if (!yaml_parser_initialize(&c.parser))
 		abort(); /* out of memory */
 	yaml_parser_set_encoding(&c.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&c.parser, (const unsigned char *)text + mark, n - mark);
+	yaml_parser_set_input_string(&c.parser, (const unsigned char *)text, n);
 	r = add_stream(&c);
 	if (r < 0)
 		strbuf_setlen(out, start);

@@ -114,6 +114,7 @@ Test(archive, the_pubspec_at_the_top_is_the_one)
 		  { .path = "example/pubspec.yaml", .text = "x" },
 		  PUBSPEC },
 		{ PUBSPEC, { .path = "lib/", .type = '5' }, { .path = "lib/..foo", .text = "x" } },
+		{ PUBSPEC, { .path = "lib/foo..", .text = "x" }, { .path = "a../x", .text = "x" } },
 		{ PUBSPEC, { .path = "lib/b", .type = '2', .target = "../a/./b" } },
 		{ PUBSPEC, { .path = "lib/b/c", .type = '2', .target = "../../pubspec.yaml" } },
 		{ PUBSPEC, { .path = "l\303\266b/x", .text = "a name outside ASCII" } },
@@ -145,6 +146,8 @@ Test(archive, what_no_package_may_hold_is_refused)
 		{ { PUBSPEC, { .path = "a/..", .type = '5' } }, "leaves the archive" },
 		{ { PUBSPEC, { .path = "a", .type = '2', .target = "/etc" } }, "link that leaves" },
 		{ { PUBSPEC, { .path = "a", .type = '2', .target = "../b" } }, "link that leaves" },
+		{ { PUBSPEC, { .path = "a/b", .type = '2', .target = "./..//../x" } },
+		  "link that leaves" },
 		{ { PUBSPEC, { .path = "a/b", .type = '2', .target = "../../b" } },
 		  "link that leaves" },
 		{ { PUBSPEC, { .path = "a/b", .type = '2', .target = "c/../../../a/b" } },
@@ -239,6 +242,26 @@ Test(archive, behind_the_last_member_stand_zeros_or_nothing)
 	strbuf_addch(&gz, 'x');
 	expect(&gz, -EINVAL, "other bytes");
 	strbuf_release(&gz);
+}
+
+/* The tar ends early in the stream; the checksum of the stream stands at its end. */
+Test(archive, what_follows_the_end_of_the_tar_counts_for_the_checksum_alone)
+{
+	struct strbuf gz = STRBUF_INIT(BIG), tar = STRBUF_INIT(BIG);
+
+	add_file(&tar, &(struct file)PUBSPEC);
+	add_end(&tar);
+	for (unsigned i = 0; i < 300000; i++)
+		strbuf_addch(&tar, (char)(i * i >> 8));
+	cr_assert_eq(gzip_encode(tar.buf, tar.len, &gz), 0);
+	expect_text(&gz, "name: foo\n");
+	gz.buf[gz.len - 8] ^= 1;
+	expect(&gz, -EINVAL, "no sound gzip");
+	gz.buf[gz.len - 8] ^= 1;
+	strbuf_setlen(&gz, gz.len - 1);
+	expect(&gz, -EINVAL, "cut");
+	strbuf_release(&gz);
+	strbuf_release(&tar);
 }
 
 Test(archive, a_stream_of_several_members_is_one_archive)
