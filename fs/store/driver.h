@@ -11,6 +11,7 @@
 
 /* The drivers. `name` is the URL behind its scheme. */
 int mem_open(const char *name, enum store_mode mode, struct store **ret) MUST_CHECK;
+int dir_open(const char *path, enum store_mode mode, struct store **ret) MUST_CHECK;
 
 /* Makes `s` a link before `next`: it borrows what a link borrows. */
 void link_init(struct store *s, const struct store_ops *ops, struct store *next);
@@ -23,8 +24,11 @@ uint64_t generation_after(uint64_t last);
 /* Looks at the source of an EDIT_COPY. -ENOENT: there is none. -ESTALE: another generation.
  * -EBADMSG: its MD5 is not the one that the edit names (said). */
 int edit_source(const struct edit *e, struct object *ret) MUST_CHECK;
-/* Makes e->object what is there now: these facts of `now`, with the headers that it has. */
-void edit_done(struct edit *e, const struct object *now);
+/* Gives `obj` what a store knows of bytes and generation; headers and custom keys stay. */
+void object_set_facts(struct object *obj, const struct object *facts);
+/* What the condition says to an object of this generation (0: there is none). 1: make the change;
+ * 0: it is a removal of what is not there; -ESTALE. */
+int edit_condition(const struct edit *e, uint64_t generation);
 /* True, with the result set, when an edit before edits[i] in its group failed. */
 bool edit_canceled(struct edit *edits, size_t i);
 /* What store_edit() returns: 0, or the first failure. */

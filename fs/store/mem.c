@@ -206,7 +206,7 @@ static void put(struct mem_store *m, struct edit *e, struct strbuf *bytes)
 	now.generation = m->last_generation;
 	now.created = now.updated = clock_now();
 	md5(bytes->buf, bytes->len, now.md5);
-	edit_done(e, &now);
+	object_set_facts(&e->object, &now);
 	object_release(&entry->object);
 	object_copy(&entry->object, &e->object);
 	strbuf_release(&entry->bytes);
@@ -220,7 +220,7 @@ static void touch(struct edit *e, struct entry *entry)
 
 	now.metageneration++;
 	now.updated = clock_now();
-	edit_done(e, &now);
+	object_set_facts(&e->object, &now);
 	object_release(&entry->object);
 	object_copy(&entry->object, &e->object);
 }
@@ -228,13 +228,10 @@ static void touch(struct edit *e, struct entry *entry)
 static int apply(struct mem_store *m, struct edit *e, struct strbuf *bytes)
 {
 	struct entry *entry = find(m, e->object.key);
+	int r = edit_condition(e, entry ? entry->object.generation : 0);
 
-	if (e->op == EDIT_REMOVE && !entry)
-		return 0;
-	if (e->op == EDIT_TOUCH && !entry)
-		return -ESTALE;
-	if (!generation_meets(entry ? entry->object.generation : 0, e->if_generation))
-		return -ESTALE;
+	if (r <= 0)
+		return r;
 	if (e->op == EDIT_REMOVE)
 		remove_entry(m, entry);
 	else if (e->op == EDIT_TOUCH)

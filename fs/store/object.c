@@ -87,17 +87,24 @@ int edit_source(const struct edit *e, struct object *ret)
 	return r;
 }
 
-void edit_done(struct edit *e, const struct object *now)
+void object_set_facts(struct object *obj, const struct object *facts)
 {
-	struct object *obj = &e->object;
+	obj->generation = facts->generation;
+	obj->metageneration = facts->metageneration;
+	obj->size = facts->size;
+	obj->created = facts->created;
+	obj->updated = facts->updated;
+	memcpy(obj->md5, facts->md5, MD5_SIZE);
+	obj->has_md5 = facts->has_md5;
+}
 
-	obj->generation = now->generation;
-	obj->metageneration = now->metageneration;
-	obj->size = now->size;
-	obj->created = now->created;
-	obj->updated = now->updated;
-	memcpy(obj->md5, now->md5, MD5_SIZE);
-	obj->has_md5 = now->has_md5;
+int edit_condition(const struct edit *e, uint64_t generation)
+{
+	if (e->op == EDIT_REMOVE && !generation)
+		return 0;
+	if (e->op == EDIT_TOUCH && !generation)
+		return -ESTALE;
+	return generation_meets(generation, e->if_generation) ? 1 : -ESTALE;
 }
 
 bool edit_canceled(struct edit *edits, size_t i)

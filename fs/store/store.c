@@ -13,6 +13,7 @@ static const struct {
 	const char *scheme;
 	int (*open)(const char *name, enum store_mode mode, struct store **ret);
 } drivers[] = {
+	{ "dir:", dir_open },
 	{ "mem:", mem_open },
 };
 
