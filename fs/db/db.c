@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* db.c - opens a package database by its URL, and hands each call to its driver. */
+#include "db.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite.h"
+#include "log.h"
+
+static const struct {
+	const char *kind;
+	int (*open)(const char *url, const char *rest, enum db_mode mode, struct db **ret);
+	const char *schema;
+} drivers[] = {
+	{ "sqlite", sqlite_open, sqlite_schema },
+};
+
+int db_open(const char *url, enum db_mode mode, struct db **ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		size_t n = strlen(drivers[i].kind);
+
+		if (!strncmp(url, drivers[i].kind, n) && url[n] == ':')
+			return drivers[i].open(url, url + n + 1, mode, ret);
+	}
+	return fail(-EINVAL, "%s is no database: write sqlite:PATH", url);
+}
+
+const char *db_schema(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strcmp(kind, drivers[i].kind))
+			return drivers[i].schema;
+	return NULL;
+}
+
+void db_close(struct db *db)
+{
+	if (db)
+		db->ops->close(db);
+}
+
+int db_package(struct db *db, const char *name, struct package *ret)
+{
+	return db->ops->package(db, name, ret);
+}
+
+int db_work(struct db *db, const char *store, const char *const *prefixes, size_t n,
+	    const char *renderer, work_fn *fn, void *ctx)
+{
+	return db->ops->work(db, store, prefixes, n, renderer, fn, ctx);
+}
+
+int db_count(struct db *db, uint64_t *ret_packages)
+{
+	return db->ops->count(db, ret_packages);
+}
+
+int db_record(struct db *db, const char *store, const struct export_record *records, size_t n)
+{
+	return db->ops->record(db, store, records, n);
+}
+
+int db_changed(struct db *db, uint64_t *ret)
+{
+	return db->ops->changed(db, ret);
+}
+
+int db_begin(struct db *db)
+{
+	return db->ops->begin(db);
+}
+
+int db_commit(struct db *db)
+{
+	return db->ops->commit(db);
+}
+
+void db_rollback(struct db *db)
+{
+	db->ops->rollback(db);
+}
+
+int db_version(struct db *db, const char *package, const char *version, struct package_version *ret)
+{
+	return db->ops->version(db, package, version, ret);
+}
+
+int db_put_version(struct db *db, const char *package, const struct package_version *v,
+		   bool replace)
+{
+	return db->ops->put_version(db, package, v, replace);
+}
+
+void export_state_release(struct export_state *state)
+{
+	free(state->change);
+	free(state->renderer);
+	free(state->last_error);
+	*state = (struct export_state){ 0 };
+}

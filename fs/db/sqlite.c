@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sqlite.c - a package database in an SQLite file: opening, locking, statements.
+ *
+ * One connection serves all threads, one call at a time; other processes write the same file.
+ * 1. A transaction that will write begins with BEGIN IMMEDIATE. It waits for the other writers at
+ *    its start and is never refused later on, as one that began by reading would be.
+ * 2. A read of several statements is one transaction: one snapshot, in WAL without any waiting.
+ * 3. The lock is recursive. db_begin() keeps it, so its thread's calls join the transaction and
+ *    those of other threads wait until it ends.
+ * 4. SQLite undoes a transaction by itself on some errors (a full disk). sqlite_enter() then
+ *    refuses what would be written outside it.
+ */
+#include "sqlite.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "memory.h"
+
+#define APPLICATION_ID 0x70756266 /* "pubf", as the schema has it */
+#define BUSY_MS	       60000	  /* a large load may keep other writers waiting that long */
+
+/* the language asks for no string literal as long as a schema; every compiler takes it */
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+const char sqlite_schema[] =
+#include "fs/db/schema_sqlite.inc"
+	;
+
+static const char *const statement_text[STATEMENT_COUNT] = {
+	[READ_PACKAGE] =
+		"SELECT name, created, updated, moderated, deleted, discontinued, unlisted,"
+		" replaced_by, latest_version, latest_advisory, change"
+		" FROM package LEFT JOIN package_change ON package = name"
+		" WHERE name = ?",
+	[READ_VERSIONS] = "SELECT version, created, pubspec, archive_sha256, retracted, moderated,"
+			  " deleted FROM package_version WHERE package = ?",
+	[READ_VERSION] = "SELECT version, created, pubspec, archive_sha256, retracted, moderated,"
+			 " deleted FROM package_version WHERE package = ? AND version = ?",
+	[READ_ADVISORIES] = "SELECT id, osv, synced FROM advisory_package"
+			    " JOIN advisory ON id = advisory WHERE package = ? ORDER BY id",
+	[COUNT_PACKAGES] = "SELECT count(*) FROM package",
+	[DATA_VERSION] = "PRAGMA data_version",
+	[INSERT_PACKAGE] = "INSERT INTO package (name, created, updated) VALUES (?1, ?2, ?2)"
+			   " ON CONFLICT (name) DO NOTHING",
+	[INSERT_VERSION] = "INSERT INTO package_version (created, pubspec, archive_sha256,"
+			   " retracted, moderated, deleted, package, version)"
+			   " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[UPDATE_VERSION] =
+		"UPDATE package_version SET created = ?, pubspec = ?, archive_sha256 = ?,"
+		" retracted = ?, moderated = ?, deleted = ?"
+		" WHERE package = ? AND version = ?",
+	[RECORD_EXPORT] =
+		"INSERT INTO export_state (store, prefix, package, change, renderer, seen)"
+		" VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+		" change = excluded.change, renderer = excluded.renderer,"
+		" seen = excluded.seen, attempts = 0, last_error = NULL",
+	[RECORD_FAILURE] = "INSERT INTO export_state (store, prefix, package, attempts, last_error)"
+			   " VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET"
+			   " attempts = attempts + 1, last_error = excluded.last_error",
+};
+
+int sqlite_fail(struct sqlite *db, const char *doing)
+{
+	static const struct {
+		int code, error;
+		const char *hint;
+	} known[] = {
+		{ SQLITE_BUSY, -EIO, "; another program has kept it locked for a minute" },
+		{ SQLITE_READONLY, -EACCES, "; pubfs keeps there what it has exported" },
+		{ SQLITE_PERM, -EACCES, "" },
+		{ SQLITE_TOOBIG, -E2BIG, "" },
+		{ SQLITE_CORRUPT, -EIO, "; restore it from a backup" },
+	};
+	int code = sqlite3_errcode(db->handle) & 0xff;
+	const char *hint = "";
+	int r = -EIO;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].code == code) {
+			r = known[i].error;
+			hint = known[i].hint;
+		}
+	return fail(r, "cannot %s the database %s: %s%s", doing, db->db.url,
+		    sqlite3_errmsg(db->handle), hint);
+}
+
+static int exec(struct sqlite *db, const char *sql, const char *doing)
+{
+	return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) ? sqlite_fail(db, doing) : 0;
+}
+
+static void roll_back(struct sqlite *db)
+{
+	/* nothing to tell: it is done, or SQLite has done it, and why was said */
+	if (!sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int commit(struct sqlite *db)
+{
+	int r = exec(db, "COMMIT", "write");
+
+	if (r < 0)
+		roll_back(db);
+	return r;
+}
+
+int sqlite_enter(struct sqlite *db, bool writing)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&db->lock);
+	if (!db->writing)
+		r = exec(db, writing ? "BEGIN IMMEDIATE" : "BEGIN", "lock");
+	else if (sqlite3_get_autocommit(db->handle))
+		r = fail(-EIO, "the transaction in the database %s was undone", db->db.url);
+	if (r < 0)
+		pthread_mutex_unlock(&db->lock);
+	return r;
+}
+
+int sqlite_leave(struct sqlite *db, int r)
+{
+	int end = 0;
+
+	if (!db->writing && r >= 0)
+		end = commit(db);
+	else if (!db->writing)
+		roll_back(db);
+	pthread_mutex_unlock(&db->lock);
+	return end < 0 ? end : r;
+}
+
+static int sqlite_begin(struct db *base)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r;
+
+	pthread_mutex_lock(&db->lock);
+	assert(!db->writing);
+	r = exec(db, "BEGIN IMMEDIATE", "lock");
+	if (r < 0)
+		pthread_mutex_unlock(&db->lock);
+	else
+		db->writing = true;
+	return r;
+}
+
+static int sqlite_commit(struct db *base)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r;
+
+	assert(db->writing);
+	r = commit(db);
+	db->writing = false;
+	pthread_mutex_unlock(&db->lock);
+	return r;
+}
+
+static void sqlite_rollback(struct db *base)
+{
+	struct sqlite *db = (struct sqlite *)base;
+
+	assert(db->writing);
+	roll_back(db);
+	db->writing = false;
+	pthread_mutex_unlock(&db->lock);
+}
+
+static int bind(sqlite3_stmt *stmt, const char *types, va_list ap)
+{
+	int code = SQLITE_OK;
+
+	for (int i = 1; *types && !code; i++, types++) {
+		const char *text;
+
+		switch (*types) {
+		case 's':
+			text = va_arg(ap, const char *);
+			code = sqlite3_bind_text(stmt, i, text, -1, SQLITE_STATIC);
+			break;
+		case 't':
+			text = va_arg(ap, const char *);
+			code = sqlite3_bind_text64(stmt, i, text, va_arg(ap, size_t), SQLITE_STATIC,
+						   SQLITE_UTF8);
+			break;
+		case 'b':
+			code = sqlite3_bind_blob(stmt, i, va_arg(ap, const void *), SHA256_SIZE,
+						 SQLITE_STATIC);
+			break;
+		default:
+			assert(*types == 'i');
+			code = sqlite3_bind_int(stmt, i, va_arg(ap, int));
+		}
+	}
+	return code;
+}
+
+static int start(struct sqlite *db, enum statement which, sqlite3_stmt **ret, const char *types,
+		 va_list ap)
+{
+	sqlite3_stmt **stmt = &db->statements[which];
+
+	if (!*stmt && sqlite3_prepare_v3(db->handle, statement_text[which], -1,
+					 SQLITE_PREPARE_PERSISTENT, stmt, NULL))
+		return sqlite_fail(db, "use");
+	if (bind(*stmt, types, ap))
+		return sqlite_fail(db, "use");
+	*ret = *stmt;
+	return 0;
+}
+
+int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret, const char *types,
+		    ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = start(db, which, ret, types, ap);
+	va_end(ap);
+	return r;
+}
+
+int statement_step(struct sqlite *db, sqlite3_stmt *stmt)
+{
+	switch (sqlite3_step(stmt)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		return 0;
+	default:
+		return sqlite_fail(db, sqlite3_stmt_readonly(stmt) ? "read" : "write");
+	}
+}
+
+int statement_run(struct sqlite *db, enum statement which, const char *types, ...)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = start(db, which, &stmt, types, ap);
+	va_end(ap);
+	return r < 0 ? r : statement_step(db, stmt);
+}
+
+void statement_done(sqlite3_stmt **stmt)
+{
+	if (!*stmt)
+		return;
+	sqlite3_reset(*stmt); /* its error was that of the step */
+	sqlite3_clear_bindings(*stmt);
+}
+
+static int read_number(struct sqlite *db, enum statement which, uint64_t *ret)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	int r = statement_start(db, which, &stmt, "");
+
+	if (!r)
+		r = statement_step(db, stmt);
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)sqlite3_column_int64(stmt, 0);
+	return 0;
+}
+
+static int locked_number(struct db *base, enum statement which, uint64_t *ret)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r;
+
+	pthread_mutex_lock(&db->lock);
+	r = read_number(db, which, ret);
+	pthread_mutex_unlock(&db->lock);
+	return r;
+}
+
+static int sqlite_changed(struct db *base, uint64_t *ret)
+{
+	return locked_number(base, DATA_VERSION, ret);
+}
+
+static int sqlite_count(struct db *base, uint64_t *ret)
+{
+	return locked_number(base, COUNT_PACKAGES, ret);
+}
+
+static void sqlite_close(struct db *base)
+{
+	struct sqlite *db = (struct sqlite *)base;
+
+	for (size_t i = 0; i < STATEMENT_COUNT; i++)
+		sqlite3_finalize(db->statements[i]);
+	sqlite3_close(db->handle);
+	pthread_mutex_destroy(&db->lock);
+	free(db->db.url);
+	free(db);
+}
+
+static void release(struct sqlite **db)
+{
+	if (*db)
+		sqlite_close(&(*db)->db);
+}
+
+static const struct db_ops sqlite_ops = {
+	.name = "sqlite",
+	.package = sqlite_package,
+	.work = sqlite_work,
+	.count = sqlite_count,
+	.record = sqlite_record,
+	.changed = sqlite_changed,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.version = sqlite_version,
+	.put_version = sqlite_put_version,
+	.close = sqlite_close,
+};
+
+enum owner { OURS, NOBODY };
+
+/* Whose file it is; everything but ours and an empty one is an error that says what to do. */
+static int identify(struct sqlite *db, enum owner *ret)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r, application, version, tables;
+
+	if (sqlite3_prepare_v2(db->handle,
+			       "SELECT application_id, user_version,"
+			       " (SELECT count(*) FROM sqlite_schema)"
+			       " FROM pragma_application_id, pragma_user_version",
+			       -1, &stmt, NULL)) {
+		if (sqlite3_errcode(db->handle) == SQLITE_NOTADB)
+			return fail(-EIO, "%s is not an SQLite database", db->db.url);
+		return sqlite_fail(db, "read");
+	}
+	r = statement_step(db, stmt);
+	application = sqlite3_column_int(stmt, 0);
+	version = sqlite3_column_int(stmt, 1);
+	tables = sqlite3_column_int(stmt, 2);
+	sqlite3_finalize(stmt);
+	if (r < 0)
+		return r;
+	if (application == APPLICATION_ID && version == DB_SCHEMA_VERSION) {
+		*ret = OURS;
+		return 0;
+	}
+	if (application == APPLICATION_ID)
+		return fail(-EIO,
+			    "the database %s has schema version %d, and this pubfs knows version %d"
+			    " alone: use the pubfs that it belongs to",
+			    db->db.url, version, DB_SCHEMA_VERSION);
+	if (application || version || tables)
+		return fail(-EIO, "the database %s belongs to another program: name another --db",
+			    db->db.url);
+	*ret = NOBODY;
+	return 0;
+}
+
+/* Two processes may be here at once: the schema is one transaction, and who comes second finds
+ * the tables of the first. */
+static int create_schema(struct sqlite *db)
+{
+	enum owner owner = NOBODY;
+	char *why = NULL;
+	int code = sqlite3_exec(db->handle, sqlite_schema, NULL, NULL, &why), r;
+	CLEANUP(free_char) char *reason = why ? xstrdup(why) : NULL;
+
+	sqlite3_free(why);
+	roll_back(db);
+	r = identify(db, &owner);
+	if (r < 0)
+		return r;
+	if (owner == OURS)
+		return 0;
+	return fail(-EIO, "cannot make the database %s: %s", db->db.url,
+		    reason ? reason : sqlite3_errstr(code));
+}
+
+/* The absolute path of a file that is not there yet; its folder must be. */
+static int resolve_new(const char *path, char **ret)
+{
+	CLEANUP(free_char) char *folder_part = xstrdup(path), *name_part = xstrdup(path);
+	CLEANUP(free_char) char *folder = realpath(dirname(folder_part), NULL);
+
+	if (!folder)
+		return fail(-ENOENT, "cannot make the database %s: its folder: %s", path,
+			    strerror(errno));
+	*ret = xasprintf("%s/%s", strcmp(folder, "/") ? folder : "", basename(name_part));
+	return 0;
+}
+
+static int resolve(const char *path, enum db_mode mode, char **ret)
+{
+	CLEANUP(free_char) char *found = realpath(path, NULL);
+	struct stat st;
+
+	if (!found && errno == ENOENT && mode == DB_CREATE)
+		return resolve_new(path, ret);
+	if (!found && errno == ENOENT)
+		return fail(-ENOENT,
+			    "there is no database at %s; `pubfs load` or `pubfs publish` makes one",
+			    path);
+	if (!found || stat(found, &st))
+		return fail(errno == EACCES ? -EACCES : -EIO, "cannot open the database %s: %s",
+			    path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(-EIO, "the database %s is %s", path,
+			    S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+	*ret = steal(found);
+	return 0;
+}
+
+static int prepare(struct sqlite *db, enum db_mode mode)
+{
+	enum owner owner = NOBODY;
+	int r;
+
+	sqlite3_extended_result_codes(db->handle, 1);
+	sqlite3_busy_timeout(db->handle, BUSY_MS);
+	r = identify(db, &owner);
+	if (r < 0)
+		return r;
+	if (sqlite3_db_readonly(db->handle, "main"))
+		return fail(-EACCES,
+			    "the database %s cannot be written: pubfs keeps there what it exported",
+			    db->db.url);
+	if (owner == NOBODY && mode == DB_OPEN)
+		return fail(-EIO,
+			    "the database %s is empty; `pubfs load` or `pubfs publish` fills it",
+			    db->db.url);
+	if (owner == NOBODY) {
+		r = create_schema(db);
+		if (r < 0)
+			return r;
+	}
+	return exec(db, "PRAGMA synchronous = FULL", "use");
+}
+
+int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db **ret)
+{
+	CLEANUP(free_char) char *absolute = NULL;
+	CLEANUP(release) struct sqlite *db = NULL;
+	pthread_mutexattr_t recursive;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, r;
+
+	if (!*path)
+		return fail(-EINVAL, "%s names no file: write sqlite:PATH", url);
+	r = resolve(path, mode, &absolute);
+	if (r < 0)
+		return r;
+	db = xcalloc(1, sizeof(*db));
+	db->db.ops = &sqlite_ops;
+	db->db.url = xasprintf("sqlite:%s", absolute);
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&db->lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	if (mode == DB_CREATE)
+		flags |= SQLITE_OPEN_CREATE;
+	if (sqlite3_open_v2(absolute, &db->handle, flags, NULL)) {
+		if (sqlite3_system_errno(db->handle) == EACCES)
+			return fail(-EACCES, "cannot open the database %s: %s", absolute,
+				    strerror(EACCES));
+		return sqlite_fail(db, "open");
+	}
+	r = prepare(db, mode);
+	if (r < 0)
+		return r;
+	*ret = &steal(db)->db;
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sqlite.h - one connection to SQLite and its prepared statements, for the sqlite files alone. */
+#ifndef PUBFS_SQLITE_H
+#define PUBFS_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "compiler.h"
+#include "db.h"
+
+struct strbuf;
+
+/* Prepared once a connection, when first used. */
+enum statement {
+	READ_PACKAGE,
+	READ_VERSIONS,
+	READ_VERSION,
+	READ_ADVISORIES,
+	COUNT_PACKAGES,
+	DATA_VERSION,
+	INSERT_PACKAGE,
+	INSERT_VERSION,
+	UPDATE_VERSION,
+	RECORD_EXPORT,
+	RECORD_FAILURE,
+	STATEMENT_COUNT
+};
+
+struct sqlite {
+	struct db db; /* first */
+	sqlite3 *handle;
+	pthread_mutex_t lock; /* recursive: db_begin() keeps it to the end of its transaction */
+	bool writing;	      /* behind lock: between db_begin() and commit or rollback */
+	sqlite3_stmt *statements[STATEMENT_COUNT]; /* behind lock */
+};
+
+/* sqlite.c: the connection. */
+int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db **ret) MUST_CHECK;
+extern const char sqlite_schema[];
+
+/* Says what SQLite holds against the last call, and maps it. */
+int sqlite_fail(struct sqlite *db, const char *doing);
+
+/*
+ * A call's frame. enter: takes the lock and opens a transaction (`writing`: takes SQLite's write
+ * lock at once, so that it never has to give up half-way), unless db_begin() has one open. leave:
+ * ends it - undone when r is negative - and gives r back, or what went wrong.
+ */
+int sqlite_enter(struct sqlite *db, bool writing) MUST_CHECK;
+int sqlite_leave(struct sqlite *db, int r) MUST_CHECK;
+
+/* A statement with its parameters: types has 's' for a const char * (may be NULL), 't' for one
+ * with its size_t length, 'b' for 32 bytes of a digest, 'i' for an int. They are borrowed until
+ * statement_done(). */
+int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret, const char *types,
+		    ...) MUST_CHECK;
+int statement_step(struct sqlite *db, sqlite3_stmt *stmt) MUST_CHECK; /* 1: a row; 0: no more */
+int statement_run(struct sqlite *db, enum statement which, const char *types, ...) MUST_CHECK;
+void statement_done(sqlite3_stmt **stmt); /* for CLEANUP() */
+
+/* sqlite_package.c: packages and versions. */
+int sqlite_package(struct db *db, const char *name, struct package *ret) MUST_CHECK;
+int sqlite_version(struct db *db, const char *package, const char *version,
+		   struct package_version *ret) MUST_CHECK;
+int sqlite_put_version(struct db *db, const char *package, const struct package_version *v,
+		       bool replace) MUST_CHECK;
+
+/* sqlite_state.c: what was exported. */
+int sqlite_work(struct db *db, const char *store, const char *const *prefixes, size_t n,
+		const char *renderer, work_fn *fn, void *ctx) MUST_CHECK;
+int sqlite_record(struct db *db, const char *store, const struct export_record *records,
+		  size_t n) MUST_CHECK;
+/* The query of sqlite_work(): of all packages, or only of those with something to do. */
+void sqlite_work_query(size_t n_prefixes, bool pending, struct strbuf *out);
+
+#endif

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* db_test.c - reading packages, what there is to do, transactions, and many writers at once. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../fs/db/sqlite.h"
+#include "clock.h"
+#include "compiler.h"
+#include "fixture.h"
+#include "memory.h"
+#include "strbuf.h"
+
+static struct world w;
+
+static void open_world(void)
+{
+	world_open(&w);
+}
+
+static void close_world(void)
+{
+	world_close(&w);
+}
+
+TestSuite(db, .init = open_world, .fini = close_world);
+
+static int put(const char *package, const char *version, const char *pubspec, bool replace)
+{
+	CLEANUP(package_version_release)
+	struct package_version v = version_row(version, pubspec, 1700000000 * SECOND_US);
+
+	return db_put_version(w.db, package, &v, replace);
+}
+
+Test(db, a_package_is_read_with_all_its_rows)
+{
+	struct package pkg;
+
+	sql(&w,
+	    "INSERT INTO package (name, created, updated, moderated, deleted, discontinued,"
+	    " replaced_by, unlisted, latest_version, latest_advisory) VALUES ('http',"
+	    " '2020-01-02T03:04:05.678Z', '2021-01-02T03:04:05.678901', 1, 0, 1, 'dio', 1,"
+	    " '1.0.0', '2022-01-02T03:04:05Z'), ('other', '2020-01-01T00:00:00Z',"
+	    " '2020-01-01T00:00:00Z', 0, 1, 0, NULL, 0, NULL, NULL);"
+	    "INSERT INTO package_version VALUES"
+	    " ('http', '1.0.0', '2020-01-02T03:04:05.678Z', '{\"name\":\"http\"}', 'AB', 0, 1, 0),"
+	    " ('http', '2.0.0', '2020-01-02T03:04:05.678Z', '{}', NULL, 1, 0, 1),"
+	    " ('other', '3.0.0', '2020-01-02T03:04:05.678Z', '{}', NULL, 1, 0, 1);"
+	    "INSERT INTO advisory VALUES ('b', '{}', '1999-01-01T00:00:00Z'),"
+	    " ('B', '{ }', '1999-01-01T00:00:00Z'), ('a', '{}', '1999-01-01T00:00:00.000001Z'),"
+	    " ('c', '{}', '1999-01-01T00:00:00Z');"
+	    "INSERT INTO advisory_package VALUES ('b', 'http'), ('B', 'http'), ('a', 'http'),"
+	    " ('c', 'other'), ('missing', 'http')");
+	cr_assert_eq(db_package(w.db, "http", &pkg), 0);
+	cr_assert_str_eq(pkg.name, "http");
+	cr_assert_str_eq(pkg.change, ask(&w, "SELECT change FROM package_change"
+					     " WHERE package = 'http'"));
+	cr_assert_eq(pkg.created, 1577934245678000);
+	cr_assert(pkg.moderated && !pkg.deleted && pkg.discontinued && pkg.unlisted);
+	cr_assert_str_eq(pkg.replaced_by, "dio");
+	cr_assert_str_eq(pkg.latest_version, "1.0.0");
+	cr_assert(pkg.has_latest_advisory);
+	cr_assert_eq(pkg.latest_advisory, 1641092645000000);
+	cr_assert_eq(pkg.n_versions, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct package_version *v = &pkg.versions[i];
+		bool first = !strcmp(v->version, "1.0.0");
+
+		cr_assert_eq(v->created, 1577934245678000);
+		cr_assert_str_eq(v->pubspec, first ? "{\"name\":\"http\"}" : "{}");
+		cr_assert_eq(v->pubspec_len, strlen(v->pubspec));
+		cr_assert(first ? !strcmp(v->archive_sha256, "AB") : !v->archive_sha256);
+		cr_assert_eq(v->retracted, !first);
+		cr_assert_eq(v->moderated, first);
+		cr_assert_eq(v->deleted, !first);
+	}
+	cr_assert_eq(pkg.n_advisories, 3);
+	cr_assert_str_eq(pkg.advisories[0].id, "B", "byte order");
+	cr_assert_str_eq(pkg.advisories[0].osv, "{ }");
+	cr_assert_eq(pkg.advisories[0].osv_len, 3);
+	cr_assert_str_eq(pkg.advisories[1].id, "a");
+	cr_assert_eq(pkg.advisories[1].synced, 915148800000001);
+	cr_assert_str_eq(pkg.advisories[2].id, "b");
+	package_release(&pkg);
+
+	cr_assert_eq(db_package(w.db, "other", &pkg), 0);
+	cr_assert(pkg.deleted && !pkg.moderated && !pkg.discontinued && !pkg.replaced_by);
+	cr_assert_eq(pkg.n_versions, 1);
+	cr_assert_eq(pkg.n_advisories, 1);
+	cr_assert_eq(pkg.latest_advisory, pkg.advisories[0].synced, "set by a trigger");
+	package_release(&pkg);
+	sql(&w, "INSERT INTO package (name) VALUES ('bare')");
+	cr_assert_eq(db_package(w.db, "bare", &pkg), 0);
+	cr_assert(!pkg.has_latest_advisory && !pkg.latest_version && !pkg.n_versions);
+	package_release(&pkg);
+	cr_assert_eq(db_package(w.db, "HTTP", &pkg), -ENOENT, "case is significant");
+}
+
+Test(db, a_row_that_cannot_be_read_is_named)
+{
+	static const struct {
+		const char *sql, *table, *row, *column;
+	} rows[] = {
+		{ "UPDATE package SET created = 'yesterday'", "package", "p", "created" },
+		{ "UPDATE package SET updated = '2024-13-01T00:00:00Z'", "package", "p",
+		  "updated" },
+		{ "UPDATE package SET latest_advisory = ''", "package", "p", "latest_advisory" },
+		{ "UPDATE package SET latest_advisory = char(50, 0)", "package", "p",
+		  "latest_advisory" },
+		{ "UPDATE package SET replaced_by = 'a' || char(0) || 'b'", "package", "p",
+		  "replaced_by" },
+		{ "UPDATE package_version SET created = '1'", "package_version", "1.0.0",
+		  "created" },
+		{ "UPDATE package_version SET created = created || char(0)", "package_version",
+		  "1.0.0", "created" },
+		{ "UPDATE package_version SET pubspec = '{}' || char(0)", "package_version",
+		  "1.0.0", "pubspec" },
+		{ "UPDATE package_version SET archive_sha256 = char(0)", "package_version", "1.0.0",
+		  "archive_sha256" },
+		{ "UPDATE advisory SET synced = 'never'", "advisory", "A", "synced" },
+		{ "UPDATE advisory SET osv = char(0)", "advisory", "A", "osv" },
+		{ "DELETE FROM package_change", "package", "p", "change" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct package pkg;
+
+		sql(&w, "DELETE FROM package; DELETE FROM package_version; DELETE FROM advisory;"
+			"DELETE FROM advisory_package; INSERT INTO package (name) VALUES ('p');"
+			"INSERT INTO package_version (package, version, pubspec)"
+			" VALUES ('p', '1.0.0', '{}');"
+			"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
+			"INSERT INTO advisory_package VALUES ('A', 'p')");
+		cr_assert_eq(db_package(w.db, "p", &pkg), 0);
+		package_release(&pkg);
+		sql(&w, "%s", rows[i].sql);
+		cr_assert_eq(db_package(w.db, "p", &pkg), -EINVAL, "%s", rows[i].sql);
+		cr_assert(said("package p", rows[i].table, rows[i].row, rows[i].column, NULL), "%s",
+			  rows[i].sql);
+	}
+}
+
+Test(db, rows_have_no_size_of_their_own)
+{
+	size_t n = 2 << 20;
+	char *pubspec = xmalloc(n + 1);
+	struct package pkg;
+
+	memset(pubspec, ' ', n);
+	memcpy(pubspec, "{}", 2);
+	pubspec[n] = '\0';
+	cr_assert_eq(put("big", "1.0.0", pubspec, false), 1);
+	cr_assert_eq(db_begin(w.db), 0);
+	for (int i = 0; i < 1500; i++) {
+		char version[32];
+
+		snprintf(version, sizeof(version), "2.0.%d", i);
+		cr_assert_eq(put("big", version, "{}", false), 1);
+	}
+	cr_assert_eq(db_commit(w.db), 0);
+	cr_assert_eq(db_package(w.db, "big", &pkg), 0);
+	cr_assert_eq(pkg.n_versions, 1501);
+	for (size_t i = 0; i < pkg.n_versions; i++)
+		if (!strcmp(pkg.versions[i].version, "1.0.0")) {
+			cr_assert_eq(pkg.versions[i].pubspec_len, n);
+			cr_assert_arr_eq(pkg.versions[i].pubspec, pubspec, n);
+		}
+	package_release(&pkg);
+	free(pubspec);
+}
+
+Test(db, a_package_over_the_bound_is_refused_and_not_fatal)
+{
+	struct package pkg;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p');"
+		"WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5)"
+		" INSERT INTO package_version (package, version, pubspec)"
+		" SELECT 'p', i, printf('%%.*c', 60000000, ' ') FROM n");
+	cr_assert_eq(db_package(w.db, "p", &pkg), -E2BIG);
+	cr_assert(said("package p", "256 MiB", NULL));
+	sql(&w, "DELETE FROM package_version WHERE version = '5'");
+	cr_assert_eq(db_package(w.db, "p", &pkg), 0);
+	package_release(&pkg);
+}
+
+Test(db, a_version_is_added_once_and_replaced_on_demand)
+{
+	struct package_version v;
+	uint64_t n;
+
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_eq(count_of(&w, "p"), 2, "the package and the version");
+	cr_assert_str_eq(ask(&w, "SELECT created FROM package"), "2023-11-14T22:13:20.000Z");
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", true), 0);
+	cr_assert_eq(count_of(&w, "p"), 2);
+	cr_assert_eq(put("p", "1.0.0", "{\"a\":1}", false), -EEXIST);
+	cr_assert_eq(count_of(&w, "p"), 2);
+	cr_assert_eq(put("p", "1.0.0", "{\"a\":1}", true), 2);
+	cr_assert_eq(count_of(&w, "p"), 3);
+	cr_assert_eq(put("p", "1.0.1", "{}", false), 1);
+	cr_assert_eq(db_count(w.db, &n), 0);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(db_version(w.db, "p", "1.0.0", &v), 0);
+	cr_assert_str_eq(v.pubspec, "{\"a\":1}");
+	cr_assert_eq(v.created, 1700000000 * SECOND_US);
+	package_version_release(&v);
+	cr_assert_eq(db_version(w.db, "p", "1.0.2", &v), -ENOENT);
+	cr_assert_eq(db_version(w.db, "q", "1.0.0", &v), -ENOENT);
+}
+
+Test(db, any_difference_makes_another_row)
+{
+	struct package_version v = version_row("1.0.0", "{}", 0), have;
+	bool *flags[] = { &v.retracted, &v.moderated, &v.deleted };
+
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		*flags[i] = true;
+		cr_assert_eq(db_put_version(w.db, "p", &v, false), -EEXIST, "flag %zu", i);
+		cr_assert_eq(db_put_version(w.db, "p", &v, true), 2);
+	}
+	v.created = 1;
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), -EEXIST);
+	cr_assert_eq(db_put_version(w.db, "p", &v, true), 2);
+	v.archive_sha256 = xstrdup("ab");
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), -EEXIST);
+	cr_assert_eq(db_put_version(w.db, "p", &v, true), 2);
+	v.archive_sha256[0] = 'c';
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), -EEXIST);
+	cr_assert_eq(db_put_version(w.db, "p", &v, true), 2);
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), 0);
+	cr_assert_eq(db_version(w.db, "p", "1.0.0", &have), 0);
+	cr_assert(have.retracted && have.moderated && have.deleted);
+	cr_assert_eq(have.created, 1);
+	cr_assert_str_eq(have.archive_sha256, "cb");
+	package_version_release(&have);
+	package_version_release(&v);
+}
+
+/* What db_work() tells, as text: "name exists change/renderer/attempts/error ...; ". */
+static int tell(void *ctx, const struct work *work)
+{
+	struct strbuf *out = ctx;
+
+	strbuf_addf(out, "%s%s", work->package, work->exists ? "" : "(gone)");
+	for (size_t i = 0; i < 2; i++) {
+		const struct export_state *s = &work->states[i];
+
+		strbuf_addf(out, " %s/%s/%u/%s/%d",
+			    !s->change			       ? "never"
+			    : !strcmp(s->change, work->change) ? "current"
+							       : "old",
+			    s->renderer ? s->renderer : "-", s->attempts,
+			    s->last_error ? s->last_error : "-", s->seen[31]);
+	}
+	strbuf_addstr(out, "; ");
+	return 0;
+}
+
+static const char *const prefixes[] = { "2026.01.01", "latest" };
+
+static const char *work(const char *renderer)
+{
+	static struct strbuf out = STRBUF_INIT(10000);
+
+	strbuf_reset(&out);
+	cr_assert_eq(db_work(w.db, "dir:/b", prefixes, 2, renderer, tell, &out), 0);
+	return out.buf;
+}
+
+static void record(const char *prefix, const char *package, const char *error)
+{
+	CLEANUP(free_char)
+	char *change =
+		xstrdup(ask(&w, "SELECT change FROM package_change WHERE package = '%s'", package));
+	struct export_record rec = { .prefix = prefix, .package = package };
+	char one[] = "1", why[] = "why";
+
+	rec.state.change = change;
+	rec.state.renderer = one;
+	rec.state.seen[31] = 7;
+	rec.state.last_error = error ? why : NULL;
+	cr_assert_eq(db_record(w.db, "dir:/b", &rec, 1), 0);
+}
+
+Test(db, work_is_what_is_not_exported_as_it_is_now)
+{
+	cr_assert_str_eq(work("1"), "");
+	sql(&w, "INSERT INTO package (name) VALUES ('b'), ('B'), ('a')");
+	cr_assert_str_eq(work("1"), "B never/-/0/-/0 never/-/0/-/0; a never/-/0/-/0 never/-/0/-/0; "
+				    "b never/-/0/-/0 never/-/0/-/0; ");
+	for (int i = 0; i < 2; i++) {
+		record(prefixes[i], "a", NULL);
+		record(prefixes[i], "B", NULL);
+	}
+	record("latest", "b", NULL);
+	cr_assert_str_eq(work("1"), "b never/-/0/-/0 current/1/0/-/7; ", "one prefix of two");
+	record("2026.01.01", "b", NULL);
+	cr_assert_str_eq(work("1"), "");
+	cr_assert_str_eq(work(NULL), "B current/1/0/-/7 current/1/0/-/7; "
+				     "a current/1/0/-/7 current/1/0/-/7; "
+				     "b current/1/0/-/7 current/1/0/-/7; ");
+	sql(&w, "UPDATE package SET unlisted = 1 WHERE name = 'a'; DELETE FROM package WHERE name "
+		"= 'b'");
+	cr_assert_str_eq(work("1"), "a old/1/0/-/7 old/1/0/-/7; b(gone) old/1/0/-/7 old/1/0/-/7; ");
+	record("latest", "a", NULL);
+	record("2026.01.01", "a", NULL);
+	record("latest", "b", NULL);
+	record("2026.01.01", "b", NULL);
+	cr_assert_str_eq(work("1"), "");
+	cr_assert_str_eq(work("2"),
+			 "B current/1/0/-/7 current/1/0/-/7; "
+			 "a current/1/0/-/7 current/1/0/-/7; "
+			 "b(gone) current/1/0/-/7 current/1/0/-/7; ",
+			 "another renderer");
+}
+
+Test(db, another_store_has_a_state_of_its_own)
+{
+	static struct strbuf out = STRBUF_INIT(10000);
+
+	sql(&w, "INSERT INTO package (name) VALUES ('a')");
+	record("latest", "a", NULL);
+	record("2026.01.01", "a", NULL);
+	cr_assert_eq(db_work(w.db, "dir:/c", prefixes, 2, "1", tell, &out), 0);
+	cr_assert_str_eq(out.buf, "a never/-/0/-/0 never/-/0/-/0; ");
+	strbuf_release(&out);
+}
+
+Test(db, a_failure_keeps_what_was_exported_and_counts)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('a')");
+	record("latest", "a", "why");
+	cr_assert_str_eq(work("1"), "a never/-/0/-/0 never/-/1/why/0; ");
+	record("latest", "a", NULL);
+	cr_assert_str_eq(work("1"), "a never/-/0/-/0 current/1/0/-/7; ");
+	sql(&w, "UPDATE package SET unlisted = 1");
+	record("latest", "a", "why");
+	record("latest", "a", "why");
+	cr_assert_str_eq(work("1"), "a never/-/0/-/0 old/1/2/why/7; ");
+	record("latest", "a", NULL);
+	cr_assert_str_eq(work("1"), "a never/-/0/-/0 current/1/0/-/7; ");
+}
+
+static int stop_at_once(void *ctx, const struct work *work)
+{
+	cr_assert_not_null(work->package);
+	++*(int *)ctx;
+	return -ECANCELED;
+}
+
+Test(db, work_ends_when_it_is_told_to)
+{
+	int calls = 0;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('a'), ('b')");
+	cr_assert_eq(db_work(w.db, "dir:/b", prefixes, 2, NULL, stop_at_once, &calls), -ECANCELED);
+	cr_assert_eq(calls, 1);
+	cr_assert_eq(put("c", "1.0.0", "{}", false), 1, "nothing is left open");
+}
+
+Test(db, work_asks_by_keys_alone)
+{
+	for (size_t n = 1; n <= 3; n++)
+		for (int pending = 0; pending < 2; pending++) {
+			struct strbuf query = STRBUF_INIT(10000), plan = STRBUF_INIT(10000);
+			sqlite3_stmt *stmt = NULL;
+			unsigned scans = 0;
+
+			strbuf_addstr(&query, "EXPLAIN QUERY PLAN ");
+			sqlite_work_query(n, pending, &query);
+			cr_assert_eq(sqlite3_prepare_v2(w.raw, query.buf, -1, &stmt, NULL),
+				     SQLITE_OK);
+			while (sqlite3_step(stmt) == SQLITE_ROW) {
+				const char *line = (const char *)sqlite3_column_text(stmt, 3);
+
+				scans += !strncmp(line, "SCAN", 4);
+				cr_assert(strncmp(line, "SCAN", 4) || !strcmp(line, "SCAN c"), "%s",
+					  line);
+				cr_assert_null(strstr(line, "TEMP B-TREE"), "%s", line);
+				strbuf_addf(&plan, "%s\n", line);
+			}
+			cr_assert_eq(scans, 1, "%s", plan.buf);
+			cr_assert_not_null(strstr(plan.buf, "(store=? AND prefix=? AND package=?)"),
+					   "%s", plan.buf);
+			cr_assert_null(strstr(plan.buf, "version"), "%s", plan.buf);
+			sqlite3_finalize(stmt);
+			strbuf_release(&query);
+			strbuf_release(&plan);
+		}
+}
+
+Test(db, changed_moves_for_the_commits_of_others_alone)
+{
+	uint64_t first, now;
+
+	cr_assert_eq(db_changed(w.db, &first), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	record("latest", "p", NULL);
+	cr_assert_eq(db_changed(w.db, &now), 0);
+	cr_assert_eq(now, first, "own writes");
+	sql(&w, "BEGIN IMMEDIATE; UPDATE package SET unlisted = 1");
+	cr_assert_eq(db_changed(w.db, &now), 0);
+	cr_assert_eq(now, first, "not committed");
+	sql(&w, "COMMIT");
+	cr_assert_eq(db_changed(w.db, &now), 0);
+	cr_assert_neq(now, first);
+}
+
+Test(db, a_transaction_is_seen_whole_or_not_at_all)
+{
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package"), "0");
+	db_rollback(w.db);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package"), "0");
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_eq(put("p", "1.0.0", "{ }", false), -EEXIST, "which ends nothing");
+	cr_assert_eq(put("p", "1.0.1", "{}", false), 1);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_version"), "0");
+	cr_assert_eq(db_commit(w.db), 0);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_version"), "2");
+}
+
+static atomic_bool recorded;
+
+static void *record_other(void *unused)
+{
+	(void)unused;
+	record("latest", "other", NULL);
+	atomic_store(&recorded, true);
+	return NULL;
+}
+
+Test(db, another_threads_call_does_not_slip_into_a_transaction)
+{
+	pthread_t thread;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('other')");
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_eq(pthread_create(&thread, NULL, record_other, NULL), 0);
+	for (int i = 0; i < 1000; i++) {
+		cr_assert_eq(put("p", "1.0.0", "{}", false), 0);
+		sched_yield();
+	}
+	cr_assert_not(atomic_load(&recorded));
+	db_rollback(w.db);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_str_eq(ask(&w, "SELECT change IS NOT NULL FROM export_state"), "1",
+			 "kept, though the transaction was not");
+}
+
+Test(db, a_transaction_that_sqlite_undid_takes_nothing_more)
+{
+	struct sqlite *inside = (struct sqlite *)w.db;
+
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_eq(sqlite3_exec(inside->handle, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(put("p", "1.0.1", "{}", false), -EIO);
+	cr_assert_eq(db_commit(w.db), -EIO);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package"), "0");
+	cr_assert_eq(put("p", "1.0.1", "{}", false), 1, "usable again");
+}
+
+#define WRITERS 3
+#define ROUNDS	60
+
+static void write_versions(int writer)
+{
+	struct db *db = NULL;
+
+	if (db_open(w.url, DB_OPEN, &db) < 0)
+		_exit(1);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct package pkg;
+		char version[32];
+		struct package_version v;
+
+		snprintf(version, sizeof(version), "%d.0.%d", writer, i);
+		v = version_row(version, "{}", 0);
+		if (db_put_version(db, "shared", &v, false) != 1 ||
+		    db_package(db, "shared", &pkg) < 0 || pkg.n_versions < (size_t)i + 1)
+			_exit(1);
+		package_release(&pkg);
+		package_version_release(&v);
+	}
+	db_close(db);
+	_exit(0);
+}
+
+Test(db, processes_that_write_at_once_do_not_fail_each_other)
+{
+	pid_t children[WRITERS];
+
+	for (int i = 0; i < WRITERS; i++) {
+		children[i] = fork();
+		cr_assert_geq(children[i], 0);
+		if (!children[i])
+			write_versions(i);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		int status;
+
+		cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
+		cr_assert_eq(status, 0);
+	}
+	cr_assert_eq(count_of(&w, "shared"), WRITERS * ROUNDS + 1, "no change was lost");
+}
+
+static atomic_bool stop;
+
+static void *read_pairs(void *failures)
+{
+	while (!atomic_load(&stop)) {
+		struct package pkg;
+
+		if (db_package(w.db, "p", &pkg) < 0 || pkg.n_versions % 2)
+			++*(int *)failures;
+		package_release(&pkg);
+	}
+	return NULL;
+}
+
+Test(db, a_package_is_read_in_one_snapshot_while_others_write)
+{
+	int failures[2] = { 0, 0 };
+	pthread_t threads[2];
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, read_pairs, &failures[i]), 0);
+	for (int i = 0; i < 100; i++)
+		sql(&w,
+		    "BEGIN IMMEDIATE; INSERT INTO package_version (package, version, pubspec)"
+		    " VALUES ('p', '1.0.%d', '{}'); INSERT INTO package_version"
+		    " (package, version, pubspec) VALUES ('p', '2.0.%d', '{}'); COMMIT",
+		    i, i);
+	atomic_store(&stop, true);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+		cr_assert_eq(failures[i], 0);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fixture.h - a database in a folder of its own, and a second program that writes plain SQL. */
+#ifndef PUBFS_DB_FIXTURE_H
+#define PUBFS_DB_FIXTURE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "db.h"
+
+struct world {
+	char dir[64];
+	char *path, *url;
+	struct db *db;
+	sqlite3 *raw; /* the other program */
+};
+
+void world_folder(struct world *w); /* the folder and the names alone */
+void world_open(struct world *w);   /* and the database, and both connections */
+void world_close(struct world *w);
+
+sqlite3 *raw_open(const char *path);
+void sql(struct world *w, const char *text, ...) __attribute__((format(printf, 2, 3)));
+/* The first column of the first row, "" for none or null; good until the next call. */
+const char *ask(struct world *w, const char *text, ...) __attribute__((format(printf, 2, 3)));
+/* The n of a package's change; 0: it has none. Checks its form. */
+int count_of(struct world *w, const char *package);
+
+/* fail() said it, with each of the words in it (NULL at the end). */
+bool said(const char *word, ...) __attribute__((sentinel));
+
+/* Owned rows for db_put_version(). */
+struct package_version version_row(const char *version, const char *pubspec, int64_t created);
+
+#endif
