@@ -109,7 +109,7 @@ int path_to_key(const char *path, struct strbuf *out)
 	const char *below = package.text + package.len;
 
 	if (package.len) {
-		if (package.len <= BELOW_LEN || memcmp(below - BELOW_LEN, BELOW, BELOW_LEN))
+		if (package.len < BELOW_LEN || memcmp(below - BELOW_LEN, BELOW, BELOW_LEN))
 			return -ENOENT;
 		package.len -= BELOW_LEN;
 		if (!is_possible(package))

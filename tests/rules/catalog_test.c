@@ -179,6 +179,7 @@ Test(catalog, names_follow_their_grammar)
 	cr_assert(catalog_is_package_name("abc-", 3));
 	cr_assert(catalog_is_runtime_version("2018.09.13-dev", 10));
 	cr_assert_not(catalog_is_package_name("ab\0c", 4));
+	cr_assert_not(catalog_is_package_name("abc", 0));
 }
 
 /* Section 10, as it stands there. */

@@ -65,6 +65,8 @@ static const struct {
 	{ "\"\\ud83d\\n\"", "\"\\ud83d\\n\"" },
 	{ "\"\\ud83dx\"", "\"\\ud83dx\"" },
 	{ "\"\\ud83d\\u0041\"", "\"\\ud83dA\"" },
+	{ "\"\\ud83d\\\\de00\"", "\"\\ud83d\\\\de00\"" },
+	{ "\"\\uDC00\\uDC00\"", "\"\\udc00\\udc00\"" },
 	{ "\"\\uDBFF\\uDC00\"", "\"\xf4\x8f\xb0\x80\"" },
 	{ "\"\\uDBFF\\uE000\"", "\"\\udbff\xee\x80\x80\"" },
 	{ "\"\\uD7FF\\uDC00\"", "\"\xed\x9f\xbf\\udc00\"" },
@@ -134,6 +136,9 @@ static const struct {
 	{ "\xe2\x80\xa8\xf0\x9f\x98\x80", 7, "\"\xe2\x80\xa8\xf0\x9f\x98\x80\"" },
 	{ "\xed\x9f\xbf\xed\xa0\x80\xed\xbf\xbf", 9, "\"\xed\x9f\xbf\\ud800\\udfff\"" },
 	{ "x\xed\xa0\xbd", 4, "\"x\\ud83d\"" },
+	/* no surrogate, though it begins like one: passed on, and nothing swallowed */
+	{ "\xed\xa0\"", 3, "\"\xed\xa0\\\"\"" },
+	{ "\xed\xa0\xbd", 2, "\"\xed\xa0\"" },
 };
 
 Test(json, a_string_of_bytes_is_escaped_as_section_4_says)

@@ -317,6 +317,7 @@ static const struct {
 	{ "1.0.0-", -EINVAL, NULL },
 	{ "1.x", -EINVAL, NULL },
 	{ ">=" TOO_BIG ".0.0", -EINVAL, NULL },
+	{ "1.0." TOO_BIG "1.2.3", -EINVAL, NULL },
 };
 
 Test(version, a_constraint_has_a_lower_bound_or_none)
