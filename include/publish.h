@@ -36,6 +36,7 @@ struct publication {
 	const char *why;	   /* for the log line */
 	bool force;		   /* send it even when nothing differs */
 	bool refresh;		   /* renew `validated` when it is older than VALIDATED_MAX_AGE */
+	bool mark;		   /* another `change` alone is corrected too (a rebase) */
 
 	const struct body *body;     /* PUBLISH_WRITE: decoded bytes */
 	struct store *from;	     /* PUBLISH_COPY: an archive in another store, */
@@ -61,5 +62,7 @@ void publication_release(struct publication *p);
  * rest). -ESTALE is silent: the caller looks again and decides again.
  */
 int publish(struct publisher *pub, struct publication *publications, size_t n) MUST_CHECK;
+/* All of that but the sending: `result` and `done` say what publish() would do. */
+int publish_preview(struct publisher *pub, struct publication *publications, size_t n) MUST_CHECK;
 
 #endif
