@@ -41,10 +41,11 @@ struct export_counts {
 	uint64_t current;	/* packages that were as they should be, and not read at all */
 	uint64_t written, copied, touched, removed;
 	uint64_t failed;	/* packages */
+	/* of the packages that were read: */
 	uint64_t left_out;	/* versions that no client could read */
 	uint64_t no_archive;	/* listed versions without a canonical archive */
-	char *no_archive_names[3]; /* the first of them, "P V"; owned */
-	uint64_t garbage;	/* objects that wait for gc */
+	char *no_archive_names[3]; /* three of them, "P V"; owned */
+	uint64_t garbage;	/* archives without a row, which wait for gc */
 };
 void export_counts_release(struct export_counts *counts);
 
@@ -55,13 +56,14 @@ void exporter_free(struct exporter *ex);
  * One pass over all packages, against the index. Failures are per package, said and counted, and
  * kept in the database. 0: all went well; -EIO: some packages failed, the rest was done;
  * -ECANCELED: held, nothing was written (an empty or restored database, another base URL; said,
- * with what to do).
+ * with what to do). Nothing failed, but `stop` was set: -ECANCELED too. `ret` is always filled.
  */
 int export_all(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /* The same for these packages alone. -ENOENT: one is not in the database (said; the rest is done). */
 int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
 	MUST_CHECK;
-/* Only packages whose `change` moved: with nothing to do, one query and no store request. */
+/* Only packages whose `change` moved, and those that failed in this exporter's last pass: with
+ * nothing to do, one query and no store request. */
 int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 
 #endif
