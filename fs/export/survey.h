@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* survey.h - what a store has of one package. */
+#ifndef PUBFS_SURVEY_H
+#define PUBFS_SURVEY_H
+
+#include "codec.h"
+#include "compiler.h"
+#include "store.h"
+
+/* Objects in key order, and a digest of them all: where it is equal, nothing was written. */
+struct survey {
+	struct object *objects;
+	size_t n, alloc;
+	unsigned char digest[SHA256_SIZE];
+};
+void survey_init(struct survey *survey);
+void survey_release(struct survey *survey);
+
+/* All objects of a package in one prefix, or its archives in the canonical store. Answered from
+ * the index. */
+int survey_prefix(struct store *s, const char *prefix, const char *package,
+		  struct survey *ret) MUST_CHECK;
+int survey_archives(struct store *archives, const char *package, struct survey *ret) MUST_CHECK;
+
+/* NULL: there is none of that key. Borrowed. */
+const struct object *survey_find(const struct survey *survey, const char *key);
+
+/* The digest does not depend on any order; adding an object a second time takes it out again. */
+void survey_toggle(unsigned char digest[SHA256_SIZE], const struct object *obj);
+/* Adds all objects of another digest. */
+void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[SHA256_SIZE]);
+
+#endif
