@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * batch.c - packages that are read, rendered, planned and published together.
+ *
+ * A package goes through
+ *	read	 its rows, in one snapshot
+ *	render	 its documents, once for both prefixes
+ *	plan	 for each prefix (struct target), against what the index says of it
+ *	publish	 all targets of the batch in one call; each is a group, so that none stops another
+ *	settle	 lost a race: look again, and begin anew with fresh rows (RACES_MAX times)
+ *	record	 when all is on stable storage; without it the next pass compares again
+ *
+ * Memory: a package reserves what its rows and documents may take before it is rendered. Who finds
+ * no room publishes what it has, which gives that back, and then waits with nothing in hand.
+ * pass->lock is never held across a call elsewhere.
+ */
+#include "batch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "catalog.h"
+#include "db.h"
+#include "log.h"
+#include "memory.h"
+#include "pass.h"
+#include "plan.h"
+#include "publish.h"
+#include "render.h"
+#include "strbuf.h"
+#include "survey.h"
+
+#define RACES_MAX 5			/* a package that moves faster is left to the next pass */
+#define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
+#define VERSION_BYTES ((size_t)3 << 10) /* of its archives, plans and edits */
+#define TEXT_COPIES 3			/* the row, the document, the compressed document */
+#define DOCUMENTS_MAX 8
+
+/* A package in one prefix. */
+struct target {
+	const char *prefix;
+	struct survey have;
+	struct plan plan;
+	struct publication *publications; /* one for each step; in the batch's array */
+	bool raced;
+	char *error; /* owned; NULL: it is as it should be */
+	unsigned char seen[SHA256_SIZE];
+};
+
+struct item {
+	const char *name;
+	struct package pkg;
+	struct release_list releases;
+	struct survey canonical;
+	struct strbuf documents[DOCUMENTS_MAX];
+	struct body bodies[DOCUMENTS_MAX];
+	struct target targets[PREFIXES_MAX];
+	size_t reserved;
+	bool gone; /* its row went away meanwhile */
+};
+
+struct batch {
+	struct pass *pass;
+	struct item *items;
+	size_t n;
+};
+
+static void target_clear(struct target *t)
+{
+	survey_release(&t->have);
+	plan_release(&t->plan);
+	free(t->error);
+	*t = (struct target){.prefix = t->prefix};
+}
+
+/* Back to what item_init() made of it. */
+static void item_clear(struct item *item)
+{
+	package_release(&item->pkg);
+	package_init(&item->pkg);
+	releases_release(&item->releases);
+	item->releases = (struct release_list){0};
+	survey_release(&item->canonical);
+	for (size_t i = 0; i < n_package_documents; i++)
+		strbuf_release(&item->documents[i]);
+	for (size_t i = 0; i < PREFIXES_MAX; i++)
+		target_clear(&item->targets[i]);
+}
+
+static void item_init(const struct pass *pass, struct item *item, const char *name)
+{
+	assert(n_package_documents <= DOCUMENTS_MAX);
+	*item = (struct item){.name = name};
+	package_init(&item->pkg);
+	for (size_t i = 0; i < n_package_documents; i++)
+		strbuf_init(&item->documents[i], DOCUMENT_MAX);
+	for (size_t i = 0; i < pass->n_prefixes; i++)
+		item->targets[i].prefix = pass->prefixes[i];
+}
+
+/* Its cause was said last in this thread. */
+static void target_fail(struct target *t, int r)
+{
+	const char *cause = log_last_failure();
+
+	free(t->error);
+	t->error = xstrdup(*cause ? cause : strerror(-r));
+}
+
+static void item_fail(const struct pass *pass, struct item *item, int r)
+{
+	for (size_t i = 0; i < pass->n_prefixes; i++)
+		target_fail(&item->targets[i], r);
+}
+
+static size_t item_bytes(const struct package *pkg)
+{
+	size_t bytes = pkg->n_versions * VERSION_BYTES;
+
+	for (size_t i = 0; i < pkg->n_versions; i++)
+		bytes += TEXT_COPIES * pkg->versions[i].pubspec_len;
+	for (size_t i = 0; i < pkg->n_advisories; i++)
+		bytes += TEXT_COPIES * pkg->advisories[i].osv_len;
+	return bytes;
+}
+
+static void item_read(const struct pass *pass, struct item *item)
+{
+	size_t n = strlen(item->name);
+	int r;
+
+	if (!catalog_is_package_name(item->name, n)) {
+		r = fail(-EINVAL, "%s is no name of a package, and is not exported", item->name);
+		item_fail(pass, item, r);
+		return;
+	}
+	r = db_package(pass->opt->db, item->name, &item->pkg);
+	if (r == -ENOENT)
+		item->gone = true; /* its `change` moved, so the next pass sees it */
+	else if (r < 0)
+		item_fail(pass, item, r);
+}
+
+static int item_render(const struct pass *pass, struct item *item)
+{
+	const struct rendering *how = &pass->opt->rendering;
+	int r;
+
+	if (!package_is_visible(&item->pkg))
+		return 0;
+	r = releases_select(&item->pkg, how, &item->releases);
+	if (r < 0 || !item->releases.n)
+		return r;
+	for (size_t i = 0; i < n_package_documents; i++) {
+		const struct document *doc = &package_documents[i];
+
+		r = doc->body(&item->pkg, &item->releases, how, &item->documents[i]);
+		if (r == -E2BIG)
+			return fail(r, "the %s of %s would be too large", doc->name, item->name);
+		if (r < 0)
+			return r;
+		item->bodies[i] = body_of_strbuf(&item->documents[i]);
+	}
+	return 0;
+}
+
+static int target_plan(const struct pass *pass, struct item *item, struct target *t)
+{
+	int r = survey_prefix(pass->opt->store, t->prefix, item->name, &t->have);
+
+	if (r < 0)
+		return r;
+	r = plan_make(&item->pkg, &item->releases, t->prefix, &t->have, &item->canonical, &t->plan);
+	if (r < 0)
+		return r;
+	if (t->plan.verdict == PLAN_UNUSABLE)
+		return fail(-EINVAL,
+			    "no version of %s could be read by a client, so what is "
+			    "exported of it stays: %s",
+			    item->name, item->releases.left_out[0]);
+	return 0;
+}
+
+static void item_prepare(const struct pass *pass, struct item *item)
+{
+	int r;
+
+	if (item->gone || item->targets[0].error)
+		return;
+	r = item_render(pass, item);
+	if (!r)
+		r = survey_archives(pass->opt->archives, item->name, &item->canonical);
+	if (r < 0) {
+		item_fail(pass, item, r);
+		return;
+	}
+	for (size_t i = 0; i < pass->n_prefixes; i++) {
+		r = target_plan(pass, item, &item->targets[i]);
+		if (r < 0)
+			target_fail(&item->targets[i], r);
+	}
+}
+
+static void publication_make(const struct pass *pass, const struct item *item,
+			     const struct step *step, unsigned group, struct publication *ret)
+{
+	publication_init(ret);
+	ret->key = step->key;
+	ret->group = group;
+	ret->have = step->have;
+	ret->change = item->pkg.change;
+	ret->why = step->why;
+	ret->force = pass->opt->force;
+	ret->refresh = pass->refresh;
+	ret->mark = pass->opt->rebase && step->have &&
+		    change_is_foreign(step->have->change, item->pkg.change);
+	if (step->kind == STEP_COPY) {
+		ret->action = PUBLISH_COPY;
+		ret->from = pass->opt->archives;
+		ret->source = step->source;
+		ret->sha256 = step->sha256;
+	} else if (step->kind == STEP_WRITE) {
+		ret->action = PUBLISH_WRITE;
+		ret->body = &item->bodies[step->document];
+	} else {
+		ret->action = PUBLISH_REMOVE;
+	}
+}
+
+static void target_count(struct export_counts *counts, const struct target *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		uint64_t *count[] = {
+		    [PUBLISHED_NOTHING] = NULL,
+		    [PUBLISHED_TOUCH] = &counts->touched,
+		    [PUBLISHED_WRITE] =
+			t->plan.steps[i].kind == STEP_COPY ? &counts->copied : &counts->written,
+		    [PUBLISHED_REMOVE] = &counts->removed,
+		};
+
+		if (count[t->publications[i].done])
+			++*count[t->publications[i].done];
+	}
+}
+
+/* The objects as this leaves them: what was there, and what took its place. */
+static void target_settle(const struct item *item, struct target *t)
+{
+	memcpy(t->seen, t->have.digest, SHA256_SIZE);
+	survey_merge(t->seen, item->canonical.digest);
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct publication *p = &t->publications[i];
+
+		if (p->result < 0) {
+			t->raced = p->result == -ESTALE;
+			if (!t->raced && p->result == -EINVAL && p->remark.len)
+				t->error = xasprintf("refused %s: %s", p->key, p->remark.buf);
+			else if (!t->raced)
+				t->error = xasprintf("%s: %s", p->key, strerror(-p->result));
+			return;
+		}
+		if (p->done == PUBLISHED_NOTHING)
+			continue;
+		if (p->have)
+			survey_toggle(t->seen, p->have);
+		if (p->done != PUBLISHED_REMOVE)
+			survey_toggle(t->seen, &p->now);
+	}
+}
+
+/* What the index says of the keys that a race was lost for may be old. */
+static int target_look_again(const struct pass *pass, const struct target *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct publication *p = &t->publications[i];
+		int r;
+
+		if (p->result != -ESTALE && p->action != PUBLISH_WRITE)
+			continue;
+		r = store_refresh(pass->opt->store, p->key, 0);
+		if (!r && p->action == PUBLISH_COPY)
+			r = store_refresh(pass->opt->archives, p->source->key, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void print_steps(const struct pass *pass, struct item *const *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++) {
+			const struct target *t = &items[i]->targets[k];
+
+			for (size_t j = 0; j < t->plan.n && !t->error; j++)
+				if (t->publications[j].done != PUBLISHED_NOTHING)
+					step_print(&t->plan.steps[j], t->publications[j].done,
+						   pass->opt->dry_run);
+		}
+}
+
+/* The publications of all targets, a group each. Returns how many there are. */
+static size_t publications_make(const struct pass *pass, struct item *const *items, size_t n,
+				struct publication **ret)
+{
+	struct publication *publications;
+	size_t count = 0, at = 0;
+	unsigned group = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++)
+			count += items[i]->targets[k].plan.n;
+	publications = xcalloc(count ? count : 1, sizeof(*publications));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++, group++) {
+			struct target *t = &items[i]->targets[k];
+
+			t->publications = publications + at;
+			for (size_t j = 0; j < t->plan.n && !t->error; j++)
+				publication_make(pass, items[i], &t->plan.steps[j], group,
+						 &publications[at++]);
+		}
+	*ret = publications;
+	return at;
+}
+
+static void target_after(struct pass *pass, const struct item *item, struct target *t,
+			 bool last_try)
+{
+	int r;
+
+	pthread_mutex_lock(&pass->lock);
+	target_count(&pass->counts, t);
+	pthread_mutex_unlock(&pass->lock);
+	target_settle(item, t);
+	if (!t->raced)
+		return;
+	r = last_try ? fail(-ESTALE,
+			    "%s is being changed by others all the time; the next pass "
+			    "tries again",
+			    item->name)
+		     : target_look_again(pass, t);
+	if (r < 0) {
+		target_fail(t, r);
+		t->raced = false;
+	}
+}
+
+/* One call of publish() for these. */
+static void items_publish(struct pass *pass, struct item *const *items, size_t n, bool last_try)
+{
+	struct publication *publications;
+	size_t count = publications_make(pass, items, n, &publications);
+	int r;
+
+	r = pass->opt->dry_run ? publish_preview(pass->opt->publisher, publications, count)
+			       : publish(pass->opt->publisher, publications, count);
+	if (r < 0)
+		log_debug("a batch of %zu packages did not go through whole", n);
+	if (pass->opt->dry_run)
+		print_steps(pass, items, n);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++)
+			if (!items[i]->targets[k].error)
+				target_after(pass, items[i], &items[i]->targets[k], last_try);
+	for (size_t i = 0; i < count; i++)
+		publication_release(&publications[i]);
+	free(publications);
+}
+
+static bool item_begin_again(const struct pass *pass, struct item *item)
+{
+	if (!item->targets[0].raced && !item->targets[1].raced)
+		return false;
+	item_clear(item);
+	item_read(pass, item);
+	item_prepare(pass, item);
+	return !item->gone;
+}
+
+static void count_without_archive(struct export_counts *counts, const struct item *item)
+{
+	const struct plan *plan = &item->targets[0].plan;
+
+	counts->no_archive += plan->no_archive;
+	for (size_t i = 0; plan->no_archive && i < ARRAY_SIZE(counts->no_archive_names); i++)
+		if (!counts->no_archive_names[i]) {
+			counts->no_archive_names[i] =
+			    xasprintf("%s %s", item->name, plan->first_without);
+			return;
+		}
+}
+
+/* What is said and counted of a package when nothing more will be tried. */
+static void item_report(struct pass *pass, const struct item *item)
+{
+	const struct release_list *releases = &item->releases;
+	bool failed = false;
+
+	if (item->gone)
+		return;
+	for (size_t i = 0; i < releases->n_left_out; i++)
+		log_warning("%s", releases->left_out[i]);
+	for (size_t i = 0; i < releases->n_noticed; i++)
+		log_warning("%s", releases->noticed[i]);
+	if (item->targets[0].plan.verdict == PLAN_NO_ROWS && !item->targets[0].error)
+		log_warning("%s has no version, so what is exported of it stays", item->name);
+	pthread_mutex_lock(&pass->lock);
+	pass->counts.left_out += releases->n_left_out;
+	count_without_archive(&pass->counts, item);
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		pass->counts.garbage += item->targets[k].plan.garbage;
+		failed |= item->targets[k].error != NULL;
+	}
+	if (failed) {
+		pass->counts.failed++;
+		names_add(&pass->failed, item->name);
+	}
+	pthread_mutex_unlock(&pass->lock);
+}
+
+/* A version that is left out does not fail its package: that is recorded as done, and then what
+ * was left out as its error, so that it stays in sight. */
+static size_t item_records(const struct pass *pass, const struct item *item,
+			   struct export_record *ret)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < pass->n_prefixes && !item->gone; k++) {
+		const struct target *t = &item->targets[k];
+		struct export_record record = {.prefix = t->prefix, .package = item->name};
+
+		record.state.last_error = t->error;
+		if (!t->error) {
+			record.state.change = item->pkg.change;
+			record.state.renderer = pass->renderer;
+			memcpy(record.state.seen, t->seen, SHA256_SIZE);
+		}
+		ret[n++] = record;
+		if (!t->error && item->releases.n_left_out) {
+			record.state = (struct export_state){
+			    .last_error = item->releases.left_out[0],
+			};
+			ret[n++] = record;
+		}
+	}
+	return n;
+}
+
+static void batch_record(struct batch *b)
+{
+	struct pass *pass = b->pass;
+	struct export_record *records = xcalloc(b->n * PREFIXES_MAX * 2, sizeof(*records));
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += item_records(pass, &b->items[i], records + n);
+	r = n ? db_record(pass->opt->db, pass->opt->store->url, records, n) : 0;
+	if (r < 0) {
+		pthread_mutex_lock(&pass->lock);
+		pass->error = r;
+		pthread_mutex_unlock(&pass->lock);
+	}
+	free(records);
+}
+
+/* Publishes what was gathered, and lets go of it. */
+static void batch_flush(struct batch *b)
+{
+	struct item **pending;
+	size_t n = 0;
+
+	if (!b->n)
+		return;
+	pending = xcalloc(b->n, sizeof(*pending));
+	for (size_t i = 0; i < b->n; i++)
+		if (!b->items[i].gone)
+			pending[n++] = &b->items[i];
+	for (unsigned tries = 1; n; tries++) {
+		size_t again = 0;
+
+		items_publish(b->pass, pending, n, tries == RACES_MAX);
+		for (size_t i = 0; i < n; i++)
+			if (item_begin_again(b->pass, pending[i]))
+				pending[again++] = pending[i];
+		n = again;
+	}
+	free(pending);
+	if (!b->pass->opt->dry_run)
+		batch_record(b);
+	for (size_t i = 0; i < b->n; i++) {
+		item_report(b->pass, &b->items[i]);
+		pass_unreserve(b->pass, b->items[i].reserved);
+		item_clear(&b->items[i]);
+	}
+	b->n = 0;
+}
+
+static void batch_add(struct batch *b, const char *name)
+{
+	struct item *item;
+	size_t bytes;
+
+	item_init(b->pass, &b->items[b->n], name);
+	item_read(b->pass, &b->items[b->n]);
+	bytes = item_bytes(&b->items[b->n].pkg);
+	if (!pass_reserve(b->pass, bytes, false)) {
+		struct item next = b->items[b->n]; /* it is not of the batch yet */
+
+		batch_flush(b);
+		b->items[0] = next;
+		pass_reserve(b->pass, bytes, true);
+	}
+	item = &b->items[b->n++];
+	item->reserved = bytes;
+	item_prepare(b->pass, item);
+}
+
+void batch_run(struct pass *pass, char *const *names, size_t n)
+{
+	struct batch b = {.pass = pass, .items = xcalloc(n, sizeof(*b.items))};
+
+	for (size_t i = 0; i < n && !pass_stopping(pass); i++)
+		batch_add(&b, names[i]);
+	batch_flush(&b);
+	free(b.items);
+}

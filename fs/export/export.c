@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * export.c - passes: which packages have to be exported, and whether that may begin at all.
+ *
+ * A pass goes through
+ *	refresh	  the index looks again, when it is older than asked for (never in an event pass)
+ *	collect	  one query gives all work; the index says which packages are as they were left
+ *	hold	  what looks like a mistake ends the pass here, before anything is written
+ *	run	  the packages in chunks, on threads where there are many
+ * A package is current, and not read at all, when its change and renderer are the exported ones
+ * and the digest of its objects is the one that was recorded with them.
+ */
+#include "export.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "catalog.h"
+#include "db.h"
+#include "log.h"
+#include "memory.h"
+#include "pass.h"
+#include "plan.h"
+#include "pool.h"
+#include "store.h"
+#include "survey.h"
+
+enum pass_kind { PASS_FULL, PASS_NAMED, PASS_EVENT };
+
+struct exporter {
+	struct exporter_options opt;
+	char *renderer; /* RENDERER_VERSION, base URL, SDKs */
+	struct names failed;
+};
+
+/* A package whose row is gone. */
+struct gone {
+	char *package, *change;
+};
+
+/* What one query and the index say, before anything is done. */
+struct collection {
+	const struct exporter *ex;
+	struct pass *pass;
+	enum pass_kind kind;
+	struct names wanted; /* PASS_NAMED, sorted */
+	struct names todo;
+	struct gone *gone;
+	size_t n_gone, gone_alloc;
+	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
+	bool ours[PREFIXES_MAX];	      /* written with this one */
+	size_t n_restored; /* packages with marks that are not of this database */
+	char *restored;	   /* the first */
+};
+
+static void collection_release(struct collection *c)
+{
+	names_release(&c->wanted);
+	names_release(&c->todo);
+	for (size_t i = 0; i < c->n_gone; i++) {
+		free(c->gone[i].package);
+		free(c->gone[i].change);
+	}
+	free(c->gone);
+	for (size_t i = 0; i < PREFIXES_MAX; i++)
+		free(c->foreign_renderer[i]);
+	free(c->restored);
+}
+
+void export_counts_release(struct export_counts *counts)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(counts->no_archive_names); i++)
+		free(counts->no_archive_names[i]);
+	*counts = (struct export_counts){0};
+}
+
+int exporter_new(const struct exporter_options *options, struct exporter **ret)
+{
+	const struct rendering *how = &options->rendering;
+	struct exporter *ex = xcalloc(1, sizeof(*ex));
+
+	assert(options->own || options->latest);
+	assert(how->base_url && (options->runtime_version || !options->own));
+	ex->opt = *options;
+	ex->renderer =
+	    xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
+		      how->sdk_dart ? how->sdk_dart : "", how->sdk_flutter ? how->sdk_flutter : "");
+	*ret = ex;
+	return 0;
+}
+
+void exporter_free(struct exporter *ex)
+{
+	if (!ex)
+		return;
+	free(ex->renderer);
+	names_release(&ex->failed);
+	free(ex);
+}
+
+static int pass_refresh(const struct exporter *ex, const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->n_prefixes; i++) {
+		CLEANUP(free_char) char *all = xasprintf("%s/", pass->prefixes[i]);
+		int r = store_refresh(ex->opt.store, all, ex->opt.ttl);
+
+		if (r < 0)
+			return r;
+	}
+	return store_refresh(ex->opt.archives, "packages/", ex->opt.ttl);
+}
+
+/* The base URL stands between the first and the second space of a renderer's text. */
+static bool same_base(const char *renderer, const char *base_url)
+{
+	const char *at = strchr(renderer, ' ');
+	size_t n = strlen(base_url);
+
+	return at && !strncmp(at + 1, base_url, n) && at[1 + n] == ' ';
+}
+
+static void collect_base(struct collection *c, const struct work *work)
+{
+	const char *base_url = c->ex->opt.rendering.base_url;
+
+	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
+		const char *renderer = work->states[i].renderer;
+
+		if (!renderer)
+			continue;
+		if (same_base(renderer, base_url))
+			c->ours[i] = true;
+		else if (!c->foreign_renderer[i])
+			c->foreign_renderer[i] = xstrdup(renderer);
+	}
+}
+
+static bool is_exported(const struct collection *c, const struct work *work, size_t i,
+			const unsigned char *seen)
+{
+	const struct export_state *state = &work->states[i];
+
+	return state->change && !strcmp(state->change, work->change) && state->renderer &&
+	       !strcmp(state->renderer, c->pass->renderer) && !state->last_error &&
+	       !memcmp(state->seen, seen, SHA256_SIZE);
+}
+
+/* A change always moves one of the documents, so only their marks are asked. */
+static bool is_restored(const struct survey *have, const char *change)
+{
+	for (size_t i = 0; i < have->n; i++) {
+		struct object_name name;
+		enum kind kind = catalog_match(have->objects[i].key, &name);
+
+		if ((kind == KIND_LISTING || kind == KIND_ADVISORIES) &&
+		    change_is_foreign(have->objects[i].change, change))
+			return true;
+	}
+	return false;
+}
+
+/* 1: everything is as it was left. */
+static int collect_objects(struct collection *c, const struct work *work)
+{
+	CLEANUP(survey_release) struct survey canonical = {0};
+	bool current = c->kind == PASS_FULL && !c->ex->opt.force, restored = false;
+	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
+		CLEANUP(survey_release) struct survey have = {0};
+
+		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], work->package, &have);
+		if (r < 0)
+			return r;
+		restored |= is_restored(&have, work->change);
+		survey_merge(have.digest, canonical.digest);
+		current = current && is_exported(c, work, i, have.digest);
+	}
+	if (restored && !c->n_restored++)
+		c->restored = xstrdup(work->package);
+	return current;
+}
+
+static bool is_recorded(const struct collection *c, const struct work *work)
+{
+	static const unsigned char nothing[SHA256_SIZE];
+
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		if (!is_exported(c, work, i, nothing))
+			return false;
+	return true;
+}
+
+static int collect_work(void *ctx, const struct work *work)
+{
+	struct collection *c = ctx;
+	int r;
+
+	if (pass_stopping(c->pass))
+		return -ECANCELED;
+	if (work->exists)
+		collect_base(c, work);
+	if (c->kind == PASS_NAMED && !names_have(&c->wanted, work->package))
+		return 0;
+	if (!work->exists) {
+		if (c->kind != PASS_NAMED && !is_recorded(c, work)) {
+			GROW(c->gone, c->n_gone, c->gone_alloc);
+			c->gone[c->n_gone++] =
+			    (struct gone){xstrdup(work->package), xstrdup(work->change)};
+		}
+		return 0;
+	}
+	c->pass->counts.packages++;
+	r = collect_objects(c, work);
+	if (r < 0)
+		return r;
+	if (r)
+		c->pass->counts.current++;
+	else
+		names_add(&c->todo, work->package);
+	return 0;
+}
+
+static int collect_base_only(void *ctx, const struct work *work)
+{
+	if (work->exists)
+		collect_base(ctx, work);
+	return 0;
+}
+
+static int collect(struct collection *c)
+{
+	const struct exporter *ex = c->ex;
+	const char *renderer = c->kind == PASS_EVENT ? ex->renderer : NULL;
+	bool foreign = false;
+	int r;
+
+	r = db_work(ex->opt.db, ex->opt.store->url, c->pass->prefixes, c->pass->n_prefixes,
+		    renderer, collect_work, c);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		foreign |= c->foreign_renderer[i] && !c->ours[i];
+	if (!foreign || c->kind != PASS_EVENT)
+		return 0;
+	/* packages that were written with our base URL are no work, and so were not seen */
+	return db_work(ex->opt.db, ex->opt.store->url, c->pass->prefixes, c->pass->n_prefixes, NULL,
+		       collect_base_only, c);
+}
+
+static int one_object(void *ctx, const struct object *obj)
+{
+	(void)ctx;
+	(void)obj;
+	return 1;
+}
+
+static int hold_empty(const struct exporter *ex, const struct pass *pass)
+{
+	uint64_t packages;
+	int r = db_count(ex->opt.db, &packages);
+
+	if (r < 0 || packages || ex->opt.allow_mass_change)
+		return r;
+	for (size_t i = 0; i < pass->n_prefixes; i++) {
+		CLEANUP(free_char) char *all = xasprintf("%s/api/packages/", pass->prefixes[i]);
+
+		r = store_list(ex->opt.store, all, false, NULL, one_object, NULL);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			return fail(-ECANCELED,
+				    "held: the database has no package at all, but %s has some; if "
+				    "it is the right one, repeat with --allow-mass-change",
+				    all);
+	}
+	return 0;
+}
+
+/* Some of a prefix may be left from before a change of the URL that was allowed once. */
+static int hold_base(const struct collection *c)
+{
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		if (c->foreign_renderer[i] && !c->ours[i] && !c->ex->opt.allow_mass_change)
+			return fail(-ECANCELED,
+				    "held: %s/ was written with another base URL (%s) than %s; to "
+				    "rewrite all of it, repeat with --allow-mass-change",
+				    c->pass->prefixes[i], c->foreign_renderer[i],
+				    c->ex->opt.rendering.base_url);
+	return 0;
+}
+
+static int hold_restored(const struct collection *c)
+{
+	if (!c->n_restored || c->ex->opt.rebase)
+		return 0;
+	return fail(-ECANCELED,
+		    "held: the bucket has changes of %zu packages (%s) that this database never "
+		    "made, so it was restored or is another one; to take its side, run sync "
+		    "--rebase",
+		    c->n_restored, c->restored);
+}
+
+/* What is exported of a package without a row stays until gc. */
+static int record_gone(const struct collection *c)
+{
+	size_t n_prefixes = c->pass->n_prefixes, n = 0;
+	struct export_record *records;
+	int r;
+
+	if (!c->n_gone)
+		return 0;
+	records = xcalloc(c->n_gone * n_prefixes, sizeof(*records));
+	for (size_t i = 0; i < c->n_gone; i++) {
+		log_warning("the row of package %s is gone; what is exported of it stays until gc",
+			    c->gone[i].package);
+		for (size_t k = 0; k < n_prefixes; k++)
+			records[n++] = (struct export_record){
+			    .prefix = c->pass->prefixes[k],
+			    .package = c->gone[i].package,
+			    .state = {.change = c->gone[i].change, .renderer = c->pass->renderer},
+			};
+	}
+	r = c->ex->opt.dry_run ? 0 : db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
+	free(records);
+	return r;
+}
+
+struct chunk {
+	struct pass *pass;
+	char *const *names;
+	size_t n;
+};
+
+static void run_chunk(void *ctx)
+{
+	struct chunk *chunk = ctx;
+
+	batch_run(chunk->pass, chunk->names, chunk->n);
+	free(chunk);
+}
+
+/* A store that gathers changes is on this host: more threads than it has processors only take
+ * memory. A dry run is printed in order. */
+static unsigned run_threads(const struct exporter *ex, size_t chunks)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = ex->opt.jobs ? ex->opt.jobs : 1;
+
+	if (ex->opt.dry_run)
+		return 1;
+	if (ex->opt.store->batch > 1 && online > 0 && threads > (unsigned)online)
+		threads = (unsigned)online;
+	return chunks < threads ? (unsigned)chunks : threads;
+}
+
+static int run(const struct exporter *ex, struct pass *pass, const struct names *todo)
+{
+	size_t batch = ex->opt.store->batch ? ex->opt.store->batch : 1;
+	unsigned threads = run_threads(ex, (todo->n + batch - 1) / batch);
+	struct pool *pool = NULL;
+	int r;
+
+	if (threads > 1) {
+		r = pool_new(threads, &pool);
+		if (r < 0)
+			return r;
+	}
+	for (size_t at = 0; at < todo->n; at += batch) {
+		size_t left = todo->n - at;
+		struct chunk *chunk = xmalloc(sizeof(*chunk));
+
+		*chunk = (struct chunk){pass, todo->names + at, left < batch ? left : batch};
+		if (pool)
+			pool_run(pool, run_chunk, chunk);
+		else
+			run_chunk(chunk);
+	}
+	pool_free(pool);
+	return pass->error;
+}
+
+/* In front: what a pass may ask before its query. */
+static int begin(const struct exporter *ex, const struct pass *pass, enum pass_kind kind)
+{
+	int r;
+
+	if (kind == PASS_EVENT)
+		return 0;
+	r = pass_refresh(ex, pass);
+	return r < 0 ? r : hold_empty(ex, pass);
+}
+
+static int decide(struct collection *c)
+{
+	int r = collect(c);
+
+	if (!r)
+		r = hold_base(c);
+	if (!r)
+		r = hold_restored(c);
+	return r ? r : record_gone(c);
+}
+
+/* What failed before is work again, until it succeeds. */
+static void remember_failed(struct exporter *ex, struct pass *pass, enum pass_kind kind)
+{
+	if (kind != PASS_NAMED)
+		names_release(&ex->failed);
+	for (size_t i = 0; i < pass->failed.n; i++)
+		names_add(&ex->failed, pass->failed.names[i]);
+	names_sort(&ex->failed);
+}
+
+/* Every wanted package with a row is work, in the same order. */
+static int say_missing(const struct collection *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->wanted.n; i++)
+		if (!names_have(&c->todo, c->wanted.names[i]))
+			r = fail(-ENOENT, "package %s is not in the database", c->wanted.names[i]);
+	return r;
+}
+
+static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c)
+{
+	int r = begin(ex, pass, c->kind);
+
+	if (!r)
+		r = decide(c);
+	if (r < 0)
+		return r;
+	if (c->kind == PASS_EVENT) {
+		for (size_t i = 0; i < ex->failed.n; i++)
+			names_add(&c->todo, ex->failed.names[i]);
+		names_sort(&c->todo);
+		pass->counts.packages = c->todo.n;
+	}
+	r = c->todo.n ? run(ex, pass, &c->todo) : 0;
+	if (r < 0)
+		return r;
+	if (pass_stopping(pass))
+		return -ECANCELED;
+	remember_failed(ex, pass, c->kind);
+	r = say_missing(c);
+	return pass->counts.failed || pass->counts.left_out ? -EIO : r;
+}
+
+static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted,
+		       struct export_counts *ret)
+{
+	CLEANUP(pass_release) struct pass pass;
+	CLEANUP(collection_release) struct collection c = {.ex = ex, .pass = &pass, .kind = kind};
+	int r;
+
+	pass_init(&pass, &ex->opt);
+	pass.renderer = ex->renderer;
+	pass.refresh = kind != PASS_EVENT;
+	if (wanted) {
+		c.wanted = *wanted;
+		*wanted = (struct names){0};
+	}
+	r = run_pass(ex, &pass, &c);
+	*ret = pass.counts;
+	pass.counts = (struct export_counts){0};
+	return r;
+}
+
+int export_all(struct exporter *ex, struct export_counts *ret)
+{
+	return export_pass(ex, PASS_FULL, NULL, ret);
+}
+
+int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
+{
+	CLEANUP(names_release) struct names wanted = {0};
+
+	for (size_t i = 0; i < n; i++)
+		names_add(&wanted, names[i]);
+	names_sort(&wanted);
+	return export_pass(ex, PASS_NAMED, &wanted, ret);
+}
+
+int export_changed(struct exporter *ex, struct export_counts *ret)
+{
+	return export_pass(ex, PASS_EVENT, NULL, ret);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pass.c - one export pass: what its threads share, and how much memory they may take. */
+#include "pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+#define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
+
+void names_add(struct names *names, const char *name)
+{
+	GROW(names->names, names->n, names->alloc);
+	names->names[names->n++] = xstrdup(name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void names_sort(struct names *names)
+{
+	size_t kept = 0;
+
+	if (!names->n)
+		return;
+	qsort(names->names, names->n, sizeof(*names->names), by_name);
+	for (size_t i = 1; i < names->n; i++)
+		if (!strcmp(names->names[i], names->names[kept]))
+			free(names->names[i]);
+		else
+			names->names[++kept] = names->names[i];
+	names->n = kept + 1;
+}
+
+bool names_have(const struct names *names, const char *name)
+{
+	return names->n && bsearch(&name, names->names, names->n, sizeof(*names->names), by_name);
+}
+
+void names_release(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->names[i]);
+	free(names->names);
+	*names = (struct names){0};
+}
+
+void pass_init(struct pass *pass, const struct exporter_options *options)
+{
+	*pass = (struct pass){.opt = options};
+	pthread_mutex_init(&pass->lock, NULL);
+	pthread_cond_init(&pass->room, NULL);
+	if (options->own)
+		pass->prefixes[pass->n_prefixes++] = options->runtime_version;
+	if (options->latest)
+		pass->prefixes[pass->n_prefixes++] = "latest";
+}
+
+void pass_release(struct pass *pass)
+{
+	pthread_mutex_destroy(&pass->lock);
+	pthread_cond_destroy(&pass->room);
+	export_counts_release(&pass->counts);
+	names_release(&pass->failed);
+}
+
+bool pass_stopping(const struct pass *pass)
+{
+	return pass->opt->stop && *pass->opt->stop;
+}
+
+bool pass_reserve(struct pass *pass, size_t bytes, bool wait)
+{
+	bool room;
+
+	pthread_mutex_lock(&pass->lock);
+	while (!(room = !pass->reserved || pass->reserved + bytes <= RESERVED_MAX) && wait)
+		pthread_cond_wait(&pass->room, &pass->lock);
+	if (room)
+		pass->reserved += bytes;
+	pthread_mutex_unlock(&pass->lock);
+	return room;
+}
+
+void pass_unreserve(struct pass *pass, size_t bytes)
+{
+	pthread_mutex_lock(&pass->lock);
+	pass->reserved -= bytes;
+	pthread_cond_broadcast(&pass->room);
+	pthread_mutex_unlock(&pass->lock);
+}

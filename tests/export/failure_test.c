@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* failure_test.c - failures and lost races: what they leave behind, and who repairs it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "memory.h"
+#include "world.h"
+
+#define OWN RUNTIME "/api/"
+#define LATEST "latest/api/"
+
+static struct world w;
+static struct export_counts counts;
+
+static void init(void)
+{
+	clock_rules_set(1700000000 * SECOND_US);
+	world_init(&w);
+}
+
+static void fini(void)
+{
+	world_release(&w);
+}
+
+TestSuite(failure, .init = init, .fini = fini);
+
+Test(failure, of_64_packages_one_bad_one_stops_no_other)
+{
+	for (int i = 0; i < 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%02d", i);
+		if (i == 31)
+			world_add_broken(&w, name);
+		else
+			world_add(&w, name, "1.0.0");
+	}
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.packages, 64);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_eq(counts.written, 63 * 4);
+	cr_assert_not(world_has(&w, LATEST "packages/p31"));
+	world_expect_servable(&w);
+	cr_assert_eq(
+	    world_query(&w,
+			"SELECT count(*) FROM export_state WHERE package = 'p31' AND attempts = 1"
+			" AND last_error LIKE '%p31%' AND change IS NULL"),
+	    2);
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	cr_assert_eq(counts.packages, 1);
+	world_sql(&w,
+		  "UPDATE package_version SET pubspec = '{\"name\":\"p31\",\"version\":\"1.0.0\"}'"
+		  " WHERE package = 'p31'");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert(world_has(&w, LATEST "packages/p31"));
+	cr_assert_eq(
+	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"), 0);
+}
+
+Test(failure, a_version_that_clients_cannot_read_is_left_out_and_stays_in_sight)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_sql(&w, "UPDATE package_version SET pubspec = '[]' WHERE version = '2.0.0'");
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(world_export_all(&w, &counts), -EIO);
+		cr_assert_eq(counts.failed, 0);
+		cr_assert_eq(counts.left_out, 1);
+		cr_assert_eq(counts.written, i ? 0 : 4);
+	}
+	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	cr_assert_eq(
+	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE '%2.0.0%'"),
+	    2);
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_eq(counts.packages, 0);
+}
+
+Test(failure, a_package_with_no_readable_version_keeps_what_it_has)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET pubspec = '[]'");
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "1.0.0"));
+	cr_assert(world_has(&w, LATEST "archives/foo-1.0.0.tar.gz"));
+}
+
+Test(failure, an_archive_with_another_hash_fails_its_package_alone)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_sql(&w, "UPDATE package_version SET archive_sha256 ="
+		      " '0000000000000000000000000000000000000000000000000000000000000000'"
+		      " WHERE package = 'foo'");
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	world_expect_keys(&w, OWN "archives/bar-1.0.0.tar.gz\n" OWN "packages/bar\n" OWN
+				  "packages/bar/advisories\n" LATEST
+				  "archives/bar-1.0.0.tar.gz\n" LATEST "packages/bar\n" LATEST
+				  "packages/bar/advisories\n");
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE"
+				     " '%foo-1.0.0.tar.gz%SHA-256%'"),
+		     2);
+}
+
+/* The n-th call fails, for every n. What it leaves is servable, and the next pass repairs it. */
+static void fault_loop(void (*change)(void), const char *expected)
+{
+	unsigned n, failures = 0;
+
+	w.options.jobs = 1;
+	for (n = 1;; n++) {
+		int r;
+
+		world_sql(&w, "DELETE FROM export_state; DELETE FROM package_version;"
+			      "DELETE FROM package; DELETE FROM advisory;"
+			      "DELETE FROM advisory_package; DELETE FROM package_change");
+		world_empty_bucket(&w);
+		world_add(&w, "bar", "1.0.0");
+		world_add(&w, "foo", "1.0.0");
+		world_add(&w, "foo", "2.0.0");
+		world_export_well(&w, &counts);
+		change();
+		fault_arm(w.fault, n, -EIO);
+		r = world_export_all(&w, &counts);
+		cr_assert_eq(r < 0, fault_fired(w.fault), "call %u: %d", n, r);
+		world_expect_servable(&w);
+		if (!fault_fired(w.fault))
+			break;
+		failures++;
+		cr_assert_eq(world_export_all(&w, &counts), 0);
+		world_expect_servable(&w);
+		world_expect_keys(&w, expected);
+		world_export_well(&w, &counts);
+		cr_assert_eq(counts.current, counts.packages);
+	}
+	cr_assert_gt(failures, 10);
+}
+
+static void change_everything(void)
+{
+	world_add(&w, "foo", "3.0.0");
+	world_add_advisory(&w, "GHSA-1", "foo", "2024-05-01T00:00:00.000Z");
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+}
+
+#define PREFIX_KEYS(prefix)                                                                        \
+	prefix "archives/bar-1.0.0.tar.gz\n" prefix "archives/foo-1.0.0.tar.gz\n" prefix           \
+	       "archives/foo-3.0.0.tar.gz\n" prefix "packages/bar\n" prefix                        \
+	       "packages/bar/advisories\n" prefix "packages/foo\n" prefix                          \
+	       "packages/foo/advisories\n"
+
+Test(failure, whichever_call_fails_in_a_change_what_is_left_is_servable_and_repaired)
+{
+	fault_loop(change_everything, PREFIX_KEYS(OWN) PREFIX_KEYS(LATEST));
+}
+
+static void take_down(void)
+{
+	world_sql(&w, "UPDATE package SET deleted = 1 WHERE name = 'foo'");
+}
+
+Test(failure, whichever_call_fails_in_a_take_down_what_is_left_is_servable_and_repaired)
+{
+	fault_loop(take_down,
+		   OWN "archives/bar-1.0.0.tar.gz\n" OWN "packages/bar\n" OWN
+		       "packages/bar/advisories\n" LATEST "archives/bar-1.0.0.tar.gz\n" LATEST
+		       "packages/bar\n" LATEST "packages/bar/advisories\n");
+}
+
+Test(failure, a_failure_in_one_prefix_leaves_the_other_its_own)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	w.options.jobs = 1;
+	/* stat, list and so on come first: find the call that is the own prefix's write */
+	for (unsigned n = 1; n < 100; n++) {
+		fault_arm(w.fault, n, -EIO);
+		cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+		if (counts.written)
+			break;
+	}
+	cr_assert_eq(counts.written, 1);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_neq(world_has_text(&w, OWN "packages/foo", "retracted"),
+		      world_has_text(&w, LATEST "packages/foo", "retracted"));
+	cr_assert_eq(
+	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"), 1);
+}
+
+/* Somebody writes between the plan and the edit, so many times. */
+static struct intruder {
+	int times;
+} intruder;
+
+static void intrude(void *ctx)
+{
+	struct intruder *i = ctx;
+
+	if (i->times-- > 0)
+		world_put(&w, LATEST "packages/foo", "{}", "hand");
+}
+
+Test(failure, a_lost_race_is_decided_again)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	intruder.times = 4;
+	recorder_before(w.recorder, intrude, &intruder);
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "retracted"));
+	cr_assert_eq(counts.written, 2);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1, "what was recorded is what is there");
+}
+
+Test(failure, a_race_without_an_end_is_a_failure_and_the_other_prefix_is_done)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	intruder.times = 1000;
+	recorder_before(w.recorder, intrude, &intruder);
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_eq(intruder.times, 1000 - 5);
+	cr_assert(world_has_text(&w, OWN "packages/foo", "retracted"));
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE prefix = 'latest'"
+				     " AND last_error LIKE 'foo is being changed%'"),
+		     1);
+}
+
+Test(failure, what_failed_is_work_for_the_next_event_pass_of_the_same_exporter)
+{
+	struct exporter *ex;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_put(&w, LATEST "packages/foo", "{}", "hand");
+	cr_assert_eq(exporter_new(&w.options, &ex), 0);
+	intruder.times = 1000;
+	recorder_before(w.recorder, intrude, &intruder);
+	cr_assert_eq(export_all(ex, &counts), -EIO);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert_eq(export_changed(ex, &counts), 0, "its change is the exported one");
+	cr_assert_eq(counts.packages, 1);
+	cr_assert_eq(counts.written, 1);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_eq(counts.packages, 0);
+	exporter_free(ex);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hold_test.c - what ends a pass before anything is written, and what releases it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "memory.h"
+#include "world.h"
+
+#define OWN RUNTIME "/api/"
+#define LATEST "latest/api/"
+#define BIG ((size_t)16 << 20)
+
+static struct world w;
+static struct export_counts counts;
+
+static void init(void)
+{
+	clock_rules_set(1700000000 * SECOND_US);
+	world_init(&w);
+}
+
+static void fini(void)
+{
+	world_release(&w);
+}
+
+TestSuite(hold, .init = init, .fini = fini);
+
+/* Both sides of a brake: held, with nothing written; and then released. */
+static void expect_held(void)
+{
+	CLEANUP(free_char) char *before = world_keys(&w);
+
+	counter_read(w.counter);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	cr_assert_eq(counted_changes(w.counter), 0);
+	world_expect_keys(&w, before);
+}
+
+Test(hold, a_database_without_packages_is_held_where_the_prefix_has_some)
+{
+	world_export_well(&w, &counts);
+	world_put(&w, LATEST "packages/foo", "{}", NULL);
+	expect_held();
+	w.options.allow_mass_change = true;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	cr_assert(world_has(&w, LATEST "packages/foo"));
+}
+
+Test(hold, another_base_url_is_held_and_once_allowed_it_is_ours)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_export_well(&w, &counts);
+	w.options.rendering.base_url = "https://pub.example.com/dart";
+	expect_held();
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	w.options.allow_mass_change = true;
+	world_add_broken(&w, "bad");
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "https://pub.example.com/dart/api/"));
+	w.options.allow_mass_change = false;
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.current, 2);
+}
+
+Test(hold, what_failed_under_an_allowed_base_url_holds_no_event_pass)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET pubspec = '[]' WHERE package = 'bar'");
+	w.options.rendering.base_url = "https://pub.example.com/dart";
+	w.options.allow_mass_change = true;
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	w.options.allow_mass_change = false;
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO, "it fails, but is not held");
+}
+
+Test(hold, another_sdk_is_no_other_base_url)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	w.options.rendering.sdk_dart = "3.4.0";
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 0);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
+}
+
+/* Makes the listing one that this database wrote at another change number. */
+static void mark_listing(const char *change)
+{
+	CLEANUP(strbuf_release) struct strbuf body = STRBUF_INIT(BIG);
+
+	world_read(&w, LATEST "packages/foo", &body);
+	world_put(&w, LATEST "packages/foo", body.buf, change);
+}
+
+Test(hold, marks_of_a_later_change_mean_a_restored_database)
+{
+	static const struct {
+		const char *mark;
+		bool held;
+	} marks[] = {
+	    {"1-0123456789abcdef", false},
+	    {"hand", false},
+	    {"900-0123456789abcdef", true},
+	};
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		mark_listing(marks[i].mark);
+		if (marks[i].held)
+			expect_held();
+		else
+			world_export_well(&w, &counts);
+	}
+	w.options.allow_mass_change = true;
+	expect_held();
+	world_sql(&w, "UPDATE package SET publisher = 'example.com'");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+}
+
+Test(hold, the_same_number_with_other_digits_is_a_restored_database_too)
+{
+	CLEANUP(object_release) struct object obj;
+	char *digit;
+
+	object_init(&obj);
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_stat(&w, LATEST "packages/foo", &obj);
+	mark_listing(obj.change);
+	world_export_well(&w, &counts);
+	digit = strchr(obj.change, '-') + 1;
+	*digit = *digit == '0' ? '1' : '0';
+	mark_listing(obj.change);
+	expect_held();
+}
+
+Test(hold, rebase_takes_the_side_of_the_database_for_good)
+{
+	CLEANUP(strbuf_release) struct strbuf body = STRBUF_INIT(BIG);
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_export_well(&w, &counts);
+	mark_listing("900-0123456789abcdef");
+	world_read(&w, OWN "packages/foo", &body);
+	strbuf_addch(&body, '\n');
+	world_put(&w, OWN "packages/foo", body.buf, "900-0123456789abcdef");
+	w.options.rebase = true;
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
+	cr_assert_eq(counts.touched, 1, "the bytes were the same");
+	cr_assert_eq(counts.written, 1, "the bytes were others");
+	w.options.rebase = false;
+	world_sql(&w, "UPDATE package SET publisher = 'example.com'");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	world_export_well(&w, &counts);
+}
