@@ -298,17 +298,6 @@ static int add_advisory(const struct rendered *to, struct json osv)
 	return r;
 }
 
-static int parse_osv(const struct advisory *row, struct json *ret, struct strbuf *why)
-{
-	int r = json_parse(row->osv, row->osv_len, ret, why);
-
-	if (!r && ret->type != JSON_OBJECT) {
-		strbuf_addstr(why, "no object");
-		return -EINVAL;
-	}
-	return r;
-}
-
 int advisories_body(const struct package *pkg, const struct release_list *releases,
 		    const struct rendering *how, struct strbuf *out)
 {
@@ -325,7 +314,7 @@ int advisories_body(const struct package *pkg, const struct release_list *releas
 	for (size_t i = 0; i < pkg->n_advisories; i++) {
 		const struct advisory *row = &pkg->advisories[i];
 		struct json osv;
-		int r = parse_osv(row, &osv, &why);
+		int r = json_parse(row->osv, row->osv_len, &osv, &why);
 
 		if (!r && !concerns(osv, pkg->name))
 			continue;

@@ -107,6 +107,7 @@ Test(gate, a_listing_keeps_every_rule_that_clients_have)
 		{ "\"isDiscontinued\":true", "\"isDiscontinued\":\"true\"", ".isDiscontinued is" },
 		{ "\"isDiscontinued\":true", "\"isDiscontinued\":1",
 		  ".isDiscontinued is 1, not true" },
+		{ "\"replacedBy\":\"bar\",", "", NULL },
 		{ "\"replacedBy\":\"bar\"", "\"replacedBy\":null", NULL },
 		{ "\"replacedBy\":\"bar\"", "\"replacedBy\":1", ".replacedBy is 1, not a string" },
 		{ "\"replacedBy\":\"bar\"", "\"replacedBy\":[\"bar\"]", ".replacedBy is" },
@@ -136,6 +137,10 @@ Test(gate, a_listing_keeps_every_rule_that_clients_have)
 		  ".versions has 2.0.0 twice" },
 		{ "\"version\":\"1.0.0\",\"r", "\"version\":\"2.0.\\u0030\",\"r",
 		  ".versions has 2.0.0" },
+		{ "\"versions\":[",
+		  "\"versions\":[{\"version\":\"2.0.0\",\"pubspec\":{\"name\":\"foo\"},"
+		  "\"archive_url\":\"https://x\"},",
+		  ".versions has 2.0.0 twice" },
 		{ "\"version\":\"1.0.0\",\"r", "\"version\":\"1.0.0+1\",\"r", NULL },
 		{ "\"version\":\"1.0.0\",\"r", "\"version\":\"1.0\",\"r",
 		  ".versions[0].version is \"1.0\"" },

@@ -199,6 +199,16 @@ Test(releases, the_stored_pointer_is_latest_where_it_names_a_listed_version)
 	}
 }
 
+Test(releases, a_retracted_version_is_not_latest_while_another_is_not)
+{
+	struct package_version rows[] = { SOUND("1.0.0"), SOUND("2.0.0", .retracted = true) };
+	struct package pkg = PACKAGE(rows);
+
+	cr_expect_str_eq(latest_of(&pkg, &how), "1.0.0");
+	rows[0].retracted = true;
+	cr_expect_str_eq(latest_of(&pkg, &how), "2.0.0");
+}
+
 #define NEEDS(version, environment)                                                                \
 	ROW(version,                                                                               \
 	    "{\"name\":\"foo\",\"version\":\"" version "\",\"environment\":" environment "}")

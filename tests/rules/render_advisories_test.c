@@ -129,11 +129,13 @@ Test(render_advisories, what_is_absent_is_left_out_or_has_its_empty_form)
 
 #define ENTRIES                                                                                    \
 	ENTRY("\"pub\"", "\"foo\"", "[]")                                                          \
-	"," ENTRY("\"PuB\"", "\"bar\"", "[]") "," ENTRY("\"npm\"", "\"foo\"", "[]") "," ENTRY(     \
-		"\"npm\"", "\"bar\"", "null") "," ENTRY("\"pubs\"", "\"bar\"", "[\"1\"]")
+	"," ENTRY("\"PuB\"", "\"bar\"", "[]")                                                      \
+	"," ENTRY("\"npm\"", "\"foo\"", "[]")                                                      \
+	"," ENTRY("\"npm\"", "\"bar\"", "null")                                                    \
+	"," ENTRY("\"pubs\"", "\"bar\"", "null")                                                   \
+	"," ENTRY("\"npm\"", "\"bar\"", "[\"1\"]")
 
-/* Entries of other packages and ecosystems stay; clients read `versions` where the name is theirs.
- */
+/* Entries of others stay; clients read `versions` where the name is theirs. */
 Test(render_advisories, null_versions_become_a_list_where_clients_may_read_them)
 {
 	expect_one("{\"id\":\"A-1\",\"modified\":\"m\",\"affected\":["
@@ -141,7 +143,8 @@ Test(render_advisories, null_versions_become_a_list_where_clients_may_read_them)
 		   "{\"package\":{\"ecosystem\":\"PuB\",\"name\":\"bar\"}},"
 		   "{\"package\":{\"ecosystem\":\"npm\",\"name\":\"foo\"}},"
 		   "{\"package\":{\"ecosystem\":\"npm\",\"name\":\"bar\"}},"
-		   "{\"package\":{\"ecosystem\":\"pubs\",\"name\":\"bar\"},\"versions\":[\"1\"]}]}",
+		   "{\"package\":{\"ecosystem\":\"pubs\",\"name\":\"bar\"}},"
+		   "{\"package\":{\"ecosystem\":\"npm\",\"name\":\"bar\"},\"versions\":[\"1\"]}]}",
 		   BARE("A-1", "[" ENTRIES "]"));
 }
 
