@@ -395,11 +395,17 @@ int json_parse(const char *text, size_t n, struct json *ret, struct strbuf *why)
 	return 0;
 }
 
+/* Most of a text is strings, and readers skip it again at every level: libc searches fastest. */
 static const char *skip_string(const char *at)
 {
-	for (at++; *at != '"'; at++)
-		at += *at == '\\';
-	return at + 1;
+	const char *quote = at, *before;
+
+	do {
+		quote = rawmemchr(quote + 1, '"');
+		for (before = quote; before[-1] == '\\'; before--)
+			;
+	} while ((quote - before) & 1); /* an odd number of backslashes: an escaped quote */
+	return quote + 1;
 }
 
 static const char *skip_container(const char *at)
