@@ -46,7 +46,7 @@
 #define DIR_PATH_MAX (64 << 10)
 #define DIR_BATCH    64 /* packages that share a syncfs(); their bodies are in memory meanwhile */
 
-char *dir_path(const struct dir_store *d, const char *key)
+static char *path_of(const struct dir_store *d, const char *key)
 {
 	struct strbuf path = STRBUF_INIT(DIR_PATH_MAX);
 
@@ -56,6 +56,17 @@ char *dir_path(const struct dir_store *d, const char *key)
 		return NULL;
 	}
 	return strbuf_detach(&path);
+}
+
+char *dir_object_path(const struct dir_store *d, const char *key)
+{
+	return key[strlen(key) - 1] == '/' ? NULL : path_of(d, key);
+}
+
+char *dir_folder_path(const struct dir_store *d, const char *key)
+{
+	assert(!*key || key[strlen(key) - 1] == '/');
+	return path_of(d, key);
 }
 
 static const struct {
@@ -70,6 +81,7 @@ static const struct {
 	  "permission denied; run as the owner of the folder, or change its mode" },
 	{ EPERM, -EACCES, "not permitted; run as the owner of the folder" },
 	{ EOPNOTSUPP, -EIO, "the file system keeps no user extended attributes; use ext4 or xfs" },
+	{ ENOENT, -EIO, "the store, or its folder " DIR_OWN ", has been removed" },
 	{ EISDIR, -EIO, "a folder of that name is in the way" },
 	{ ENOTEMPTY, -EIO, "a folder of that name is in the way" },
 	{ ENOTDIR, -EIO, "another object stands where its folder would be" },
@@ -89,7 +101,7 @@ int dir_fail(const struct dir_store *d, const char *verb, const char *what)
 
 int dir_open_object(const struct dir_store *d, const char *key, int *ret_fd)
 {
-	CLEANUP(free_char) char *path = dir_path(d, key);
+	CLEANUP(free_char) char *path = dir_object_path(d, key);
 	int fd;
 
 	if (!path)

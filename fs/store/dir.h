@@ -35,8 +35,10 @@ static inline struct dir_store *dir_of(struct store *s)
 
 /* dir.c */
 
-/* Where the object (or, with '/' at the key's end, the folder) is; NULL: no path can show it. */
-char *dir_path(const struct dir_store *d, const char *key);
+/* Where the object or (with '/' at the key's end, and "" is the top) the folder is, owned by the
+ * caller. NULL: no path can show it. */
+char *dir_object_path(const struct dir_store *d, const char *key);
+char *dir_folder_path(const struct dir_store *d, const char *key);
 /* Opens an object's file. -ENOENT: there is none. */
 int dir_open_object(const struct dir_store *d, const char *key, int *ret_fd) MUST_CHECK;
 /* Says what errno means here: "cannot <verb> <what> in dir:/path: <why, and what to do>". */

@@ -188,7 +188,7 @@ static int prepare_change(struct dir_store *d, struct change *c, bool alone)
 	CLEANUP(close_fd) int fd = -1;
 	int r;
 
-	c->path = dir_path(d, e->object.key);
+	c->path = dir_object_path(d, e->object.key);
 	if (e->op == EDIT_TOUCH || e->op == EDIT_REMOVE)
 		return 0;
 	if (!c->path)
@@ -208,8 +208,8 @@ static size_t parent_length(const char *path)
 	return (size_t)(strrchr(path, '/') - path);
 }
 
-/* Removes the folders above `path` that are empty; returns how long the path of the lowest that
- * is left is. */
+/* Removes the folders above `path` that are empty, if they are there at all; returns how long the
+ * path of the lowest that is left is. */
 static size_t prune_parents(const struct dir_store *d, const char *path)
 {
 	CLEANUP(free_char) char *folder = xstrdup(path);
@@ -217,7 +217,7 @@ static size_t prune_parents(const struct dir_store *d, const char *path)
 
 	for (;;) {
 		folder[parent_length(folder)] = '\0';
-		if (strlen(folder) <= root || rmdir(folder) < 0)
+		if (strlen(folder) <= root || (rmdir(folder) < 0 && errno != ENOENT))
 			return strlen(folder);
 	}
 }

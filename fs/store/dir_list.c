@@ -119,7 +119,7 @@ static void read_names(const struct walk *w, DIR *dir, const char *path, struct 
 
 static int load_names(const struct walk *w, struct names *names)
 {
-	CLEANUP(free_char) char *path = dir_path(w->d, w->key.buf);
+	CLEANUP(free_char) char *path = dir_folder_path(w->d, w->key.buf);
 	DIR *dir = path ? opendir(path) : NULL;
 
 	if (!path || (!dir && (errno == ENOENT || errno == ENOTDIR)))

@@ -172,6 +172,8 @@ int dir_open_own(const char *path, enum store_mode mode, char **ret_root, char *
 	CLEANUP(free_char) char *root = NULL;
 	int r;
 
+	if (!*path)
+		return fail(-EINVAL, "dir: is not the URL of a store: write dir:PATH");
 	if (create && !made && errno == ENOENT)
 		return fail(-ENOENT,
 			    "cannot make a store at %s: the folder above it is not there; "
@@ -206,9 +208,6 @@ int dir_lock_take(const struct dir_store *d, const char *key, struct dir_lock *r
 	/* a description of our own: threads and forked processes exclude each other too */
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 && errno == ENOENT)
-		return fail(-EIO, "cannot change %s: the store dir:%s has been removed", key,
-			    d->root);
 	if (fd < 0)
 		return dir_fail(d, "change", key);
 	if (take_flock(fd, LOCK_EX) < 0 || pread(fd, digits, COUNTER_LENGTH, 0) < 0) {
