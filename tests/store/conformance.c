@@ -150,7 +150,6 @@ void conformance_a_store_has_a_url_an_identity_and_a_batch(struct store *s)
 	cr_assert_not_null(s->identity);
 	cr_assert_geq(strlen(s->identity), 16);
 	cr_assert_geq(s->batch, 1);
-	cr_assert_null(s->next);
 }
 
 void conformance_what_is_not_there_is_enoent_and_leaves_the_output_alone(struct store *s)

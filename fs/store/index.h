@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* index.h - the parts of the index: rows, tables, opening, looking again. Private to index*.c. */
+#ifndef PUBFS_STORE_INDEX_H
+#define PUBFS_STORE_INDEX_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "object.h"
+#include "store.h"
+#include "strbuf.h"
+
+#define INDEX_BATCH   1000		 /* rows a write transaction looks at, bar an edit's */
+#define INDEX_KEY_MAX ((size_t)64 << 10) /* no store has longer keys (GCS: 1,024 bytes) */
+
+enum table {
+	TABLE_OBJECTS, /* key -> row (index_row.c) */
+	TABLE_TOPS,    /* "latest/" -> struct top */
+	TABLE_META,    /* what index_open.c keeps, and the struct top of the names at the top */
+	TABLE_COUNT,
+};
+
+struct index {
+	struct store store;
+	char *dir;
+	int lock; /* held shared while open */
+	MDB_env *env;
+	MDB_dbi tables[TABLE_COUNT];
+};
+
+struct slice { /* borrowed bytes */
+	const void *bytes;
+	size_t n;
+};
+
+/* index_row.c - what the index keeps of an object, packed. */
+struct row {
+	uint64_t number;  /* the write transaction that put it */
+	int64_t checked;  /* when it was asked for alone, microseconds; NO_TIME: listings told it */
+	bool tombstone;	  /* it was removed; content is empty */
+	bool doomed;	  /* the listing under way, or one that failed, did not show it */
+	struct slice content;
+};
+
+void row_pack(const char *key, const struct row *row, struct strbuf *out);
+/* -EBADMSG: no row, or not of this key. */
+int row_parse(const char *key, struct slice packed, struct row *ret) MUST_CHECK;
+/* row_parse(), and that the content is one. */
+int row_check(const char *key, struct slice packed) MUST_CHECK;
+
+void row_pack_content(const struct object *obj, struct strbuf *out);
+/* -EBADMSG: no content. */
+int row_unpack_content(const char *key, struct slice content, struct object *ret) MUST_CHECK;
+/* True when `a` is a later state of the object than `b`, or the same. */
+bool row_content_is_newer(struct slice a, struct slice b);
+
+/* Text of what rows rely on: their format, and the headers that the catalog stands for. */
+char *row_format(void);
+
+/* index_table.c - transactions, and tables whose keys have any length. */
+struct txn {
+	const struct index *x;
+	MDB_txn *mdb;	 /* NULL: none */
+	uint64_t number; /* of a write transaction; grows */
+};
+
+int txn_read(const struct index *x, struct txn *ret) MUST_CHECK;
+int txn_write(const struct index *x, struct txn *ret) MUST_CHECK;
+int txn_commit(struct txn *t) MUST_CHECK;
+void txn_abort(struct txn *t); /* nothing when it was committed; for CLEANUP() */
+
+/* Says what LMDB answered, or that the index is damaged (MDB_CORRUPTED); returns -EIO. */
+int index_failed(const struct index *x, const char *what, int rc);
+
+/* -ENOENT: none. The value lives until the next change, or the end of the transaction. */
+int table_get(const struct txn *t, enum table table, const char *key, struct slice *ret) MUST_CHECK;
+int table_put(const struct txn *t, enum table table, const char *key, struct slice value) MUST_CHECK;
+/* What is not there is removed. */
+int table_remove(const struct txn *t, enum table table, const char *key) MUST_CHECK;
+
+/* A way through a table in key order. The table must not change meanwhile. */
+struct walk {
+	const struct txn *txn;
+	MDB_cursor *cursor;
+	struct strbuf key;  /* where it stands */
+	struct slice value;
+	struct slice group; /* long keys: the entries behind this one */
+};
+
+int walk_open(const struct txn *t, enum table table, struct walk *ret) MUST_CHECK;
+/* To the first key that is not below the bytes of `at`. 1: there is one, 0: none. */
+int walk_seek(struct walk *w, const struct strbuf *at) MUST_CHECK;
+int walk_next(struct walk *w) MUST_CHECK;
+void walk_close(struct walk *w);
+
+/* For walk_seek(): the place right behind a key, or behind all that begins with a folder's key. */
+void place_behind_key(struct strbuf *at, const char *key);
+void place_behind_folder(struct strbuf *at, const char *key, size_t n);
+
+/* Keys with values, copied one behind the other. */
+struct batch {
+	struct strbuf bytes;
+	size_t n;
+};
+#define BATCH_INIT                                                                                 \
+	{                                                                                          \
+		.bytes = STRBUF_INIT((size_t)64 << 20)                                             \
+	}
+
+int batch_add(struct batch *b, const char *key, size_t key_len, struct slice value) MUST_CHECK;
+/* The entry at *offset, which moves on; false: no more. */
+bool batch_next(const struct batch *b, size_t *offset, const char **key, struct slice *value);
+void batch_reset(struct batch *b);
+void batch_release(struct batch *b);
+
+/* index_open.c - the folder, its locks, and whether what lies there can be trusted. */
+int index_open(struct index *x, const char *cache_dir) MUST_CHECK;
+void index_close(struct index *x); /* what index_open() opened */
+/* Opens and locks a file of the index's folder. */
+int index_lock(const struct index *x, const char *name, int operation, int *ret_fd) MUST_CHECK;
+/* The name of a file system on which LMDB and locks cannot be trusted; NULL: it may be used. */
+const char *index_refused_file_system(unsigned long f_type);
+
+/* index_refresh.c - looking at the store again. */
+
+/* What is known of all below a top-level prefix, or of the names at the top. All zero: nothing. */
+struct top {
+	int64_t listed; /* when the newest complete listing began; 0: never */
+	int64_t took;	/* how long it lasted */
+	uint64_t swept; /* the number as of which rows may have gone without a tombstone */
+	uint64_t seen;	/* the start of the newest listing that showed the prefix; 0: none did */
+};
+
+#define EVER INT64_MAX /* as a max_age: listed at any time */
+
+/* `what` as in store_refresh(): "" or "latest/". 0, or 1 with the top; nothing known: 0. */
+int index_top(const struct txn *t, const char *what, struct top *ret) MUST_CHECK;
+/* The key's top-level prefix with its '/', or "" for a name at the top. To be freed. */
+char *index_top_of(const char *key);
+
+int index_refresh_listing(struct index *x, const char *what, int64_t max_age) MUST_CHECK;
+int index_refresh_object(struct index *x, const char *key, int64_t max_age) MUST_CHECK;
+
+/* The number of the newest write transaction: what is asked of the store from now on is later. */
+int index_number(const struct index *x, uint64_t *ret) MUST_CHECK;
+/*
+ * Puts what the store said of one object (NULL: it is gone), asked when the number was `start`.
+ * 1: the index knows of something later that cannot be compared, so the store must be asked again.
+ */
+int index_put(const struct txn *t, const char *key, const struct object *obj, uint64_t start,
+	      int64_t checked) MUST_CHECK;
+
+#endif
