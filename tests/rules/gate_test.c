@@ -198,7 +198,10 @@ Test(gate, a_listing_keeps_every_rule_that_clients_have)
 		  "{\"name\":\"foo\",\"version\":\"1.0.0\",\"a\":12345678901234567890,\"b\":"
 		  "\"\\ud800\"}",
 		  NULL },
-		{ "\"pubspec\":{", "\"pubspec\":{\"a\":\"\\\\\",\"b\":\"\\\"\\\\\\\"}\",", NULL },
+		{ "\"foo\",\"version\":\"1.0.0\"}", "\"foo\",\"a\":\"\\\\\",\"version\":\"1\"}",
+		  ".versions[0].pubspec.version is \"1\"" },
+		{ "\"foo\",\"version\":\"1.0.0\"}", "\"foo\",\"a\":\"\\\"\",\"version\":\"1\"}",
+		  ".versions[0].pubspec.version is \"1\"" },
 		{ ",", " ,\r\n\t", NULL },
 		/* JSON */
 		{ "{\"name\"", "\xef\xbb\xbf{\"name\"", "it is no sound JSON" },
