@@ -89,31 +89,36 @@ struct rendered {
 	struct strbuf *why;
 };
 
+/* `ecosystem` is a string. */
 static bool is_pub(struct json ecosystem)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 
-	if (ecosystem.type != JSON_STRING)
-		return false;
 	json_decode(ecosystem, &text);
 	return text.len == 3 && !strcasecmp(text.buf, "pub");
 }
 
-/* An entry of `affected`: whether it is of the ecosystem, and whether it has this name. */
+/* What an entry of `affected` says of the ecosystem and of this name, where it can be read. */
 struct match {
 	bool pub, named;
+	bool elsewhere; /* it is about another ecosystem or package */
 };
 
 static struct match match_entry(struct json entry, const char *name)
 {
-	struct match match = { false, false };
+	struct match match = { false, false, false };
 	struct json of, value;
 
 	if (!json_member(entry, "package", &of))
 		return match;
-	match.pub = json_member(of, "ecosystem", &value) && is_pub(value);
-	match.named = json_member(of, "name", &value) && value.type == JSON_STRING &&
-		      json_equals(value, name);
+	if (json_member(of, "ecosystem", &value) && value.type == JSON_STRING) {
+		match.pub = is_pub(value);
+		match.elsewhere = !match.pub;
+	}
+	if (json_member(of, "name", &value) && value.type == JSON_STRING) {
+		match.named = json_equals(value, name);
+		match.elsewhere = match.elsewhere || !match.named;
+	}
 	return match;
 }
 
@@ -126,12 +131,9 @@ static bool concerns(struct json osv, const char *name)
 
 	if (!json_member(osv, "affected", &affected) || affected.type != JSON_ARRAY)
 		return true;
-	for (it = json_iterate(affected); json_next(&it, NULL, &entry); any = true) {
-		struct match match = match_entry(entry, name);
-
-		if ((match.pub && match.named) || entry.type != JSON_OBJECT)
+	for (it = json_iterate(affected); json_next(&it, NULL, &entry); any = true)
+		if (!match_entry(entry, name).elsewhere)
 			return true;
-	}
 	return !any;
 }
 

@@ -127,13 +127,13 @@ Test(render_advisories, what_is_absent_is_left_out_or_has_its_empty_form)
 	"\"ranges\":null,\"versions\":" versions ",\"database_specific\":null,"                    \
 	"\"ecosystem_specific\":null}"
 
-#define ENTRIES                                                                                    \
-	ENTRY("\"pub\"", "\"foo\"", "[]")                                                          \
-	"," ENTRY("\"PuB\"", "\"bar\"", "[]")                                                      \
-	"," ENTRY("\"npm\"", "\"foo\"", "[]")                                                      \
-	"," ENTRY("\"npm\"", "\"bar\"", "null")                                                    \
-	"," ENTRY("\"pubs\"", "\"bar\"", "null")                                                   \
-	"," ENTRY("\"npm\"", "\"bar\"", "[\"1\"]")
+#define PUB_FOO	  ENTRY("\"pub\"", "\"foo\"", "[]")
+#define PUB_BAR	  ENTRY("\"PuB\"", "\"bar\"", "[]")
+#define NPM_FOO	  ENTRY("\"npm\"", "\"foo\"", "[]")
+#define NPM_BAR	  ENTRY("\"npm\"", "\"bar\"", "null")
+#define PUBS_BAR  ENTRY("\"pubs\"", "\"bar\"", "null")
+#define NPM_BAR_1 ENTRY("\"npm\"", "\"bar\"", "[\"1\"]")
+#define ENTRIES	  PUB_FOO "," PUB_BAR "," NPM_FOO "," NPM_BAR "," PUBS_BAR "," NPM_BAR_1
 
 /* Entries of others stay; clients read `versions` where the name is theirs. */
 Test(render_advisories, null_versions_become_a_list_where_clients_may_read_them)
@@ -198,6 +198,10 @@ Test(render_advisories, the_display_url_is_that_of_the_best_known_id)
 	.osv = TEXT("{\"id\":\"" id "\",\"modified\":\"m\",\"affected\":[" entries "]}"),          \
 	.osv_len = sizeof("{\"id\":\"" id "\",\"modified\":\"m\",\"affected\":[" entries "]}") - 1
 
+#define LISTED_3 BARE("A-3", "[]")
+#define LISTED_4 BARE("A-4", "[" ENTRY("1", "\"foo\"", "[]") "]")
+#define LISTED_5 BARE("A-5", "[" ENTRY("\"pub\"", "[]", "[]") "]")
+
 /* It is the row's word that an advisory is about a package, unless the document denies it. */
 Test(render_advisories, only_those_about_the_package_are_listed)
 {
@@ -208,10 +212,14 @@ Test(render_advisories, only_those_about_the_package_are_listed)
 		  OSV("A-2", "{\"package\":{\"name\":\"foo\",\"ecosystem\":\"npm\"}}"),
 		  .synced = TIME },
 		{ .id = TEXT("A-3"), OSV("A-3", "") },
+		{ .id = TEXT("A-4"),
+		  OSV("A-4", "{\"package\":{\"name\":\"foo\",\"ecosystem\":1}}") },
+		{ .id = TEXT("A-5"),
+		  OSV("A-5", "{\"package\":{\"name\":[],\"ecosystem\":\"pub\"}}") },
 	};
-	struct package pkg = { .name = TEXT("foo"), .advisories = rows, .n_advisories = 3 };
+	struct package pkg = { .name = TEXT("foo"), .advisories = rows, .n_advisories = 5 };
 
-	expect(&pkg, "{\"advisories\":[" BARE("A-3", "[]") "]" EPOCH);
+	expect(&pkg, "{\"advisories\":[" LISTED_3 "," LISTED_4 "," LISTED_5 "]" EPOCH);
 }
 
 Test(render_advisories, the_time_is_the_latest_of_all_and_of_the_listings)
@@ -276,8 +284,7 @@ Test(render_advisories, one_that_cannot_be_read_fails_the_document)
 		"{\"id\":\"A-1\",\"modified\":\"m\",\"severity\":[1]}",
 		"{\"id\":\"A-1\",\"modified\":\"m\",\"affected\":{}}",
 		"{\"id\":\"A-1\",\"modified\":\"m\",\"affected\":[null]}",
-		"{\"id\":\"A-1\",\"modified\":\"m\",\"affected\":[{\"package\":{\"name\":\"foo\","
-		"\"ecosystem\":\"pub\"},\"ranges\":[{\"events\":1}]}]}",
+		"{\"id\":\"A-1\",\"modified\":\"m\",\"affected\":[{\"ranges\":[{\"events\":1}]}]}",
 		"{\"id\":\"A-1\",\"modified\":\"m\",\"database_specific\":[]}",
 	};
 
