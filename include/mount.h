@@ -47,8 +47,8 @@ int mount_options_parse(struct mount_options *options, const char *text) MUST_CH
  * on. 1: it is the parent, and the daemon serves or has ended: nothing is left but to end with
  * *ret_status. -EINVAL, -ENOENT, -EBUSY, -EACCES, -EIO: said.
  */
-int mount_prepare(const struct mount_options *options, struct mount **ret, int *ret_status)
-	MUST_CHECK;
+int mount_prepare(const struct mount_options *options, struct mount **ret,
+		  int *ret_status) MUST_CHECK;
 /* Mounts, serves, unmounts. 0: unmounted, or stopped by one of the three signals. */
 int mount_serve(struct mount *m, struct tree *t) MUST_CHECK;
 void mount_free(struct mount *m); /* NULL is fine */

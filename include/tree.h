@@ -76,8 +76,8 @@ void dir_close(struct dir *d);
 /* flags: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of object
  * that may be written; create: -EINVAL for a name that the export cannot contain. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
-int tree_create(struct tree *t, uint64_t dir, const char *name, int flags,
-		const struct caller *who, struct file **ret, struct node *ret_node) MUST_CHECK;
+int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struct file **ret,
+		struct node *ret_node) MUST_CHECK;
 /* Old bytes, or -EIO; never a mixture. */
 ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
 /* -ENOSPC, -EFBIG and -EIO stay with the file: it will not be published any more. */

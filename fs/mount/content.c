@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * content.c - the decoded bytes of one generation, shared by all who read it.
+ *
+ *	            | up to CONTENT_IN_MEMORY | larger
+ *	not gzip'ed | whole                   | in ranges of the generation
+ *	gzip'ed     | whole                   | decoded into a temporary file
+ *
+ * LOADING --> READY or FAILED, by the thread that asked first; the others wait for it. A failed
+ * one leaves the table at once, so that the next open tries again. The lock guards the table and
+ * each content's state, error and references; it is not held while bytes are fetched.
+ */
+#include "content.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <zlib.h>
+
+#include "catalog.h"
+#include "codec.h"
+#include "log.h"
+#include "memory.h"
+#include "spool.h"
+#include "store.h"
+#include "strbuf.h"
+
+#define PIECE ((size_t)256 << 10)
+#define GZIP_WINDOW (15 + 16) /* zlib's way to say: the largest window, and a gzip header */
+
+enum state { LOADING, READY, FAILED };
+
+struct content {
+	struct contents *table;
+	char *name; /* "<generation>:<key>" */
+	enum state state;
+	int error;
+	unsigned refs;
+	char *key;
+	uint64_t generation, size;
+	struct strbuf bytes; /* in memory, or */
+	int fd;		     /* in a file, or */
+	bool ranged;	     /* still in the store */
+	UT_hash_handle hh;
+};
+
+struct contents {
+	struct store *store;
+	const char *spool_dir;
+	pthread_mutex_t lock;
+	pthread_cond_t loaded;
+	struct content *all;
+};
+
+struct contents *contents_new(struct store *store, const char *spool_dir)
+{
+	struct contents *table = xcalloc(1, sizeof(*table));
+
+	table->store = store;
+	table->spool_dir = spool_dir;
+	pthread_mutex_init(&table->lock, NULL);
+	pthread_cond_init(&table->loaded, NULL);
+	return table;
+}
+
+void contents_free(struct contents *table)
+{
+	assert(!table->all);
+	pthread_cond_destroy(&table->loaded);
+	pthread_mutex_destroy(&table->lock);
+	free(table);
+}
+
+/* Exactly n stored bytes. -ESTALE: this generation is gone. */
+static int fetch(struct content *c, uint64_t offset, size_t n, struct strbuf *out)
+{
+	size_t before = out->len;
+	int r = store_read(c->table->store, c->key, c->generation, offset, n, out);
+
+	if (r == -ENOENT || r == -ESTALE)
+		return -ESTALE;
+	if (r == -EBADMSG)
+		return fail(-EIO, "cannot read %s: its bytes are not those of its hash", c->key);
+	if (r < 0)
+		return fail(-EIO, "cannot read %s: %s", c->key, strerror(-r));
+	if (out->len - before != n)
+		return fail(-EIO, "cannot read %s: it is shorter than its size", c->key);
+	return 0;
+}
+
+static int check_sha256(const struct content *c, const struct object *obj,
+			const unsigned char sum[SHA256_SIZE])
+{
+	if (obj->has_sha256 && memcmp(sum, obj->sha256, SHA256_SIZE) != 0)
+		return fail(-EIO, "cannot read %s: its bytes are not those of its sha256", c->key);
+	return 0;
+}
+
+static ssize_t fetch_piece(const struct body *body, uint64_t offset, void *buf, size_t n)
+{
+	CLEANUP(strbuf_release) struct strbuf piece = STRBUF_INIT(n);
+	int r = fetch(body->ctx, offset, n, &piece);
+
+	if (r < 0)
+		return r;
+	memcpy(buf, piece.buf, n);
+	return (ssize_t)n;
+}
+
+static struct body stored_body(struct content *c, uint64_t size)
+{
+	return (struct body){.size = size, .fd = -1, .read = fetch_piece, .ctx = c};
+}
+
+/* What zlib has made of one piece goes into the file. */
+static int keep_piece(struct content *c, struct digest *sum, const char *bytes, size_t n)
+{
+	int r;
+
+	if (c->size + n > DOCUMENT_MAX)
+		return fail(-EIO, "cannot read %s: decoded it is over %zu bytes", c->key,
+			    DOCUMENT_MAX);
+	digest_add(sum, bytes, n);
+	r = spool_file_write(c->fd, c->size, bytes, n);
+	c->size += n;
+	return r < 0 ? -EIO : 0;
+}
+
+/* Decodes what the stream has at hand; `*ret_end`: a member has just ended. */
+static int inflate_piece(struct content *c, z_stream *z, struct digest *sum, char *out,
+			 bool *ret_end)
+{
+	do {
+		int status;
+
+		if (*ret_end) /* another member follows */
+			inflateReset(z);
+		z->next_out = (unsigned char *)out;
+		z->avail_out = PIECE;
+		status = inflate(z, Z_NO_FLUSH);
+		if (status == Z_BUF_ERROR)
+			return 0; /* it had all of it, and nothing is left to say */
+		if (status != Z_OK && status != Z_STREAM_END)
+			return -EBADMSG;
+		*ret_end = status == Z_STREAM_END;
+		if (keep_piece(c, sum, out, PIECE - z->avail_out) < 0)
+			return -EIO;
+	} while (z->avail_in || (!z->avail_out && !*ret_end));
+	return 0;
+}
+
+static int inflate_all(struct content *c, const struct body *stored, z_stream *z,
+		       struct digest *sum)
+{
+	CLEANUP(free_char) char *in = xmalloc(PIECE);
+	CLEANUP(free_char) char *out = xmalloc(PIECE);
+	bool end = false;
+
+	for (uint64_t offset = 0; offset < stored->size;) {
+		ssize_t got = body_read(stored, offset, in, PIECE);
+		int r;
+
+		if (got <= 0)
+			return got ? (int)got : -EBADMSG;
+		offset += (uint64_t)got;
+		z->next_in = (unsigned char *)in;
+		z->avail_in = (unsigned)got;
+		r = inflate_piece(c, z, sum, out, &end);
+		if (r < 0)
+			return r;
+	}
+	return end ? 0 : -EBADMSG;
+}
+
+static int decode_to_file(struct content *c, const struct object *obj, const struct body *stored)
+{
+	unsigned char sum[SHA256_SIZE];
+	struct digest *digest;
+	z_stream z = {0};
+	int r = spool_file(c->table->spool_dir, &c->fd);
+
+	if (r < 0)
+		return r;
+	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
+		return fail(-EIO, "cannot read %s: out of memory", c->key);
+	digest = digest_new();
+	r = inflate_all(c, stored, &z, digest);
+	inflateEnd(&z);
+	digest_finish(digest, sum);
+	if (r == -EBADMSG)
+		return fail(-EIO, "cannot read %s: it is not whole gzip", c->key);
+	return r < 0 ? r : check_sha256(c, obj, sum);
+}
+
+static int load_document(struct content *c, const struct object *obj)
+{
+	CLEANUP(strbuf_release) struct strbuf stored = STRBUF_INIT(CONTENT_IN_MEMORY);
+	struct body body = stored_body(c, obj->size);
+	unsigned char sum[SHA256_SIZE];
+	int r;
+
+	if (obj->size > CONTENT_IN_MEMORY ||
+	    (obj->has_decoded_size && obj->decoded_size > CONTENT_IN_MEMORY))
+		return decode_to_file(c, obj, &body);
+	r = fetch(c, 0, obj->size, &stored);
+	if (r < 0)
+		return r;
+	r = gzip_decode(stored.buf, stored.len, &c->bytes);
+	if (r == -E2BIG) {
+		strbuf_release(&c->bytes);
+		body = body_of_strbuf(&stored);
+		return decode_to_file(c, obj, &body);
+	}
+	if (r < 0)
+		return fail(-EIO, "cannot read %s: it is not whole gzip", c->key);
+	c->size = c->bytes.len;
+	sha256(c->bytes.buf, c->bytes.len, sum);
+	return check_sha256(c, obj, sum);
+}
+
+static int load(struct content *c, const struct object *obj)
+{
+	unsigned char sum[SHA256_SIZE];
+	int r;
+
+	if (obj->gzip)
+		return load_document(c, obj);
+	c->size = obj->size;
+	c->ranged = obj->size > CONTENT_IN_MEMORY;
+	if (c->ranged)
+		return 0;
+	r = fetch(c, 0, obj->size, &c->bytes);
+	if (r < 0)
+		return r;
+	sha256(c->bytes.buf, c->bytes.len, sum);
+	return check_sha256(c, obj, sum);
+}
+
+static struct content *content_new(struct contents *table, const struct object *obj, char *name)
+{
+	struct content *c = xcalloc(1, sizeof(*c));
+
+	c->table = table;
+	c->name = name;
+	c->refs = 1;
+	c->key = xstrdup(obj->key);
+	c->generation = obj->generation;
+	c->fd = -1;
+	strbuf_init(&c->bytes, CONTENT_IN_MEMORY);
+	HASH_ADD_KEYPTR(hh, table->all, c->name, strlen(c->name), c);
+	return c;
+}
+
+static void content_free(struct content *c)
+{
+	strbuf_release(&c->bytes);
+	close_fd(&c->fd);
+	free(c->name);
+	free(c->key);
+	free(c);
+}
+
+void content_close(struct content *c)
+{
+	struct contents *table = c->table;
+	bool last;
+
+	pthread_mutex_lock(&table->lock);
+	last = !--c->refs;
+	if (last && c->state != FAILED)
+		HASH_DEL(table->all, c);
+	pthread_mutex_unlock(&table->lock);
+	if (last)
+		content_free(c);
+}
+
+int content_open(struct contents *table, const struct object *obj, struct content **ret)
+{
+	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", obj->generation, obj->key);
+	struct content *c;
+	int r;
+
+	pthread_mutex_lock(&table->lock);
+	HASH_FIND_STR(table->all, name, c);
+	if (c) {
+		c->refs++;
+		while (c->state == LOADING)
+			pthread_cond_wait(&table->loaded, &table->lock);
+		r = c->error;
+	} else {
+		c = content_new(table, obj, steal(name));
+		pthread_mutex_unlock(&table->lock);
+		r = load(c, obj);
+		pthread_mutex_lock(&table->lock);
+		c->error = r;
+		c->state = r < 0 ? FAILED : READY;
+		if (r < 0)
+			HASH_DEL(table->all, c);
+		pthread_cond_broadcast(&table->loaded);
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (r < 0)
+		content_close(c);
+	else
+		*ret = c;
+	return r;
+}
+
+struct content *content_open_again(struct contents *table, const char *key, uint64_t generation)
+{
+	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", generation, key);
+	struct content *c;
+
+	pthread_mutex_lock(&table->lock);
+	HASH_FIND_STR(table->all, name, c);
+	if (c && c->state == READY)
+		c->refs++;
+	else
+		c = NULL;
+	pthread_mutex_unlock(&table->lock);
+	return c;
+}
+
+uint64_t content_size(const struct content *c)
+{
+	return c->size;
+}
+
+ssize_t content_read(struct content *c, uint64_t offset, void *buf, size_t n)
+{
+	struct body body = content_body(c);
+	ssize_t r = body_read(&body, offset, buf, n);
+
+	if (r == -ESTALE)
+		return fail(-EIO, "cannot read on in %s: it was replaced meanwhile", c->key);
+	return r;
+}
+
+struct body content_body(struct content *c)
+{
+	if (c->ranged)
+		return stored_body(c, c->size);
+	return c->fd >= 0 ? body_of_file(c->fd, c->size) : body_of_bytes(c->bytes.buf, c->size);
+}

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fuse_ops.c - the kernel's requests: decoded, handed to the tree, replied to.
+ *
+ * Positive errnos exist in this file alone, and no rule does: what a name or a write means is the
+ * tree's. Names and attributes are never kept by the kernel, since nothing tells it of changes by
+ * others; file pages are, because a node has one generation.
+ */
+#include "fuse_ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "clock.h"
+#include "memory.h"
+#include "strbuf.h"
+#include "tree.h"
+
+#define XATTR_MAX ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
+#define BLOCK 4096
+#define BLOCKS ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
+#define NODES ((fsfilcnt_t)1 << 32)
+#define NAME_BYTES 255
+#define UNKNOWN_INO UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
+#define DOTS 2		       /* "." and "..": the cookies before those of the tree */
+
+static struct fuse_view *view_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static struct tree *tree_of(fuse_req_t req)
+{
+	return view_of(req)->tree;
+}
+
+static struct caller caller_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct caller){.pid = ctx->pid, .uid = ctx->uid};
+}
+
+static struct file *file_of(const struct fuse_file_info *fi)
+{
+	return fi ? (struct file *)(uintptr_t)fi->fh : NULL;
+}
+
+static struct timespec time_of(int64_t us)
+{
+	return (struct timespec){.tv_sec = us / SECOND_US, .tv_nsec = us % SECOND_US * 1000};
+}
+
+static struct stat stat_of(const struct fuse_view *view, const struct node *node)
+{
+	return (struct stat){
+	    .st_ino = node->ino,
+	    .st_mode = (node->is_dir ? S_IFDIR : S_IFREG) | (node->mode & ~view->umask),
+	    .st_nlink = 1,
+	    .st_uid = view->uid,
+	    .st_gid = view->gid,
+	    .st_size = (off_t)node->size,
+	    .st_blksize = BLOCK,
+	    .st_blocks = (blkcnt_t)((node->size + 511) / 512),
+	    .st_atim = time_of(node->mtime),
+	    .st_mtim = time_of(node->mtime),
+	    .st_ctim = time_of(node->ctime),
+	};
+}
+
+static struct fuse_entry_param entry_of(const struct fuse_view *view, const struct node *node)
+{
+	return (struct fuse_entry_param){.ino = node->id, .attr = stat_of(view, node)};
+}
+
+static void reply_error(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, -r);
+}
+
+static void reply_entry(fuse_req_t req, int r, const struct node *node)
+{
+	struct fuse_entry_param entry;
+
+	if (r < 0) {
+		reply_error(req, r);
+		return;
+	}
+	entry = entry_of(view_of(req), node);
+	if (fuse_reply_entry(req, &entry) < 0)
+		tree_forget(tree_of(req), node->id, 1);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fuse_view *view = userdata;
+
+	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
+				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
+	if (view->ready)
+		view->ready(view->ctx);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct node node;
+
+	reply_entry(req, tree_lookup(tree_of(req), parent, name, &node), &node);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+	tree_forget(tree_of(req), ino, count);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < n; i++)
+		tree_forget(tree_of(req), forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void reply_attr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node node;
+	struct stat st;
+	int r = tree_getattr(tree_of(req), ino, file_of(fi), &node);
+
+	if (r < 0) {
+		reply_error(req, r);
+		return;
+	}
+	st = stat_of(view_of(req), &node);
+	fuse_reply_attr(req, &st, 0);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	reply_attr(req, ino, fi);
+}
+
+/* Owner and mode may be set to what they are; times are accepted and forgotten. */
+static bool is_same(const struct stat *now, const struct stat *wanted, int to_set)
+{
+	return !(
+	    (to_set & FUSE_SET_ATTR_MODE && (now->st_mode & 07777) != (wanted->st_mode & 07777)) ||
+	    (to_set & FUSE_SET_ATTR_UID && now->st_uid != wanted->st_uid) ||
+	    (to_set & FUSE_SET_ATTR_GID && now->st_gid != wanted->st_gid));
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		       struct fuse_file_info *fi)
+{
+	struct caller who = caller_of(req);
+	struct file *f = file_of(fi);
+	struct node node;
+	struct stat now;
+	int r = tree_getattr(tree_of(req), ino, f, &node);
+
+	if (!r) {
+		now = stat_of(view_of(req), &node);
+		if (!is_same(&now, attr, to_set))
+			r = -EPERM;
+	}
+	if (!r && to_set & FUSE_SET_ATTR_SIZE)
+		r = f ? file_truncate(f, (uint64_t)attr->st_size)
+		      : tree_truncate(tree_of(req), ino, (uint64_t)attr->st_size, &who);
+	if (r < 0)
+		reply_error(req, r);
+	else
+		reply_attr(req, ino, fi);
+}
+
+static void open_reply(struct fuse_file_info *fi, struct file *f)
+{
+	fi->fh = (uintptr_t)f;
+	fi->keep_cache = file_is_cacheable(f);
+	fi->direct_io = !file_is_cacheable(f);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct file *f;
+	int r = tree_open(tree_of(req), ino, fi->flags, &f);
+
+	if (r < 0) {
+		reply_error(req, r);
+		return;
+	}
+	open_reply(fi, f);
+	if (fuse_reply_open(req, fi) < 0)
+		file_close(f);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
+{
+	struct fuse_entry_param entry;
+	struct node node;
+	struct file *f;
+	int r = tree_create(tree_of(req), parent, name, fi->flags, &f, &node);
+
+	(void)mode;
+	if (r < 0) {
+		reply_error(req, r);
+		return;
+	}
+	entry = entry_of(view_of(req), &node);
+	open_reply(fi, f);
+	if (fuse_reply_create(req, &entry, fi) < 0) {
+		file_close(f);
+		tree_forget(tree_of(req), node.id, 1);
+	}
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	char *buf = xmalloc(size);
+	ssize_t r = file_read(file_of(fi), (uint64_t)offset, buf, size);
+
+	(void)ino;
+	if (r < 0)
+		reply_error(req, (int)r);
+	else
+		fuse_reply_buf(req, buf, (size_t)r);
+	free(buf);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
+		     struct fuse_file_info *fi)
+{
+	ssize_t r = file_write(file_of(fi), (uint64_t)offset, buf, size);
+
+	(void)ino;
+	if (r < 0)
+		reply_error(req, (int)r);
+	else
+		fuse_reply_write(req, (size_t)r);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct caller who = caller_of(req);
+
+	(void)ino;
+	reply_error(req, file_flush(file_of(fi), &who));
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)datasync;
+	op_flush(req, ino, fi);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	file_close(file_of(fi));
+	reply_error(req, 0);
+}
+
+static struct dir *dir_of(const struct fuse_file_info *fi)
+{
+	return (struct dir *)(uintptr_t)fi->fh;
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct dir *d;
+	int r = tree_opendir(tree_of(req), ino, &d);
+
+	if (r < 0) {
+		reply_error(req, r);
+		return;
+	}
+	fi->fh = (uintptr_t)d;
+	if (fuse_reply_open(req, fi) < 0)
+		dir_close(d);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	dir_close(dir_of(fi));
+	reply_error(req, 0);
+}
+
+/* One request for entries: what is filled, and how. */
+struct listing_reply {
+	fuse_req_t req;
+	struct dir *dir;
+	bool plus; /* with attributes */
+	char *buf;
+	size_t used, size;
+};
+
+/* False: it does not fit any more. */
+static bool add_entry(struct listing_reply *reply, const char *name,
+		      const struct fuse_entry_param *entry, uint64_t next)
+{
+	char *at = reply->buf + reply->used;
+	size_t left = reply->size - reply->used, need;
+
+	if (reply->plus)
+		need = fuse_add_direntry_plus(reply->req, at, left, name, entry, (off_t)next);
+	else
+		need = fuse_add_direntry(reply->req, at, left, name, &entry->attr, (off_t)next);
+	if (need > left)
+		return false;
+	reply->used += need;
+	return true;
+}
+
+static bool add_dots(struct listing_reply *reply, fuse_ino_t ino, uint64_t offset)
+{
+	static const char *const names[DOTS] = {".", ".."};
+	struct fuse_entry_param entry = {.attr = {.st_mode = S_IFDIR}};
+	struct node node;
+
+	for (; offset < DOTS; offset++) {
+		entry.attr.st_ino = UNKNOWN_INO;
+		if (!offset && !tree_getattr(tree_of(reply->req), ino, NULL, &node))
+			entry.attr.st_ino = node.ino;
+		if (!add_entry(reply, names[offset], &entry, offset + 1))
+			return false;
+	}
+	return true;
+}
+
+/* 1: added; 0: at the end, or full. */
+static int add_next(struct listing_reply *reply)
+{
+	uint64_t before = dir_tell(reply->dir);
+	struct fuse_entry_param entry;
+	const char *name;
+	struct node node;
+	int r = dir_next(reply->dir, &name, &node);
+
+	if (r <= 0)
+		return r;
+	if (reply->plus)
+		r = dir_hold(reply->dir, &node);
+	if (r < 0)
+		return r;
+	entry = entry_of(view_of(reply->req), &node);
+	if (add_entry(reply, name, &entry, dir_tell(reply->dir) + DOTS))
+		return 1;
+	if (node.id)
+		tree_forget(tree_of(reply->req), node.id, 1);
+	dir_seek(reply->dir, before);
+	return 0;
+}
+
+static void read_folder(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct dir *dir,
+			bool plus)
+{
+	CLEANUP(free_char) char *buf = xmalloc(size);
+	struct listing_reply reply = {
+	    .req = req, .dir = dir, .plus = plus, .buf = buf, .size = size};
+	uint64_t from = (uint64_t)offset;
+	int r = 1;
+
+	if (add_dots(&reply, ino, from)) {
+		dir_seek(dir, from > DOTS ? from - DOTS : 0);
+		while (r > 0)
+			r = add_next(&reply);
+	}
+	if (r < 0 && !reply.used)
+		reply_error(req, r);
+	else
+		fuse_reply_buf(req, buf, reply.used);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		       struct fuse_file_info *fi)
+{
+	read_folder(req, ino, size, offset, dir_of(fi), false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+			   struct fuse_file_info *fi)
+{
+	read_folder(req, ino, size, offset, dir_of(fi), true);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_error(req, tree_unlink(tree_of(req), parent, name));
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct node node;
+
+	(void)mode;
+	reply_entry(req, tree_mkdir(tree_of(req), parent, name, &node), &node);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_error(req, tree_rmdir(tree_of(req), parent, name));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to,
+		      const char *new_name, unsigned flags)
+{
+	(void)parent;
+	(void)name;
+	(void)to;
+	(void)new_name;
+	(void)flags;
+	reply_error(req, -ENOTSUP);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+{
+	(void)parent;
+	(void)name;
+	(void)mode;
+	(void)dev;
+	reply_error(req, -EPERM);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	(void)parent;
+	(void)name;
+	reply_error(req, -EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	(void)ino;
+	(void)parent;
+	(void)name;
+	reply_error(req, -EPERM);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st = {
+	    .f_bsize = BLOCK,
+	    .f_frsize = BLOCK,
+	    .f_blocks = BLOCKS,
+	    .f_bfree = BLOCKS,
+	    .f_bavail = BLOCKS,
+	    .f_files = NODES,
+	    .f_ffree = NODES,
+	    .f_favail = NODES,
+	    .f_namemax = NAME_BYTES,
+	};
+
+	(void)ino;
+	fuse_reply_statfs(req, &st);
+}
+
+/* Size 0 asks how much there is. */
+static void reply_xattr(fuse_req_t req, int r, size_t size, const struct strbuf *value)
+{
+	if (r < 0)
+		reply_error(req, r);
+	else if (!size)
+		fuse_reply_xattr(req, value->len);
+	else if (value->len > size)
+		reply_error(req, -ERANGE);
+	else
+		fuse_reply_buf(req, value->buf, value->len);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	CLEANUP(strbuf_release) struct strbuf value = STRBUF_INIT(XATTR_MAX);
+
+	reply_xattr(req, tree_getxattr(tree_of(req), ino, name, &value), size, &value);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	CLEANUP(strbuf_release) struct strbuf names = STRBUF_INIT(XATTR_MAX);
+
+	reply_xattr(req, tree_listxattr(tree_of(req), ino, &names), size, &names);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			size_t size, int flags)
+{
+	(void)ino;
+	(void)value;
+	(void)size;
+	(void)flags;
+	reply_error(req, strncmp(name, "system.", strlen("system.")) ? -EPERM : -ENOTSUP);
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	op_setxattr(req, ino, name, NULL, 0, 0);
+}
+
+/* clang-format off */
+#define OPS_OF_EVERY_MOUNT                                                                         \
+	.init = op_init, .lookup = op_lookup, .forget = op_forget,                                 \
+	.forget_multi = op_forget_multi, .getattr = op_getattr, .setattr = op_setattr,             \
+	.open = op_open, .create = op_create, .read = op_read, .write = op_write,                  \
+	.flush = op_flush, .fsync = op_fsync, .release = op_release,                               \
+	.opendir = op_opendir, .readdir = op_readdir, .readdirplus = op_readdirplus,               \
+	.releasedir = op_releasedir, .unlink = op_unlink, .mkdir = op_mkdir, .rmdir = op_rmdir,    \
+	.rename = op_rename, .mknod = op_mknod, .symlink = op_symlink, .link = op_link,            \
+	.statfs = op_statfs
+/* clang-format on */
+
+const struct fuse_lowlevel_ops fuse_ops = {
+    OPS_OF_EVERY_MOUNT,	     .getxattr = op_getxattr,	    .listxattr = op_listxattr,
+    .setxattr = op_setxattr, .removexattr = op_removexattr,
+};
+
+const struct fuse_lowlevel_ops fuse_ops_no_xattr = {OPS_OF_EVERY_MOUNT};

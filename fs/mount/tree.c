@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tree.c - the bucket as a tree: names, nodes, and the changes that are not of a file's bytes.
+ *
+ *	name            | where it is known                         | node
+ *	folder          | keys in the bucket below it, the overlay  | of the path
+ *	object          | the bucket                                | of (path, generation)
+ *	draft           | the overlay: a new file, never published, | of the path
+ *	                | shown once it has bytes                   |
+ *	.pubfs and below| a table                                   | of the path
+ *
+ * 1. A node of an object never changes its bytes: a new generation is a new node. What is opened
+ *    is checked against the bucket; a superseded node answers -ESTALE, unless it is open already.
+ * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
+ *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
+ * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those
+ *    that this mount has emptied, and the drafts. The bucket's objects come before its drafts.
+ * 4. Nothing is known here that the index does not know, but for the overlay and, of nodes in
+ *    use, the decoded size that was asked for.
+ *
+ * Lock order: a file's turn (tree_file.c), then t->lock; the locks of contents and refusals are
+ * taken alone. t->lock is held for table work only, never across a call of the store or the
+ * publisher.
+ *
+ * Not here: folders being read (tree_dir.c), open files (tree_file.c), attributes (tree_xattr.c).
+ */
+#include "tree_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "clock.h"
+#include "log.h"
+#include "memory.h"
+#include "publish.h"
+
+#define FILE_MODE 0644
+#define FOLDER_MODE 0755
+#define ISIZE_BYTES 8 /* the end of a gzip member: checksum, then length */
+
+static void add_permanent(struct tree *t, const char *prefix)
+{
+	static const char *const folders[] = {"", "api/", "api/packages/", "api/archives/"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		CLEANUP(free_char) char *key = xasprintf("%s/%s", prefix, folders[i]);
+
+		overlay_add(&t->overlay, key)->permanent = true;
+	}
+}
+
+int tree_new(const struct tree_options *options, struct tree **ret)
+{
+	struct tree *t = xcalloc(1, sizeof(*t));
+
+	t->options = *options;
+	t->started = clock_now();
+	t->contents = contents_new(options->store, options->spool_dir);
+	t->space.dir = options->spool_dir;
+	refusals_init(&t->refusals);
+	pthread_mutex_init(&t->lock, NULL);
+	inodes_init(&t->inodes);
+	add_permanent(t, "latest");
+	if (options->runtime_version)
+		add_permanent(t, options->runtime_version);
+	*ret = t;
+	return 0;
+}
+
+void tree_free(struct tree *t)
+{
+	if (!t)
+		return;
+	while (t->files)
+		file_close(t->files);
+	while (t->dirs)
+		dir_close(t->dirs);
+	overlay_release(&t->overlay);
+	inodes_release(&t->inodes);
+	pthread_mutex_destroy(&t->lock);
+	refusals_release(&t->refusals);
+	contents_free(t->contents);
+	free(t);
+}
+
+uint64_t tree_refusals(struct tree *t)
+{
+	return refusals_total(&t->refusals);
+}
+
+/* Nodes. */
+
+int inode_hold(struct tree *t, uint64_t id, struct held *ret)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = inode_find(&t->inodes, id);
+	if (inode)
+		inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	*ret = (struct held){.tree = t, .inode = inode};
+	return inode ? 0 : -ESTALE;
+}
+
+void inode_drop(struct held *held)
+{
+	if (held->inode)
+		tree_forget(held->tree, held->inode->id, 1);
+}
+
+void tree_forget(struct tree *t, uint64_t id, uint64_t count)
+{
+	struct inode *inode;
+
+	if (id == TREE_ROOT)
+		return;
+	pthread_mutex_lock(&t->lock);
+	inode = inode_find(&t->inodes, id);
+	if (inode)
+		inode_put(&t->inodes, inode, count);
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
+		       const struct object *obj)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = inode_get(&t->inodes, type, path, obj ? obj->generation : 0);
+	if (obj) {
+		inode->mtime = obj->created;
+		inode->ctime = obj->updated;
+		if (!obj->gzip || obj->has_decoded_size) {
+			inode->size = obj->gzip ? obj->decoded_size : obj->size;
+			inode->sized = true;
+		}
+	} else if (!inode->mtime) {
+		inode->mtime = inode->ctime = type == INODE_DRAFT ? clock_now() : t->started;
+		inode->sized = true;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+/* A node that is written in this mount shows what its writer has made of it, unless someone
+ * reads the old bytes: then these are what it is. */
+static uint64_t shown_size(const struct inode *inode)
+{
+	return inode->writers && !inode->readers ? inode->written : inode->size;
+}
+
+static mode_t mode_of(const struct inode *inode)
+{
+	if (path_is_control(inode->path))
+		return inode->type == INODE_FOLDER ? CONTROL_FOLDER_MODE : CONTROL_FILE_MODE;
+	return inode->type == INODE_FOLDER ? FOLDER_MODE : FILE_MODE;
+}
+
+void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
+{
+	pthread_mutex_lock(&t->lock);
+	*ret = (struct node){
+	    .id = inode->id,
+	    .ino = inode_number(inode->path),
+	    .size = shown_size(inode),
+	    .generation = inode->generation,
+	    .mtime = inode->mtime,
+	    .ctime = inode->ctime,
+	    .is_dir = inode->type == INODE_FOLDER,
+	    .mode = mode_of(inode),
+	};
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Paths and folders. */
+
+int path_join(const char *dir, const char *name, struct strbuf *out)
+{
+	strbuf_addstr(out, dir);
+	if (*dir)
+		strbuf_addch(out, '/');
+	strbuf_addstr(out, name);
+	return strbuf_error(out) ? -ENOENT : 0;
+}
+
+bool path_is_control(const char *path)
+{
+	size_t n = strlen(CONTROL_FOLDER);
+
+	return !strncmp(path, CONTROL_FOLDER, n) && (!path[n] || path[n] == '/');
+}
+
+int folder_key(const char *path, struct strbuf *out)
+{
+	CLEANUP(strbuf_release) struct strbuf folder = NAME_BUF();
+
+	if (!*path)
+		return 0;
+	if (path_join(path, "", &folder) < 0)
+		return -ENOENT;
+	return path_to_key(folder.buf, out);
+}
+
+/* "": the names at the top; "latest/": all below it. */
+int folder_refresh(struct tree *t, const char *path)
+{
+	CLEANUP(free_char) char *top = NULL;
+	size_t n = strcspn(path, "/");
+
+	if (path_is_control(path))
+		return 0;
+	top = n ? xasprintf("%.*s/", (int)n, path) : xstrdup("");
+	return store_refresh(t->options.store, top, t->options.ttl);
+}
+
+int object_look_again(struct tree *t, const char *key)
+{
+	int r = store_refresh(t->options.store, key, 0);
+
+	return r < 0 ? r : -ESTALE;
+}
+
+static int found(void *ctx, const struct object *obj)
+{
+	(void)ctx;
+	(void)obj;
+	return 1;
+}
+
+static int found_same(void *ctx, const struct object *obj)
+{
+	return !strcmp(obj->key, ctx);
+}
+
+static bool overlay_has(struct tree *t, const char *key)
+{
+	bool has;
+
+	pthread_mutex_lock(&t->lock);
+	has = overlay_find(&t->overlay, key) || overlay_below(&t->overlay, key);
+	pthread_mutex_unlock(&t->lock);
+	return has;
+}
+
+/* A folder at the top is looked for among the names there, so that nothing below it is listed. */
+static int bucket_has(struct tree *t, const char *key)
+{
+	struct store *s = t->options.store;
+	CLEANUP(free_char) char *wanted = NULL;
+
+	if (strchr(key, '/')[1])
+		return store_list(s, key, true, NULL, found, NULL);
+	wanted = xstrdup(key);
+	return store_list(s, "", false, NULL, found_same, wanted);
+}
+
+int folder_exists(struct tree *t, const char *key)
+{
+	if (!*key || overlay_has(t, key))
+		return 1;
+	return bucket_has(t, key);
+}
+
+/* Lookup. */
+
+/* The length of a gzip'ed body of which nobody has noted it (below 4 GiB, and of one member). */
+static int learn_size(struct tree *t, const struct object *obj, struct inode *inode)
+{
+	CLEANUP(strbuf_release) struct strbuf end = STRBUF_INIT(ISIZE_BYTES);
+	const unsigned char *at;
+	bool sized;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	sized = inode->sized;
+	pthread_mutex_unlock(&t->lock);
+	if (sized || obj->size < ISIZE_BYTES)
+		return 0;
+	r = store_read(t->options.store, obj->key, obj->generation, obj->size - ISIZE_BYTES,
+		       ISIZE_BYTES, &end);
+	if (r == -ESTALE || r == -ENOENT)
+		return 0; /* replaced just now; whoever opens it is told */
+	if (r < 0)
+		return r;
+	at = (const unsigned char *)end.buf;
+	pthread_mutex_lock(&t->lock);
+	if (!inode->sized && end.len == ISIZE_BYTES) {
+		inode->size =
+		    at[4] | (uint64_t)at[5] << 8 | (uint64_t)at[6] << 16 | (uint64_t)at[7] << 24;
+		inode->sized = true;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return 0;
+}
+
+static int find_control(struct tree *t, const char *path, struct inode **ret)
+{
+	const char *name = path + strlen(CONTROL_FOLDER);
+
+	if (!*name) {
+		*ret = inode_of(t, INODE_FOLDER, path, NULL);
+		return 0;
+	}
+	for (size_t i = 0; control_name(i); i++)
+		if (!strcmp(name + 1, control_name(i))) {
+			*ret = inode_of(t, INODE_CONTROL, path, NULL);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static bool draft_is_shown(struct tree *t, const char *key)
+{
+	const struct overlay_name *name;
+	bool shown;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	shown = name && name->shown;
+	pthread_mutex_unlock(&t->lock);
+	return shown;
+}
+
+static int find_file(struct tree *t, const char *path, struct inode **ret)
+{
+	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	struct inode *inode;
+	int r = path_to_key(path, &key);
+
+	if (r < 0)
+		return r;
+	r = store_stat(t->options.store, key.buf, &obj);
+	if (r == -ENOENT && draft_is_shown(t, key.buf)) {
+		*ret = inode_of(t, INODE_DRAFT, path, NULL);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	inode = inode_of(t, INODE_OBJECT, path, &obj);
+	r = learn_size(t, &obj, inode);
+	if (r < 0)
+		tree_forget(t, inode->id, 1);
+	else
+		*ret = inode;
+	return r;
+}
+
+int path_find(struct tree *t, const char *path, struct inode **ret)
+{
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	int r;
+
+	if (path_is_control(path))
+		return find_control(t, path, ret);
+	r = folder_key(path, &key);
+	if (!r)
+		r = folder_exists(t, key.buf);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 1) {
+		*ret = inode_of(t, INODE_FOLDER, path, NULL);
+		return 0;
+	}
+	return find_file(t, path, ret);
+}
+
+/* The path of a name in a folder that is held. */
+static int child_path(struct tree *t, uint64_t dir, const char *name, struct held *held,
+		      struct strbuf *out)
+{
+	int r = inode_hold(t, dir, held);
+
+	if (r < 0)
+		return r;
+	if (held->inode->type != INODE_FOLDER)
+		return -ENOTDIR;
+	return path_join(held->inode->path, name, out);
+}
+
+int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = {0};
+	struct inode *inode;
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = folder_refresh(t, folder.inode->path);
+	if (!r)
+		r = path_find(t, path.buf, &inode);
+	if (!r)
+		node_of_inode(t, inode, ret);
+	return r;
+}
+
+int tree_resolve(struct tree *t, const char *path, struct node *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf name = NAME_BUF();
+	struct inode *inode;
+	bool want_folder = false;
+	char *slash;
+	int r;
+
+	while (*path == '/')
+		path++;
+	r = path_join("", path, &name);
+	while (!r && name.len && name.buf[name.len - 1] == '/') {
+		strbuf_setlen(&name, name.len - 1);
+		want_folder = true;
+	}
+	slash = strrchr(name.buf, '/');
+	if (!r) {
+		CLEANUP(free_char)
+		char *parent = xstrndup(name.buf, slash ? (size_t)(slash - name.buf) : 0);
+
+		r = folder_refresh(t, parent);
+	}
+	if (!r)
+		r = path_find(t, name.buf, &inode);
+	if (r < 0)
+		return r;
+	if (want_folder && inode->type != INODE_FOLDER) {
+		tree_forget(t, inode->id, 1);
+		return -ENOTDIR;
+	}
+	node_of_inode(t, inode, ret);
+	return 0;
+}
+
+void tree_path(struct tree *t, uint64_t id, struct strbuf *out)
+{
+	CLEANUP(inode_drop) struct held held = {0};
+
+	if (!inode_hold(t, id, &held))
+		strbuf_addstr(out, held.inode->path);
+}
+
+/* Changes. */
+
+/* What may not be changed at all, before anything is asked. */
+static int may_change(const struct tree *t, const char *path)
+{
+	if (path_is_control(path))
+		return -EPERM;
+	return t->options.read_only ? -EROFS : 0;
+}
+
+/* A folder that this mount has emptied stays; so do those above it that have nothing else. */
+static int keep_folders(struct tree *t, const char *path)
+{
+	CLEANUP(free_char) char *folder = xstrdup(path);
+	char *slash;
+
+	while ((slash = strrchr(folder, '/'))) {
+		CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+		int r;
+
+		*slash = '\0';
+		r = folder_key(folder, &key);
+		if (!r)
+			r = bucket_has(t, key.buf);
+		if (r)
+			return r < 0 ? r : 0;
+		pthread_mutex_lock(&t->lock);
+		overlay_add(&t->overlay, key.buf);
+		pthread_mutex_unlock(&t->lock);
+	}
+	return 0;
+}
+
+static int unlink_draft(struct tree *t, const char *key)
+{
+	struct overlay_name *name;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	if (name)
+		overlay_remove(&t->overlay, name);
+	pthread_mutex_unlock(&t->lock);
+	return name ? 0 : -ENOENT;
+}
+
+static int unlink_object(struct tree *t, const struct object *obj)
+{
+	struct publication p;
+	int r;
+
+	publication_init(&p);
+	p.action = PUBLISH_REMOVE;
+	p.key = obj->key;
+	p.have = obj;
+	p.change = "hand";
+	p.why = "removed by hand";
+	r = publish(t->options.publisher, &p, 1);
+	publication_release(&p);
+	if (r == -ESTALE)
+		r = object_look_again(t, obj->key);
+	return r == -ESTALE ? -EBUSY : r;
+}
+
+static int unlink_file(struct tree *t, const char *path)
+{
+	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	int r = path_to_key(path, &key);
+
+	if (!r)
+		r = store_refresh(t->options.store, key.buf, t->options.ttl);
+	if (!r)
+		r = store_stat(t->options.store, key.buf, &obj);
+	if (r == -ENOENT)
+		return unlink_draft(t, key.buf);
+	if (!r)
+		r = unlink_object(t, &obj);
+	return r < 0 ? r : keep_folders(t, path);
+}
+
+int tree_unlink(struct tree *t, uint64_t dir, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = {0};
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (!r)
+		r = folder_key(path.buf, &key);
+	if (!r)
+		r = folder_exists(t, key.buf);
+	if (r == 1)
+		return -EISDIR;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return unlink_file(t, path.buf);
+}
+
+int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = {0};
+	struct inode *inode;
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (r < 0)
+		return r;
+	r = folder_refresh(t, folder.inode->path);
+	if (!r)
+		r = path_find(t, path.buf, &inode);
+	if (!r) {
+		tree_forget(t, inode->id, 1);
+		return -EEXIST;
+	}
+	if (r != -ENOENT)
+		return r;
+	if (folder_key(path.buf, &key) < 0)
+		return -EINVAL; /* no object could ever lie in it */
+	pthread_mutex_lock(&t->lock);
+	overlay_add(&t->overlay, key.buf);
+	pthread_mutex_unlock(&t->lock);
+	node_of_inode(t, inode_of(t, INODE_FOLDER, path.buf, NULL), ret);
+	return 0;
+}
+
+static bool is_permanent(struct tree *t, const char *key)
+{
+	const struct overlay_name *name;
+	bool permanent;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	permanent = name && name->permanent;
+	pthread_mutex_unlock(&t->lock);
+	return permanent;
+}
+
+/* A folder that has nothing in the bucket. */
+static int remove_folder(struct tree *t, const char *key)
+{
+	struct overlay_name *name;
+	int r = 0;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	if (overlay_below(&t->overlay, key))
+		r = -ENOTEMPTY;
+	else if (name)
+		overlay_remove(&t->overlay, name);
+	else
+		r = -ENOENT;
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = {0};
+	struct inode *inode;
+	bool is_folder;
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (!r)
+		r = folder_refresh(t, path.buf);
+	if (!r)
+		r = path_find(t, path.buf, &inode);
+	if (r < 0)
+		return r;
+	is_folder = inode->type == INODE_FOLDER;
+	tree_forget(t, inode->id, 1);
+	if (!is_folder)
+		return -ENOTDIR;
+	r = folder_key(path.buf, &key);
+	if (!r && is_permanent(t, key.buf))
+		return -EBUSY;
+	if (!r)
+		r = bucket_has(t, key.buf);
+	if (r == 1)
+		return -ENOTEMPTY;
+	return r < 0 ? r : remove_folder(t, key.buf);
+}

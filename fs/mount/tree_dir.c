@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tree_dir.c - a folder that is being read: a place in the index, and two batches of names.
+ *
+ * A batch is what one list call gave from the last key on, merged with the overlay in key order.
+ * Going on behind the last key, never by number, is what makes each unchanged name appear exactly
+ * once while others come and go. The cookie of an entry is its number in this reading; the batch
+ * before the current one is kept, because the kernel asks again for what it could not pass on. A
+ * cookie from before that is found by reading from the start, which is exact as long as the
+ * folder did not change.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "memory.h"
+#include "tree_internal.h"
+
+#define BATCH 256 /* names; more than the kernel asks again for */
+
+/* Its attributes are those of the list, as an object without strings. */
+struct entry {
+	char *key, *name;
+	enum inode_type type;
+	struct object object;
+};
+
+struct batch {
+	struct entry *entries;
+	size_t n, alloc;
+	uint64_t first; /* the cookie of entries[0] */
+	bool last;	/* nothing comes behind it */
+};
+
+struct dir {
+	struct tree *tree;
+	char *path, *key;
+	struct batch current, previous;
+	uint64_t cookie; /* of the entry that comes next */
+	struct dir *prev, *next;
+};
+
+static void batch_release(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		free(batch->entries[i].key);
+		free(batch->entries[i].name);
+	}
+	free(batch->entries);
+	*batch = (struct batch){0};
+}
+
+static void rewind_dir(struct dir *d)
+{
+	batch_release(&d->current);
+	batch_release(&d->previous);
+	d->cookie = 0;
+}
+
+int tree_opendir(struct tree *t, uint64_t id, struct dir **ret)
+{
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held held = {0};
+	struct dir *d;
+	int r = inode_hold(t, id, &held);
+
+	if (r < 0)
+		return r;
+	if (held.inode->type != INODE_FOLDER)
+		return -ENOTDIR;
+	r = folder_refresh(t, held.inode->path);
+	if (r < 0)
+		return r;
+	if (!path_is_control(held.inode->path) && folder_key(held.inode->path, &key) < 0)
+		return -ENOENT;
+	d = xcalloc(1, sizeof(*d));
+	d->tree = t;
+	d->path = xstrdup(held.inode->path);
+	d->key = strbuf_detach(&key);
+	pthread_mutex_lock(&t->lock);
+	DL_APPEND(t->dirs, d);
+	pthread_mutex_unlock(&t->lock);
+	*ret = d;
+	return 0;
+}
+
+void dir_close(struct dir *d)
+{
+	struct tree *t = d->tree;
+
+	pthread_mutex_lock(&t->lock);
+	DL_DELETE(t->dirs, d);
+	pthread_mutex_unlock(&t->lock);
+	rewind_dir(d);
+	free(d->path);
+	free(d->key);
+	free(d);
+}
+
+static void batch_add(struct batch *batch, size_t at, const struct entry *entry)
+{
+	GROW(batch->entries, batch->n, batch->alloc);
+	memmove(&batch->entries[at + 1], &batch->entries[at],
+		(batch->n - at) * sizeof(*batch->entries));
+	batch->entries[at] = *entry;
+	batch->n++;
+}
+
+/* The last part of the path that a key has, a '/' behind it left out. NULL: no path shows it. */
+static char *name_of_key(const char *key)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	const char *slash;
+
+	if (path_from_key(key, &path) < 0)
+		return NULL;
+	if (path.len && path.buf[path.len - 1] == '/')
+		strbuf_setlen(&path, path.len - 1);
+	slash = strrchr(path.buf, '/');
+	return xstrdup(slash ? slash + 1 : path.buf);
+}
+
+static int add_listed(void *ctx, const struct object *obj)
+{
+	struct batch *batch = ctx;
+	struct entry entry = {.key = xstrdup(obj->key), .object = *obj};
+
+	entry.type = obj->generation ? INODE_OBJECT : INODE_FOLDER;
+	entry.name = name_of_key(obj->key);
+	entry.object.key = entry.object.type = NULL; /* strings are borrowed */
+	entry.object.cache_control = entry.object.disposition = NULL;
+	entry.object.runtime_version = entry.object.change = NULL;
+	batch_add(batch, batch->n, &entry);
+	return batch->n == BATCH;
+}
+
+/* Names of the overlay that belong behind `after` and, unless the batch is the last one, not
+ * behind its end. A name that the bucket has too is the bucket's. */
+static void add_overlay(struct dir *d, struct batch *batch, const char *after)
+{
+	CLEANUP(free_char) char *end = NULL;
+	const struct overlay_name *name;
+	size_t at = 0;
+
+	if (!batch->last)
+		end = xstrdup(batch->entries[batch->n - 1].key);
+	pthread_mutex_lock(&d->tree->lock);
+	while ((name = overlay_next(&d->tree->overlay, d->key, after))) {
+		struct entry entry = {0};
+
+		after = name->key;
+		if (end && strcmp(name->key, end) > 0)
+			break;
+		while (at < batch->n && strcmp(batch->entries[at].key, name->key) < 0)
+			at++;
+		if (at < batch->n && !strcmp(batch->entries[at].key, name->key))
+			continue;
+		entry.type = strchr(name->key + strlen(d->key), '/') ? INODE_FOLDER : INODE_DRAFT;
+		if (entry.type == INODE_DRAFT && !name->shown)
+			continue;
+		entry.key = xstrdup(name->key);
+		entry.name = name_of_key(name->key);
+		batch_add(batch, at, &entry);
+	}
+	pthread_mutex_unlock(&d->tree->lock);
+}
+
+static void add_control(struct batch *batch)
+{
+	for (size_t i = 0; control_name(i); i++) {
+		struct entry entry = {.type = INODE_CONTROL};
+
+		entry.key = xstrdup(control_name(i));
+		entry.name = xstrdup(control_name(i));
+		batch_add(batch, i, &entry);
+	}
+	batch->last = true;
+}
+
+static int next_batch(struct dir *d)
+{
+	struct batch *now = &d->current;
+	const char *after = now->n ? now->entries[now->n - 1].key : NULL;
+	struct batch batch = {.first = now->first + now->n};
+
+	if (path_is_control(d->path)) {
+		add_control(&batch);
+	} else {
+		int r =
+		    store_list(d->tree->options.store, d->key, false, after, add_listed, &batch);
+
+		if (r < 0) {
+			batch_release(&batch);
+			return r;
+		}
+		batch.last = !r;
+		add_overlay(d, &batch, after);
+	}
+	batch_release(&d->previous);
+	d->previous = d->current;
+	d->current = batch;
+	return 0;
+}
+
+/* The entry that has that cookie; NULL: none of the two batches has it. */
+static struct entry *entry_at(struct dir *d, uint64_t cookie)
+{
+	struct batch *batches[] = {&d->current, &d->previous};
+
+	for (size_t i = 0; i < ARRAY_SIZE(batches); i++)
+		if (cookie >= batches[i]->first && cookie - batches[i]->first < batches[i]->n)
+			return &batches[i]->entries[cookie - batches[i]->first];
+	return NULL;
+}
+
+/* The entry that comes next, shown or not; NULL at the end. */
+static int entry_next(struct dir *d, struct entry **ret)
+{
+	struct batch *now = &d->current;
+
+	*ret = entry_at(d, d->cookie);
+	if (!*ret && d->cookie < now->first) { /* from long ago: read up to it */
+		batch_release(&d->previous);
+		batch_release(now);
+	}
+	while (!*ret && !now->last) {
+		int r = next_batch(d);
+
+		if (r < 0)
+			return r;
+		*ret = entry_at(d, d->cookie);
+	}
+	return 0;
+}
+
+/* An object whose name is also a folder's is not shown: see invariant 2 of tree.c. */
+static int is_shown(struct dir *d, const struct entry *entry)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	int r;
+
+	if (!entry->name)
+		return 0;
+	if (entry->type != INODE_OBJECT)
+		return 1;
+	r = path_join(d->path, entry->name, &path);
+	if (!r)
+		r = folder_key(path.buf, &key);
+	if (r == -ENOENT)
+		return 1;
+	r = folder_exists(d->tree, key.buf);
+	return r < 0 ? r : !r;
+}
+
+static uint64_t number_of(const struct dir *d, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+
+	return path_join(d->path, name, &path) < 0 ? 0 : inode_number(path.buf);
+}
+
+int dir_next(struct dir *d, const char **name, struct node *ret)
+{
+	struct entry *entry;
+	int shown, r;
+
+	do {
+		r = entry_next(d, &entry);
+		if (r < 0 || !entry)
+			return r;
+		shown = is_shown(d, entry);
+		if (shown < 0)
+			return shown;
+		d->cookie++;
+	} while (!shown);
+	*name = entry->name;
+	*ret = (struct node){
+	    .ino = number_of(d, entry->name),
+	    .generation = entry->object.generation,
+	    .size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
+	    .mtime = entry->object.generation ? entry->object.created : d->tree->started,
+	    .ctime = entry->object.generation ? entry->object.updated : d->tree->started,
+	    .is_dir = entry->type == INODE_FOLDER,
+	};
+	return 1;
+}
+
+int dir_hold(struct dir *d, struct node *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	struct entry *entry = entry_at(d, d->cookie - 1);
+	const struct object *obj = NULL;
+
+	assert(entry && entry->name);
+	if (entry->type == INODE_OBJECT)
+		obj = &entry->object;
+	if (obj && obj->gzip && !obj->has_decoded_size)
+		return 0;
+	if (path_join(d->path, entry->name, &path) < 0)
+		return 0;
+	node_of_inode(d->tree, inode_of(d->tree, entry->type, path.buf, obj), ret);
+	return 1;
+}
+
+uint64_t dir_tell(const struct dir *d)
+{
+	return d->cookie;
+}
+
+void dir_seek(struct dir *d, uint64_t cookie)
+{
+	if (cookie)
+		d->cookie = cookie;
+	else
+		rewind_dir(d);
+}

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tree_file.c - open files: one generation being read, or a body being written until it is whole.
+ *
+ * A reader has its content (content.h) from open to close. A writer has a spool:
+ *
+ *	opened --first use--> loaded (the base's bytes; none when cut or new)
+ *	loaded --write, truncate--> changed --flush: published--> loaded, on the new base
+ *	                                    --flush: refused----> changed, `verdict` remembered
+ *	a write that failed: `failed`, for good; nothing is published any more
+ *
+ * 1. A flush publishes only bytes that changed since the open or the last publish, and nothing
+ *    before the first byte was written: each redirection of a shell flushes an empty file first.
+ * 2. The condition is the base: what was opened, or was published by this file last.
+ * 3. A new name is a draft of the overlay until it was published; without any writer it is gone.
+ *
+ * Each call on a writer has its turn: `busy` is set while it runs, and `lock` only guards that,
+ * so that no lock is held while a body is published. The rest of a writer belongs to whose turn
+ * it is. Counters of the inode and the overlay are under the lock of the tree.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "catalog.h"
+#include "log.h"
+#include "memory.h"
+#include "publish.h"
+#include "tree_internal.h"
+
+#define PIECE ((size_t)256 << 10)
+#define TASK_SIGNALED 0x400 /* the kernel's PF_SIGNALED: killed by a signal */
+
+enum file_type { FILE_READER, FILE_WRITER, FILE_CONTROL };
+
+struct writer {
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	bool busy; /* under lock */
+
+	char *key;
+	bool append;
+	struct spool spool;
+	struct object base; /* published under this condition; generation 0: there is none */
+	struct overlay_name *draft;
+	bool loaded, changed;
+	bool written; /* any byte, ever */
+	int failed;   /* the first write that failed */
+	int verdict;  /* of the gate, on the bytes as they are; 0: it was not asked */
+};
+
+struct file {
+	struct tree *tree;
+	struct held held;
+	enum file_type type;
+	struct content *content; /* of a reader */
+	struct strbuf text;	 /* of a control file */
+	struct writer writer;
+	struct file *prev, *next;
+};
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Turns. */
+
+static void turn_begin(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	while (w->busy)
+		pthread_cond_wait(&w->turn, &w->lock);
+	w->busy = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void turn_end(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->busy = false;
+	pthread_cond_signal(&w->turn);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* What the node shows while it is written. */
+static void show_size(struct file *f)
+{
+	struct writer *w = &f->writer;
+
+	pthread_mutex_lock(&f->tree->lock);
+	f->held.inode->written = w->spool.size;
+	if (w->draft && w->spool.size)
+		w->draft->shown = true;
+	pthread_mutex_unlock(&f->tree->lock);
+}
+
+/* Opening. */
+
+static struct file *file_new(struct tree *t, struct inode *inode, enum file_type type)
+{
+	struct file *f = xcalloc(1, sizeof(*f));
+
+	f->tree = t;
+	f->type = type;
+	strbuf_init(&f->text, CONTROL_TEXT_MAX);
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	f->held = (struct held){.tree = t, .inode = inode};
+	inode->readers += type == FILE_READER;
+	inode->writers += type == FILE_WRITER;
+	DL_APPEND(t->files, f);
+	pthread_mutex_unlock(&t->lock);
+	return f;
+}
+
+static void open_writer(struct tree *t, struct inode *inode, const char *key,
+			const struct object *base, int flags, struct file **ret)
+{
+	struct file *f = file_new(t, inode, FILE_WRITER);
+	struct writer *w = &f->writer;
+
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->turn, NULL);
+	spool_init(&w->spool, &t->space);
+	object_init(&w->base);
+	w->key = xstrdup(key);
+	w->append = flags & O_APPEND;
+	w->loaded = !base || (flags & O_TRUNC);
+	if (base)
+		object_copy(&w->base, base);
+	pthread_mutex_lock(&t->lock);
+	if (!base) {
+		w->draft = overlay_add(&t->overlay, key);
+		w->draft->writers++;
+	}
+	inode->written = w->loaded ? 0 : inode->size;
+	pthread_mutex_unlock(&t->lock);
+	*ret = f;
+}
+
+static int open_reader(struct tree *t, struct inode *inode, const struct object *obj,
+		       struct file **ret)
+{
+	struct content *content;
+	int r = content_open(t->contents, obj, &content);
+
+	if (r < 0)
+		return r;
+	*ret = file_new(t, inode, FILE_READER);
+	(*ret)->content = content;
+	pthread_mutex_lock(&t->lock);
+	inode->size = content_size(content); /* what the end of gzip said may have been wrong */
+	inode->sized = true;
+	pthread_mutex_unlock(&t->lock);
+	return 0;
+}
+
+static int open_control(struct tree *t, struct inode *inode, int flags, struct file **ret)
+{
+	struct file *f;
+	int r;
+
+	if (wants_write(flags))
+		return -EACCES;
+	f = file_new(t, inode, FILE_CONTROL);
+	r = control_text(t, strrchr(inode->path, '/') + 1, &f->text);
+	if (r < 0)
+		file_close(f);
+	else
+		*ret = f;
+	return r;
+}
+
+static int may_write(const struct tree *t, const char *key)
+{
+	struct object_name name;
+
+	if (t->options.read_only)
+		return -EROFS;
+	return catalog_match(key, &name) == KIND_NONE ? -EACCES : 0;
+}
+
+/* A draft that nobody has published. Others than its writer find it empty. */
+static int open_draft(struct tree *t, struct inode *inode, const char *key, int flags,
+		      struct file **ret)
+{
+	if (wants_write(flags))
+		open_writer(t, inode, key, NULL, flags, ret);
+	else
+		*ret = file_new(t, inode, FILE_CONTROL);
+	return 0;
+}
+
+/* Another generation is there now, or none. Who has the old one open may open it again, as by
+ * /dev/fd; anybody else looks the name up again. */
+static int open_superseded(struct tree *t, struct inode *inode, const char *key, int flags,
+			   struct file **ret)
+{
+	struct content *content = NULL;
+
+	if (!wants_write(flags))
+		content = content_open_again(t->contents, key, inode->generation);
+	if (!content)
+		return -ESTALE;
+	*ret = file_new(t, inode, FILE_READER);
+	(*ret)->content = content;
+	return 0;
+}
+
+static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
+{
+	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	int r = path_to_key(inode->path, &key);
+
+	if (!r && wants_write(flags))
+		r = may_write(t, key.buf);
+	if (!r)
+		r = store_refresh(t->options.store, key.buf, t->options.ttl);
+	if (r < 0)
+		return r;
+	r = store_stat(t->options.store, key.buf, &obj);
+	if (r == -ENOENT && inode->type == INODE_DRAFT)
+		return open_draft(t, inode, key.buf, flags, ret);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r || obj.generation != inode->generation)
+		return open_superseded(t, inode, key.buf, flags, ret);
+	if (wants_write(flags)) {
+		open_writer(t, inode, key.buf, &obj, flags, ret);
+		return 0;
+	}
+	r = open_reader(t, inode, &obj, ret);
+	return r == -ESTALE ? object_look_again(t, key.buf) : r;
+}
+
+int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
+{
+	CLEANUP(inode_drop) struct held held = {0};
+	int r = inode_hold(t, id, &held);
+
+	if (r < 0)
+		return r;
+	switch (held.inode->type) {
+	case INODE_FOLDER:
+		return -EISDIR;
+	case INODE_CONTROL:
+		return open_control(t, held.inode, flags, ret);
+	case INODE_DRAFT:
+	case INODE_OBJECT:
+		return open_object(t, held.inode, flags, ret);
+	}
+	assert(!"a type of inode");
+	return -EIO;
+}
+
+/* A name that an export can have, in a folder that may be written. */
+static int may_create(struct tree *t, const char *path, struct strbuf *key)
+{
+	struct object_name name;
+
+	if (path_is_control(path))
+		return -EACCES;
+	if (t->options.read_only)
+		return -EROFS;
+	if (path_to_key(path, key) < 0 || catalog_match(key->buf, &name) == KIND_NONE)
+		return -EINVAL;
+	return 0;
+}
+
+static int create_at(struct tree *t, const char *path, int flags, struct file **ret,
+		     struct node *ret_node)
+{
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held made = {0};
+	struct inode *inode;
+	int r = path_find(t, path, &inode);
+
+	if (!r) {
+		made = (struct held){.tree = t, .inode = inode};
+		if (flags & O_EXCL)
+			return -EEXIST;
+		r = tree_open(t, inode->id, flags, ret);
+	} else if (r == -ENOENT) {
+		r = may_create(t, path, &key);
+		if (r < 0)
+			return r;
+		inode = inode_of(t, INODE_DRAFT, path, NULL);
+		made = (struct held){.tree = t, .inode = inode};
+		open_writer(t, inode, key.buf, NULL, flags, ret);
+	}
+	if (r < 0)
+		return r;
+	node_of_inode(t, inode, ret_node);
+	made.inode = NULL; /* the caller's reference */
+	return 0;
+}
+
+int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struct file **ret,
+		struct node *ret_node)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = {0};
+	int r = inode_hold(t, dir, &folder);
+
+	if (r < 0)
+		return r;
+	if (folder.inode->type != INODE_FOLDER)
+		return -ENOTDIR;
+	r = path_join(folder.inode->path, name, &path);
+	if (!r)
+		r = folder_refresh(t, folder.inode->path);
+	return r < 0 ? r : create_at(t, path.buf, flags, ret, ret_node);
+}
+
+int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret)
+{
+	CLEANUP(inode_drop) struct held held = {0};
+	int r = inode_hold(t, id, &held);
+
+	if (r < 0)
+		return r;
+	node_of_inode(t, held.inode, ret);
+	if (!file || file->type == FILE_CONTROL)
+		return 0;
+	pthread_mutex_lock(&t->lock);
+	ret->size = file->type == FILE_WRITER ? held.inode->written : held.inode->size;
+	pthread_mutex_unlock(&t->lock);
+	return 0;
+}
+
+/* Reading and writing. */
+
+/* The base's bytes, at the first use of them. */
+static int load_base(struct file *f)
+{
+	struct writer *w = &f->writer;
+	CLEANUP(free_char) char *piece = NULL;
+	struct content *content;
+	uint64_t offset = 0;
+	ssize_t r;
+
+	if (w->loaded)
+		return 0;
+	r = content_open(f->tree->contents, &w->base, &content);
+	if (r < 0)
+		return r == -ESTALE ? fail(-EIO,
+					   "cannot change %s: it was replaced after it was "
+					   "opened",
+					   w->key)
+				    : (int)r;
+	piece = xmalloc(PIECE);
+	while ((r = content_read(content, offset, piece, PIECE)) > 0) {
+		r = spool_write(&w->spool, offset, piece, (size_t)r);
+		if (r < 0)
+			break;
+		offset += (uint64_t)r;
+	}
+	content_close(content);
+	w->loaded = r >= 0;
+	return (int)r;
+}
+
+static ssize_t read_text(const struct file *f, uint64_t offset, void *buf, size_t n)
+{
+	struct body body = body_of_strbuf(&f->text);
+
+	return body_read(&body, offset, buf, n);
+}
+
+ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
+{
+	ssize_t r;
+
+	if (f->type == FILE_READER)
+		return content_read(f->content, offset, buf, n);
+	if (f->type == FILE_CONTROL)
+		return read_text(f, offset, buf, n);
+	turn_begin(&f->writer);
+	r = load_base(f);
+	if (!r)
+		r = spool_read(&f->writer.spool, offset, buf, n);
+	turn_end(&f->writer);
+	return r;
+}
+
+/* The bytes are others now: what was said of them no longer counts. */
+static void note_change(struct file *f, ssize_t r)
+{
+	struct writer *w = &f->writer;
+
+	if (r < 0) {
+		w->failed = w->failed ? w->failed : (int)r;
+		return;
+	}
+	w->changed = true;
+	w->verdict = 0;
+	show_size(f);
+}
+
+ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
+{
+	struct writer *w = &f->writer;
+	ssize_t r;
+
+	if (f->type != FILE_WRITER)
+		return -EBADF;
+	if (!n)
+		return 0;
+	turn_begin(w);
+	r = w->failed ? w->failed : load_base(f);
+	if (!r)
+		r = spool_write(&w->spool, w->append ? w->spool.size : offset, buf, n);
+	note_change(f, r);
+	w->written |= r > 0;
+	turn_end(w);
+	return r;
+}
+
+int file_truncate(struct file *f, uint64_t size)
+{
+	struct writer *w = &f->writer;
+	int r;
+
+	if (f->type != FILE_WRITER)
+		return -EBADF;
+	turn_begin(w);
+	r = w->failed;
+	if (!r && !size)
+		w->loaded = true; /* nothing of the base is left */
+	else if (!r)
+		r = load_base(f);
+	if (!r && w->spool.size == size) {
+		show_size(f);
+	} else {
+		if (!r)
+			r = spool_truncate(&w->spool, size);
+		note_change(f, r);
+		w->written |= !r && size;
+	}
+	turn_end(w);
+	return r;
+}
+
+/* Publishing. */
+
+/* The kernel flushes the files of a killed process too, whole or not. */
+static bool was_killed(pid_t task)
+{
+	CLEANUP(free_char) char *path = xasprintf("/proc/%d/stat", (int)task);
+	char line[1024];
+	const char *name_end;
+	unsigned flags = 0;
+	FILE *stat = fopen(path, "re");
+	bool got;
+
+	if (!stat)
+		return false;
+	got = fgets(line, sizeof(line), stat);
+	fclose(stat);
+	name_end = got ? strrchr(line, ')') : NULL;
+	/* behind the name: state, parent, group, session, terminal, its group, flags */
+	return name_end && sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & TASK_SIGNALED;
+}
+
+/* The body is in the bucket: what comes next is a change of that. */
+static void rebase(struct file *f, const struct object *now)
+{
+	struct tree *t = f->tree;
+	struct writer *w = &f->writer;
+
+	object_release(&w->base);
+	object_copy(&w->base, now);
+	w->changed = false;
+	pthread_mutex_lock(&t->lock);
+	if (w->draft)
+		overlay_let_go(&t->overlay, w->draft);
+	w->draft = NULL;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static int publish_body(struct file *f, const struct caller *who)
+{
+	struct writer *w = &f->writer;
+	struct body body = spool_body(&w->spool);
+	char listed[2 * SHA256_SIZE + 1];
+	struct publication p;
+	int r = listed_sha256(f->tree, w->key, listed);
+
+	if (r < 0)
+		return r;
+	publication_init(&p);
+	p.action = PUBLISH_WRITE;
+	p.key = w->key;
+	p.have = w->base.generation ? &w->base : NULL;
+	p.change = "hand";
+	p.why = "written by hand";
+	p.body = &body;
+	p.sha256 = r ? listed : NULL;
+	r = publish(f->tree->options.publisher, &p, 1);
+	if (!r)
+		rebase(f, &p.now);
+	else if (r == -ESTALE)
+		r = object_look_again(f->tree, w->key);
+	else if (r == -EINVAL)
+		refusals_add(&f->tree->refusals, f->held.inode->path, who, p.remark.buf);
+	if (r == -EINVAL)
+		w->verdict = r;
+	publication_release(&p);
+	return r;
+}
+
+/* The draft was removed while it was written: there is nothing to publish. */
+static bool is_unlinked(struct file *f)
+{
+	bool unlinked;
+
+	pthread_mutex_lock(&f->tree->lock);
+	unlinked = f->writer.draft && f->writer.draft->removed;
+	pthread_mutex_unlock(&f->tree->lock);
+	return unlinked;
+}
+
+int file_flush(struct file *f, const struct caller *who)
+{
+	struct writer *w = &f->writer;
+	int r = 0;
+
+	if (f->type != FILE_WRITER)
+		return 0;
+	turn_begin(w);
+	if (w->failed)
+		r = w->failed;
+	else if (!w->changed || (!w->written && !w->spool.size) || is_unlinked(f))
+		r = 0;
+	else if (w->verdict)
+		r = w->verdict;
+	else if (!was_killed(who->pid))
+		r = publish_body(f, who);
+	turn_end(w);
+	return r;
+}
+
+bool file_is_cacheable(const struct file *f)
+{
+	return f->type == FILE_READER;
+}
+
+/* Closing. */
+
+/* Under the lock of the tree. True: what was written goes nowhere, and nobody has said so. */
+static bool writer_detach(struct file *f)
+{
+	struct writer *w = &f->writer;
+	bool lost = w->changed && !w->verdict && (w->written || w->spool.size) &&
+		    !(w->draft && w->draft->removed);
+
+	if (w->draft)
+		overlay_let_go(&f->tree->overlay, w->draft);
+	f->held.inode->writers--;
+	return lost;
+}
+
+static void warn_lost(const struct writer *w)
+{
+	log_warning("%s: what was written was not published%s%s", w->key, w->failed ? ": " : "",
+		    w->failed ? strerror(-w->failed) : "");
+}
+
+static void writer_free(struct writer *w)
+{
+	spool_release(&w->spool);
+	object_release(&w->base);
+	pthread_cond_destroy(&w->turn);
+	pthread_mutex_destroy(&w->lock);
+	free(w->key);
+}
+
+void file_close(struct file *f)
+{
+	struct tree *t = f->tree;
+	bool lost = false;
+
+	pthread_mutex_lock(&t->lock);
+	DL_DELETE(t->files, f);
+	if (f->type == FILE_WRITER)
+		lost = writer_detach(f);
+	else if (f->type == FILE_READER)
+		f->held.inode->readers--;
+	pthread_mutex_unlock(&t->lock);
+	if (lost)
+		warn_lost(&f->writer);
+	if (f->type == FILE_WRITER)
+		writer_free(&f->writer);
+	if (f->content)
+		content_close(f->content);
+	inode_drop(&f->held);
+	strbuf_release(&f->text);
+	free(f);
+}
+
+int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who)
+{
+	struct file *f;
+	int r = tree_open(t, id, O_WRONLY, &f);
+
+	if (r < 0)
+		return r;
+	r = file_truncate(f, size);
+	if (!r)
+		r = file_flush(f, who);
+	file_close(f);
+	return r;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tree_internal.h - what the files of the tree share. See tree.c for its invariants. */
+#ifndef PUBFS_TREE_INTERNAL_H
+#define PUBFS_TREE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "content.h"
+#include "control.h"
+#include "inode.h"
+#include "overlay.h"
+#include "path.h"
+#include "spool.h"
+#include "store.h"
+#include "strbuf.h"
+#include "tree.h"
+
+/* Room for any path or key, the `.d` and a '/' behind it included. */
+#define NAME_BUF() STRBUF_INIT(2 * KEY_MAX)
+
+struct tree {
+	struct tree_options options;
+	int64_t started; /* the time of every folder */
+	struct contents *contents;
+	struct spool_space space;
+	struct refusals refusals;
+	pthread_mutex_t lock; /* of all below */
+	struct inodes inodes;
+	struct overlay overlay;
+	struct file *files; /* what is open */
+	struct dir *dirs;
+};
+
+/* A reference to the node of that id, to be given back by inode_drop(). -ESTALE: unknown. */
+struct held {
+	struct tree *tree;
+	struct inode *inode;
+};
+int inode_hold(struct tree *t, uint64_t id, struct held *ret) MUST_CHECK;
+void inode_drop(struct held *held); /* for CLEANUP(); an empty one is fine */
+
+/* Makes or finds the node, with one more reference. `obj` NULL: not of an object. */
+struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
+		       const struct object *obj);
+void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret);
+
+/* Path of a name in a folder; -ENOENT: too long for any. */
+int path_join(const char *dir, const char *name, struct strbuf *out) MUST_CHECK;
+/* `.pubfs`, or below it. */
+bool path_is_control(const char *path);
+/* The key that everything in the folder begins with; "" for the root. -ENOENT: no key could. */
+int folder_key(const char *path, struct strbuf *out) MUST_CHECK;
+/* 1 or 0: there is such a folder, in the bucket or in the overlay. */
+int folder_exists(struct tree *t, const char *key) MUST_CHECK;
+/* Makes sure that what is known of the folder's names is no older than the TTL. */
+int folder_refresh(struct tree *t, const char *path) MUST_CHECK;
+/* The bucket has another generation than the index knows: asks for that one. Returns -ESTALE, so
+ * that whoever looks the name up again finds the new one. */
+int object_look_again(struct tree *t, const char *key) MUST_CHECK;
+/* -ENOENT, or +1 reference to what has that path; asks for no refresh. */
+int path_find(struct tree *t, const char *path, struct inode **ret) MUST_CHECK;
+
+/* 1: the listing in the bucket has a hash for this archive, as 64 digits; 0: it has none. */
+int listed_sha256(struct tree *t, const char *archive_key,
+		  char ret[2 * SHA256_SIZE + 1]) MUST_CHECK;
+
+#endif
