@@ -173,15 +173,8 @@ static int target_plan(const struct pass *pass, struct item *item, struct target
 
 	if (r < 0)
 		return r;
-	r = plan_make(&item->pkg, &item->releases, t->prefix, &t->have, &item->canonical, &t->plan);
-	if (r < 0)
-		return r;
-	if (t->plan.verdict == PLAN_UNUSABLE)
-		return fail(-EINVAL,
-			    "no version of %s could be read by a client, so what is "
-			    "exported of it stays: %s",
-			    item->name, item->releases.left_out[0]);
-	return 0;
+	return plan_make(&item->pkg, &item->releases, t->prefix, &t->have, &item->canonical,
+			 &t->plan);
 }
 
 static void item_prepare(const struct pass *pass, struct item *item)
@@ -269,6 +262,11 @@ static void target_settle(const struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
+	if (t->plan.verdict == PLAN_UNUSABLE)
+		target_fail(t, fail(-EINVAL,
+				    "no version of %s could be read by a client, so its listing in "
+				    "%s/ stays: %s",
+				    item->name, t->prefix, item->releases.left_out[0]));
 }
 
 /* What the index says of the keys that a race was lost for may be old. */

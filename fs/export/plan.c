@@ -156,16 +156,34 @@ static const char *take_down_reason(const struct package *pkg)
 			      : "every version is moderated or deleted";
 }
 
-static void plan_take_down(const struct package *pkg, const struct survey *have, struct plan *plan)
+/* Documents of the format (spec, section 9) that pub.dev's exporter leaves in a bucket and this one
+ * does not make: what is taken down must not be read there either. */
+static bool is_other_document(const char *key, const char *folder)
 {
-	static const enum kind order[] = {KIND_LISTING, KIND_ADVISORIES, KIND_ARCHIVE};
+	static const char *const names[] = { "feed.atom", "likes", "options", "publisher", "score" };
+	size_t n = strlen(folder);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strncmp(key, folder, n) && !strcmp(key + n, names[i]))
+			return true;
+	return false;
+}
+
+static void plan_take_down(const struct package *pkg, const char *prefix,
+			   const struct survey *have, struct plan *plan)
+{
+	static const enum kind order[] = { KIND_LISTING, KIND_ADVISORIES, KIND_NONE, KIND_ARCHIVE };
+	CLEANUP(free_char) char *folder = xasprintf("%s/api/packages/%s/", prefix, pkg->name);
 
 	for (size_t k = 0; k < ARRAY_SIZE(order); k++)
 		for (size_t i = 0; i < have->n; i++) {
 			const struct object *obj = &have->objects[i];
 			struct object_name name;
+			enum kind kind = catalog_match(obj->key, &name);
 
-			if (catalog_match(obj->key, &name) == order[k])
+			if (kind != order[k])
+				continue;
+			if (kind != KIND_NONE || is_other_document(obj->key, folder))
 				add_step(plan, STEP_REMOVE, obj->key, obj, take_down_reason(pkg));
 		}
 }
@@ -195,8 +213,10 @@ int plan_make(const struct package *pkg, const struct release_list *releases, co
 		if (r < 0)
 			return r;
 		plan_removals(pkg, have, &plan);
+	} else if (plan.verdict == PLAN_UNUSABLE) {
+		plan_removals(pkg, have, &plan); /* what is taken down goes all the same */
 	} else if (plan.verdict == PLAN_TAKE_DOWN) {
-		plan_take_down(pkg, have, &plan);
+		plan_take_down(pkg, prefix, have, &plan);
 	}
 	*ret = plan;
 	plan = (struct plan){0};

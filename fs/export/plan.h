@@ -31,7 +31,7 @@ enum plan_verdict {
 	PLAN_EXPORT,	/* as its rows say */
 	PLAN_TAKE_DOWN, /* an administrator hid it, or every one of its versions */
 	PLAN_NO_ROWS,	/* visible, but no version is known: what is there stays */
-	PLAN_UNUSABLE,	/* no visible version could be read by a client: what is there stays */
+	PLAN_UNUSABLE,	/* no visible version could be read by a client: the documents stay */
 };
 
 struct plan {

@@ -29,6 +29,21 @@ static void fini(void)
 
 TestSuite(failure, .init = init, .fini = fini);
 
+Test(failure, a_take_down_does_not_wait_for_a_package_that_cannot_be_listed)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET pubspec = '[]' WHERE version = '1.0.0'");
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_eq(counts.removed, 2);
+	cr_assert(world_has(&w, LATEST "archives/foo-1.0.0.tar.gz"));
+	cr_assert_not(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
+	cr_assert(world_has(&w, LATEST "packages/foo"), "never a listing without versions");
+}
+
 Test(failure, of_64_packages_one_bad_one_stops_no_other)
 {
 	for (int i = 0; i < 64; i++) {

@@ -68,9 +68,17 @@ static const struct scene scenes[] = {
      .steps = "remove packages/foo\nremove packages/foo/advisories\n"
 	      "remove archives/foo-0.9.0.tar.gz\nremove archives/foo-1.0.0.tar.gz\n"},
     {.deleted = true,
-     .have = {"archives/foo-1.0.0.zip", "packages/foo", "packages/foo/unknown"},
+     .have = {"archives/foo-1.0.0.zip", "packages/foo", "packages/foo/unknown",
+	      "packages/foo/unknown/likes"},
      .verdict = PLAN_TAKE_DOWN,
      .steps = "remove packages/foo\n"},
+    /* the documents that another exporter made go too */
+    {.moderated = true,
+     .have = {"archives/foo-1.0.0.tar.gz", "packages/foo", "packages/foo/feed.atom",
+	      "packages/foo/likes", "packages/foo/score"},
+     .verdict = PLAN_TAKE_DOWN,
+     .steps = "remove packages/foo\nremove packages/foo/feed.atom\nremove packages/foo/likes\n"
+	      "remove packages/foo/score\nremove archives/foo-1.0.0.tar.gz\n"},
     /* all versions taken down: as if the package were */
     {.rows = {{"1.0.0", MODERATED}, {"2.0.0", DELETED}},
      .have = {"archives/foo-1.0.0.tar.gz", "packages/foo"},
@@ -78,12 +86,12 @@ static const struct scene scenes[] = {
      .steps = "remove packages/foo\nremove archives/foo-1.0.0.tar.gz\n"},
     /* no version row at all: what is there stays */
     {.have = {"archives/foo-1.0.0.tar.gz", "packages/foo"}, .verdict = PLAN_NO_ROWS, .steps = ""},
-    /* never a listing without versions, and nothing goes, the taken down ones neither */
+    /* never a listing without versions, but what is taken down goes all the same */
     {.rows = {{"1.0.0", UNUSABLE}, {"2.0.0", MODERATED}},
-     .have = {"archives/foo-2.0.0.tar.gz", "packages/foo"},
+     .have = {"archives/foo-1.0.0.tar.gz", "archives/foo-2.0.0.tar.gz", "packages/foo"},
      .canonical = {"1.0.0"},
      .verdict = PLAN_UNUSABLE,
-     .steps = ""},
+     .steps = "remove archives/foo-2.0.0.tar.gz\n"},
 };
 
 static void scene_package(const struct scene *scene, struct package *pkg)
