@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,10 +310,12 @@ Test(dir_rights, who_may_not_even_read_is_refused)
 	dir_world_remove(&w);
 }
 
-/* A small file system of its own, where this process may mount one. */
+/* A small file system, where this process may mount one; gone with the process in any case. */
 static bool mount_small(const char *path)
 {
-	return mkdir(path, 0755) == 0 && mount("none", path, "tmpfs", 0, "size=256k") == 0;
+	return mkdir(path, 0755) == 0 && unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", path, "tmpfs", 0, "size=256k") == 0;
 }
 
 Test(dir_rights, a_full_and_a_read_only_file_system_leave_all_as_it_was)
