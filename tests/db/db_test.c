@@ -312,9 +312,12 @@ Test(db, work_is_what_is_not_exported_as_it_is_now)
 	sql(&w, "UPDATE package SET unlisted = 1 WHERE name = 'a'; DELETE FROM package WHERE name "
 		"= 'b'");
 	cr_assert_str_eq(work("1"), "a old/1/0/-/7 old/1/0/-/7; b(gone) old/1/0/-/7 old/1/0/-/7; ");
-	record("latest", "a", NULL);
 	record("2026.01.01", "a", NULL);
 	record("latest", "b", NULL);
+	cr_assert_str_eq(work("1"),
+			 "a current/1/0/-/7 old/1/0/-/7; b(gone) old/1/0/-/7 current/1/0/-/7; ",
+			 "either prefix");
+	record("latest", "a", NULL);
 	record("2026.01.01", "b", NULL);
 	cr_assert_str_eq(work("1"), "");
 	cr_assert_str_eq(work("2"),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,20 @@ Test(load, every_field_is_kept_and_the_pubspec_is_compact_and_otherwise_untouche
 	package_version_release(&v);
 	cr_assert_str_eq(ask(&w, "SELECT created FROM package_version"),
 			 "2024-01-02T02:04:05.678901Z");
+}
+
+Test(load, a_line_takes_nothing_over_from_the_one_before_it)
+{
+	struct package_version v;
+
+	cr_assert_eq(
+		load_text(ROW("1.0.0", ",\"retracted\":true,\"moderated\":true,\"deleted\":true,"
+				       "\"archive_sha256\":\"" HASH "\"") ROW("1.0.1", ""),
+			  false),
+		0);
+	cr_assert_eq(db_version(w.db, "p", "1.0.1", &v), 0);
+	cr_assert(!v.retracted && !v.moderated && !v.deleted && !v.archive_sha256);
+	package_version_release(&v);
 }
 
 Test(load, a_bad_line_is_named_and_nothing_of_its_file_stays)
@@ -285,28 +300,39 @@ Test(load, a_line_may_be_sixteen_mebibytes_and_no_more)
 	strbuf_release(&text);
 }
 
-Test(load, standard_input_is_read_byte_by_byte_if_it_comes_so)
+/* Standard input that hands over each byte in a read of its own. */
+static void load_byte_by_byte(const char *bytes, size_t n)
 {
-	const char *text = ROW("1.0.0", "");
 	int ends[2], status;
 	pid_t child;
 
-	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
 	child = fork();
 	cr_assert_geq(child, 0);
 	if (!child) {
-		for (; *text; text++)
-			if (write(ends[1], text, 1) != 1)
+		for (size_t i = 0; i < n; i++)
+			if (write(ends[1], bytes + i, 1) != 1)
 				_exit(1);
 		_exit(0);
 	}
 	close(ends[1]);
 	cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	close(ends[0]);
 	cr_assert_eq(load_file(w.db, "-", false, &counts), 0);
-	assert_counts(1, 0, 0);
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert_eq(status, 0);
-	close(ends[0]);
+}
+
+Test(load, standard_input_is_read_in_whatever_pieces_it_comes)
+{
+	struct strbuf gz = STRBUF_INIT(1000);
+
+	load_byte_by_byte(ROW("1.0.0", ""), strlen(ROW("1.0.0", "")));
+	assert_counts(1, 0, 0);
+	cr_assert_eq(gzip_encode(ROW("1.0.1", ""), strlen(ROW("1.0.1", "")), &gz), 0);
+	load_byte_by_byte(gz.buf, gz.len);
+	assert_counts(1, 0, 0);
+	strbuf_release(&gz);
 }
 
 Test(load, a_file_that_cannot_be_read_is_named)
