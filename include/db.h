@@ -101,7 +101,8 @@ int db_record(struct db *db, const char *store, const struct export_record *reco
 /* A number that moves when any other connection committed something. */
 int db_changed(struct db *db, uint64_t *ret) MUST_CHECK;
 
-/* One writing transaction of this thread, around the calls below. Others wait. */
+/* One writing transaction of this thread, around the calls below. Others wait. A commit that fails
+ * has undone everything; the transaction is over either way. */
 int db_begin(struct db *db) MUST_CHECK;
 int db_commit(struct db *db) MUST_CHECK;
 void db_rollback(struct db *db);
@@ -111,7 +112,7 @@ int db_version(struct db *db, const char *package, const char *version,
 	       struct package_version *ret) MUST_CHECK;
 
 /* Adds a version, and its package when that is new. 1: added; 0: an equal row was there; 2:
- * replaced. -EEXIST: another row is there and replace was not said. */
+ * replaced. -EEXIST: another row is there and replace was not said (silent). */
 int db_put_version(struct db *db, const char *package, const struct package_version *v,
 		   bool replace) MUST_CHECK;
 
