@@ -19,7 +19,8 @@
  *     only then is the result 0. What was seen but not yet answered for may be undone by a power
  *     cut. A removal of what is not there waits for the folders too, since another process may
  *     have removed it a moment ago.
- *  4. A touch replaces the attribute of the file in one setxattr, under the lock.
+ *  4. A touch replaces the attribute of the file in one setxattr, under the lock. (Where the old
+ *     one was lost, it reads the bytes there for their MD5.)
  *  5. A file without a readable attribute, or with one that speaks of another size, is an object
  *     still: known by its name and bytes, of the generation that its ctime says.
  *  6. Generations are drawn under the lock: max(last + 1, the wall clock, that of the object
@@ -27,7 +28,7 @@
  *  7. Many changes are made like one, with one syncfs() for step 1 and one for step 3.
  *  8. Readers take no lock: an open file is one generation, since a file is never written again.
  *  9. Folders come and go under the lock, with the first and the last object below them.
- * Lock order: none; the lock is held over no other lock, no body and no first syncfs().
+ * The lock is held over no other lock, no new body and no first syncfs().
  */
 #include "dir.h"
 

@@ -580,6 +580,26 @@ void conformance_a_copy_is_of_the_generation_that_was_asked_for(struct store *s)
 	store_close(other);
 }
 
+/* Changes what it was asked for as soon as it has answered. */
+static int meddling_stat(struct store *s, const char *key, struct object *ret)
+{
+	int r = store_stat(s->next, key, ret);
+
+	cr_assert_eq(put_text(s->next, key, "2", STORE_ANY, NULL), 0);
+	return r;
+}
+
+void conformance_a_source_that_changes_meanwhile_is_estale(struct store *s)
+{
+	static const struct store_ops ops = { .name = "meddler", .stat = meddling_stat };
+	struct store meddler = { .ops = &ops, .next = s, .url = s->url };
+	struct edit e = edit_copy(KEY, &meddler, "source", STORE_ANY);
+
+	cr_assert_eq(put_text(s, "source", "1", STORE_ABSENT, NULL), 0);
+	cr_assert_eq(run_edit(s, &e, NULL), -ESTALE);
+	cr_assert_eq(generation_of(s, KEY), 0);
+}
+
 void conformance_no_edits_are_a_success(struct store *s)
 {
 	cr_assert_eq(store_edit(s, NULL, 0), 0);

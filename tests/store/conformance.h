@@ -36,6 +36,7 @@
 	X(a_copy_has_the_bytes_of_its_source_and_its_own_headers)                                  \
 	X(a_copy_may_come_from_another_store)                                                      \
 	X(a_copy_is_of_the_generation_that_was_asked_for)                                          \
+	X(a_source_that_changes_meanwhile_is_estale)                                               \
 	X(no_edits_are_a_success)                                                                  \
 	X(edits_of_a_group_are_made_in_their_order)                                                \
 	X(after_a_failure_the_rest_of_its_group_is_not_tried)                                      \
