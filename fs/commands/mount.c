@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mount.c - the tree as a mount, the updater beside it, and what .pubfs/status says of both. */
+#include "mount.h"
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "command.h"
+#include "db.h"
+#include "facts.h"
+#include "log.h"
+#include "options.h"
+#include "stack.h"
+#include "store.h"
+#include "strbuf.h"
+#include "tree.h"
+#include "updater.h"
+
+/* What serves: set up before the kernel's first request, and only read from then on. */
+struct service {
+	const struct options *o;
+	struct stack stack;
+	struct updater *updater; /* NULL: none */
+	int64_t started;	 /* monotonic */
+	bool daemon;
+};
+
+static const char *result_name(const struct updater_status *status)
+{
+	if (status->last_pass == NO_TIME)
+		return NULL;
+	if (status->last_result == 0)
+		return "done";
+	return status->last_result == -ECANCELED ? "held" : "failed";
+}
+
+static void add_updater(struct updater *updater, struct facts *f)
+{
+	struct updater_status status;
+
+	updater_status(updater, &status);
+	facts_enter(f, "updater");
+	facts_time(f, "last_pass", status.last_pass);
+	facts_text(f, "last_result", result_name(&status));
+	facts_text(f, "last_error", status.last_error);
+	facts_number(f, "passes", status.passes);
+	facts_number(f, "written", status.total.written);
+	facts_number(f, "copied", status.total.copied);
+	facts_number(f, "touched", status.total.touched);
+	facts_number(f, "removed", status.total.removed);
+	facts_number(f, "failed", status.total.failed);
+	facts_leave(f);
+	updater_status_release(&status);
+}
+
+static int write_status(void *ctx, struct strbuf *out)
+{
+	static const char *const gates[] = {
+		[GATE_ENFORCE] = "enforce",
+		[GATE_WARN] = "warn",
+		[GATE_OFF] = "off",
+	};
+	const struct service *s = ctx;
+	struct facts f;
+
+	facts_begin(&f, true, out);
+	facts_text(&f, "version", PACKAGE_VERSION);
+	facts_number(&f, "pid", (uint64_t)getpid());
+	facts_number(&f, "uptime", (uint64_t)((clock_monotonic() - s->started) / SECOND_US));
+	facts_text(&f, "store", s->stack.bucket->url);
+	facts_text(&f, "db", s->updater ? s->stack.db->url : NULL);
+	facts_flag(&f, "read_only", s->o->read_only);
+	facts_text(&f, "gate", gates[s->o->gate]);
+	facts_number(&f, "rejected", tree_refusals(s->stack.tree));
+	if (s->updater)
+		add_updater(s->updater, &f);
+	facts_end(&f);
+	return strbuf_error(out);
+}
+
+/* A terminal that started a daemon is let go: what is said from now on must go elsewhere. */
+static void leave_terminal(void *ctx)
+{
+	const struct service *s = ctx;
+
+	if (s->daemon && !s->o->log_file)
+		log_to_syslog();
+}
+
+static int build(struct service *s)
+{
+	unsigned parts = STACK_BUCKET;
+	struct exporter_options export;
+	int r;
+
+	if (s->o->update)
+		parts |= STACK_DB | STACK_ARCHIVES | STACK_MAKE_ARCHIVES;
+	r = stack_open(s->o, parts, &s->stack);
+	if (r == 0)
+		r = stack_open_tree(s->o, write_status, s, &s->stack);
+	if (r < 0 || !s->o->update)
+		return r;
+	stack_describe_export(s->o, &s->stack, &export);
+	return updater_start(&export, &s->updater);
+}
+
+static void take_down(struct service *s)
+{
+	if (s->updater)
+		updater_stop(s->updater);
+	stack_close(&s->stack);
+}
+
+/* Where somebody waits for this very process: a container's first one, or a service's. */
+static bool is_supervised(void)
+{
+	const char *pid = getenv("SYSTEMD_EXEC_PID");
+
+	return getpid() == 1 || getenv("NOTIFY_SOCKET") ||
+	       (pid && strtol(pid, NULL, 10) == (long)getpid());
+}
+
+static void close_mount(struct mount **m)
+{
+	mount_free(*m);
+}
+
+enum exit_status command_mount(const struct options *given, int argc, char *const *argv)
+{
+	CLEANUP(close_mount) struct mount *m = NULL;
+	struct options o = *given; /* borrows its strings */
+	struct service s = { .o = &o, .started = clock_monotonic() };
+	struct mount_options options;
+	int r, status = EXIT_FAILED;
+
+	(void)argc;
+	mount_options_init(&options);
+	if (o.mount_options && mount_options_parse(&options, o.mount_options) < 0)
+		return EXIT_USAGE;
+	o.read_only = o.read_only || options.read_only;
+	options.read_only = o.read_only;
+	options.mountpoint = argv[0];
+	options.source = o.store;
+	options.foreground = o.foreground || is_supervised();
+	options.ready = leave_terminal;
+	options.ctx = &s;
+	s.daemon = !options.foreground;
+	r = mount_prepare(&options, &m, &status);
+	if (r == 1)
+		return (enum exit_status)status;
+	if (r == 0)
+		r = build(&s);
+	if (r == 0)
+		r = mount_serve(m, s.stack.tree);
+	take_down(&s);
+	return exit_status_of(r);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sync.c - one export pass, its summary, and how it is stopped half-way. */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "export.h"
+#include "log.h"
+#include "options.h"
+#include "stack.h"
+#include "store.h"
+
+/* Waits for SIGINT and SIGTERM beside a pass. The first lets it finish what is under way; one more
+ * ends the process as if nobody had waited. */
+struct interrupt {
+	pthread_t thread;
+	sigset_t signals, before;
+	atomic_bool stop;
+};
+
+static void *wait_for_signal(void *arg)
+{
+	struct interrupt *in = arg;
+	int signal;
+
+	sigwait(&in->signals, &signal);
+	atomic_store(&in->stop, true);
+	log_warning("stopping after the packages under way; one more signal ends at once");
+	pthread_sigmask(SIG_UNBLOCK, &in->signals, NULL);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* Before any other thread is made, so that all of them inherit the mask. */
+static int interrupt_begin(struct interrupt *in)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	int error;
+
+	sigemptyset(&in->signals);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct sigaction action;
+
+		/* what nohup or a shell's `&` turned off stays off */
+		if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&in->signals, signals[i]);
+	}
+	pthread_sigmask(SIG_BLOCK, &in->signals, &in->before);
+	error = pthread_create(&in->thread, NULL, wait_for_signal, in);
+	if (error)
+		return fail(-EIO, "cannot start a thread: %s", strerror(error));
+	return 0;
+}
+
+static void interrupt_end(struct interrupt *in)
+{
+	pthread_cancel(in->thread);
+	pthread_join(in->thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &in->before, NULL);
+}
+
+static int print_missing_archives(const struct export_counts *counts, const char *url)
+{
+	const char *lead = ", such as ";
+	int r = output_text("%" PRIu64 " listed version%s no archive in %s", counts->no_archive,
+			    counts->no_archive == 1 ? " has" : "s have", url);
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts->no_archive_names) && r == 0; i++) {
+		if (!counts->no_archive_names[i])
+			break;
+		r = output_text("%s%s", lead, counts->no_archive_names[i]);
+		lead = ", ";
+	}
+	return r < 0 ? r : output_text("\n");
+}
+
+static int print_summary(const struct export_counts *counts, const struct options *o)
+{
+	int r = output_text("%s%" PRIu64 " package%s, %" PRIu64 " of them current: %" PRIu64
+			    " written, %" PRIu64 " copied, %" PRIu64 " touched, %" PRIu64
+			    " removed; %" PRIu64 " failed\n",
+			    o->dry_run ? "dry run: " : "", counts->packages,
+			    counts->packages == 1 ? "" : "s", counts->current, counts->written,
+			    counts->copied, counts->touched, counts->removed, counts->failed);
+
+	if (r == 0 && counts->left_out)
+		r = output_text("%" PRIu64 " version%s left out, since no client could read %s\n",
+				counts->left_out, counts->left_out == 1 ? " is" : "s are",
+				counts->left_out == 1 ? "it" : "them");
+	if (r == 0 && counts->no_archive)
+		r = print_missing_archives(counts, o->archives);
+	if (r == 0 && counts->garbage)
+		r = output_text("%" PRIu64 " object%s to be collected\n", counts->garbage,
+				counts->garbage == 1 ? " waits" : "s wait");
+	return r;
+}
+
+static void exporter_close(struct exporter **ex)
+{
+	if (*ex)
+		exporter_free(*ex);
+}
+
+static int export(const struct options *o, const struct stack *stack, const atomic_bool *stop,
+		  int argc, char *const *argv)
+{
+	CLEANUP(exporter_close) struct exporter *ex = NULL;
+	CLEANUP(export_counts_release) struct export_counts counts = { .packages = 0 };
+	struct exporter_options options;
+	int r, printed;
+
+	stack_describe_export(o, stack, &options);
+	options.dry_run = o->dry_run ? stdout : NULL;
+	options.stop = stop;
+	r = exporter_new(&options, &ex);
+	if (r < 0)
+		return r;
+	if (argc)
+		r = export_named(ex, argv, (size_t)argc, &counts);
+	else
+		r = export_all(ex, &counts);
+	if (r == -ECANCELED && atomic_load(stop))
+		r = -EINTR;
+	printed = print_summary(&counts, o);
+	return r < 0 ? r : printed;
+}
+
+enum exit_status command_sync(const struct options *o, int argc, char *const *argv)
+{
+	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
+	struct interrupt in = { .stop = false };
+	int r = interrupt_begin(&in);
+
+	if (r < 0)
+		return exit_status_of(r);
+	r = stack_open(o,
+		       STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
+			       STACK_MAKE_ARCHIVES,
+		       &stack);
+	if (r == 0)
+		r = export(o, &stack, &in.stop, argc, argv);
+	interrupt_end(&in);
+	return exit_status_of(r);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* options.c - the table of options: how each is spelled, who takes it, and what it may say. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "clock.h"
+#include "command.h"
+#include "memory.h"
+#include "strbuf.h"
+#include "version.h"
+
+#define TTL_MAX (366 * DAY_US / SECOND_US) /* nobody means more; microseconds still fit */
+
+#define JOBS_MAX 1024 /* what a pool takes */
+
+#define BIT(id)	     (1u << COMMAND_##id)
+#define TREE_READ    (BIT(CAT) | BIT(LS) | BIT(STAT))
+#define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
+#define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
+#define BUCKET	     (TREE | EXPORTERS)
+#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS)
+#define WORKING	     (BUCKET | DATABASE)
+#define EVERY	     (WORKING | BIT(HELP) | BIT(SCHEMA))
+#define TARGET(name) offsetof(struct options, name)
+
+#define YES_OR_NO "yes or no"
+#define A_PATH	  "a path (an absolute one in a config file)"
+
+static void *target(const struct option_row *row, struct options *o)
+{
+	return (char *)o + row->offset;
+}
+
+static int keep_text(const struct option_row *row, char *text, struct options *o)
+{
+	char **slot = target(row, o);
+
+	free(*slot);
+	*slot = text;
+	return 0;
+}
+
+static int parse_flag(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	bool *slot = target(row, o);
+
+	(void)folder;
+	if (text && strcmp(text, "yes") && strcmp(text, "no"))
+		return -EINVAL;
+	*slot = !text || !strcmp(text, "yes");
+	return 0;
+}
+
+static int parse_text(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	(void)folder;
+	return *text ? keep_text(row, xstrdup(text), o) : -EINVAL;
+}
+
+static int parse_more_text(const struct option_row *row, const char *text, const char *folder,
+			   struct options *o)
+{
+	char **slot = target(row, o);
+
+	if (!*slot)
+		return parse_text(row, text, folder, o);
+	return *text ? keep_text(row, xasprintf("%s,%s", *slot, text), o) : -EINVAL;
+}
+
+/* scheme + path made absolute; NULL: it cannot be. */
+static char *absolute(const char *scheme, const char *path, const char *folder)
+{
+	if (!*path || (*path != '/' && !folder))
+		return NULL;
+	if (*path == '/')
+		return xasprintf("%s%s", scheme, path);
+	return xasprintf("%s%s/%s", scheme, folder, path);
+}
+
+static int parse_path(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	char *path = absolute("", text, folder);
+
+	return path ? keep_text(row, path, o) : -EINVAL;
+}
+
+static int parse_local_url(const char *scheme, const struct option_row *row, const char *text,
+			   const char *folder, struct options *o)
+{
+	size_t n = strlen(scheme);
+	char *url = strncmp(text, scheme, n) ? NULL : absolute(scheme, text + n, folder);
+
+	return url ? keep_text(row, url, o) : -EINVAL;
+}
+
+static int parse_store(const struct option_row *row, const char *text, const char *folder,
+		       struct options *o)
+{
+	return parse_local_url("dir:", row, text, folder, o);
+}
+
+static int parse_db(const struct option_row *row, const char *text, const char *folder,
+		    struct options *o)
+{
+	return parse_local_url("sqlite:", row, text, folder, o);
+}
+
+/* It becomes the beginning of every archive_url, so it must be one that a path can follow. */
+static int parse_base_url(const struct option_row *row, const char *text, const char *folder,
+			  struct options *o)
+{
+	size_t n = strlen(text), scheme;
+
+	(void)folder;
+	scheme = !strncmp(text, "https://", 8) ? 8 : !strncmp(text, "http://", 7) ? 7 : 0;
+	while (n > scheme && text[n - 1] == '/')
+		n--;
+	if (!scheme || n == scheme || strchr("/:@", text[scheme]))
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!isgraph((unsigned char)text[i]) || strchr("?#\"<>\\^`{|}", text[i]))
+			return -EINVAL;
+	return keep_text(row, xstrndup(text, n), o);
+}
+
+static int parse_runtime_version(const struct option_row *row, const char *text, const char *folder,
+				 struct options *o)
+{
+	(void)folder;
+	if (!catalog_is_runtime_version(text, strlen(text)))
+		return -EINVAL;
+	return keep_text(row, xstrdup(text), o);
+}
+
+/* Digits alone: strtoul() would take a sign, a blank and nothing at all. */
+static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (!isdigit((unsigned char)*text))
+			return -EINVAL;
+		n = n * 10 + (uint64_t)(*text - '0');
+		if (n > max)
+			return -EINVAL;
+	}
+	if (n < min)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
+static int parse_seconds(const struct option_row *row, const char *text, const char *folder,
+			 struct options *o)
+{
+	int64_t *slot = target(row, o);
+	uint64_t seconds;
+	int r = parse_number(text, 0, TTL_MAX, &seconds);
+
+	(void)folder;
+	if (r < 0)
+		return r;
+	*slot = (int64_t)seconds * SECOND_US;
+	return 0;
+}
+
+static int parse_jobs(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	unsigned *slot = target(row, o);
+	uint64_t n;
+	int r = parse_number(text, 1, JOBS_MAX, &n);
+
+	(void)folder;
+	if (r < 0)
+		return r;
+	*slot = (unsigned)n;
+	return 0;
+}
+
+static int parse_gate(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	(void)folder;
+	return gate_mode_parse(text, target(row, o));
+}
+
+static int parse_level(const struct option_row *row, const char *text, const char *folder,
+		       struct options *o)
+{
+	(void)folder;
+	return log_level_parse(text, target(row, o));
+}
+
+static int parse_time(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	(void)folder;
+	return clock_parse(text, target(row, o));
+}
+
+static int parse_prefixes(const struct option_row *row, const char *text, const char *folder,
+			  struct options *o)
+{
+	bool both = !strcmp(text, "both");
+
+	(void)row;
+	(void)folder;
+	if (!both && strcmp(text, "own") && strcmp(text, "latest"))
+		return -EINVAL;
+	o->own = both || *text == 'o';
+	o->latest = both || *text == 'l';
+	return 0;
+}
+
+/* dart=V,flutter=V: either one or both, in any order. */
+static int parse_sdk(const struct option_row *row, const char *text, const char *folder,
+		     struct options *o)
+{
+	static const char *const names[] = { "dart=", "flutter=" };
+	char *found[ARRAY_SIZE(names)] = { NULL };
+	int r = *text ? 0 : -EINVAL;
+
+	(void)row;
+	(void)folder;
+	while (!r && *text) {
+		size_t n = strcspn(text, ","), skip = 0, i;
+
+		for (i = 0; i < ARRAY_SIZE(names); i++) {
+			skip = strlen(names[i]);
+			if (!strncmp(text, names[i], skip))
+				break;
+		}
+		if (i == ARRAY_SIZE(names) || found[i] ||
+		    !version_is_canonical(text + skip, n - skip) || (text[n] && !text[n + 1]))
+			r = -EINVAL;
+		else
+			found[i] = xstrndup(text + skip, n - skip);
+		text += n + (text[n] == ',');
+	}
+	if (r < 0) {
+		free(found[0]);
+		free(found[1]);
+		return r;
+	}
+	free(o->sdk_dart);
+	free(o->sdk_flutter);
+	o->sdk_dart = found[0];
+	o->sdk_flutter = found[1];
+	return 0;
+}
+
+const struct option_row option_rows[] = {
+	{ "allow-mass-change", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
+	  YES_OR_NO, "do what the brake holds, this one time" },
+	{ "archives", 0, "URL", BIT(PUBLISH) | EXPORTERS, true, parse_store, TARGET(archives),
+	  "dir: and " A_PATH, "the store of canonical archives (dir:HOME/archives)" },
+	{ "base-url", 0, "URL", EXPORTERS, true, parse_base_url, TARGET(base_url),
+	  "an absolute http or https URL without query and fragment",
+	  "the public URL that clients reach the repository by; no default" },
+	{ "cache", 0, "DIR", BUCKET | BIT(PUBLISH), true, parse_path, TARGET(cache), A_PATH,
+	  "where the index lives (HOME/cache)" },
+	{ "config", 0, "FILE", WORKING, false, parse_path, TARGET(config), A_PATH,
+	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
+	{ "db", 0, "URL", DATABASE, true, parse_db, TARGET(db), "sqlite: and " A_PATH,
+	  "the package database (sqlite:HOME/pub.db)" },
+	{ "dry-run", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
+	  "print the plan and change nothing" },
+	{ "force", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(force), YES_OR_NO,
+	  "write every object anew" },
+	{ "gate", 0, "MODE", EXPORTERS | BIT(PUT), true, parse_gate, TARGET(gate),
+	  "enforce, warn or off", "what clients could not read: enforce (refuse it), warn or off" },
+	{ "help", 0, NULL, EVERY | BIT(NONE), false, parse_flag, TARGET(help), YES_OR_NO,
+	  "print this" },
+	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
+	  "the folder of the defaults (PUBFS_HOME)" },
+	{ "jobs", 0, "N", EXPORTERS, true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	  "how much is done side by side (a job for each processor)" },
+	{ "json", 0, NULL, BIT(LS) | BIT(STAT), false, parse_flag, TARGET(json), YES_OR_NO,
+	  "one JSON object a line" },
+	{ "log-file", 0, "FILE", WORKING, true, parse_path, TARGET(log_file), A_PATH,
+	  "append messages to FILE" },
+	{ "log-level", 0, "LEVEL", WORKING, true, parse_level, TARGET(log_level),
+	  "error, warning, info or debug", "error, warning (the default), info or debug" },
+	{ "now", 0, "TIME", DATABASE | BIT(PUT), true, parse_time, TARGET(now),
+	  "a time such as 2026-08-18T12:00:00Z",
+	  "the time by which ages are reckoned and stamped" },
+	{ "prefixes", 0, "WHICH", EXPORTERS, true, parse_prefixes, TARGET(own),
+	  "own, latest or both", "own, latest or both (the default)" },
+	{ "read-only", 0, NULL, BIT(MOUNT), true, parse_flag, TARGET(read_only), YES_OR_NO,
+	  "refuse writing through the mount" },
+	{ "reason", 0, "TEXT", BIT(PUT), false, parse_text, TARGET(reason), "a text",
+	  "why the gate is off; it is logged" },
+	{ "rebase", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(rebase), YES_OR_NO,
+	  "the database was restored or replaced: take its side" },
+	{ "replace", 0, NULL, BIT(LOAD), false, parse_flag, TARGET(replace), YES_OR_NO,
+	  "replace versions that differ" },
+	{ "runtime-version", 0, "V", BUCKET, true, parse_runtime_version, TARGET(runtime_version),
+	  "a date such as 2026.08.18", "the name of the own prefix, such as 2026.08.18" },
+	{ "sdk", 0, "LIST", EXPORTERS, true, parse_sdk, TARGET(sdk_dart),
+	  "a list such as dart=3.11.0,flutter=3.41.0",
+	  "the stable SDKs by which latest is chosen: dart=V,flutter=V" },
+	{ "store", 0, "URL", BUCKET, true, parse_store, TARGET(store), "dir: and " A_PATH,
+	  "the bucket (dir:HOME/bucket)" },
+	{ "ttl", 0, "SECONDS", BUCKET, true, parse_seconds, TARGET(ttl),
+	  "a whole number of seconds, at most 366 days",
+	  "how old the index may be (60; 0: look every time)" },
+	{ "update", 0, NULL, BIT(MOUNT), true, parse_flag, TARGET(update), YES_OR_NO,
+	  "keep the bucket equal to the database" },
+	{ "version", 0, NULL, BIT(NONE), false, parse_flag, TARGET(version), YES_OR_NO,
+	  "print the version of pubfs" },
+	{ NULL, 'f', NULL, BIT(MOUNT), false, parse_flag, TARGET(foreground), YES_OR_NO,
+	  "stay in the foreground" },
+	{ NULL, 'l', NULL, BIT(LS), false, parse_flag, TARGET(detailed), YES_OR_NO,
+	  "with size and time" },
+	{ NULL, 'o', "OPTION,...", BIT(MOUNT), false, parse_more_text, TARGET(mount_options),
+	  "a list of mount options", "mount options of FUSE" },
+};
+const size_t n_option_rows = ARRAY_SIZE(option_rows);
+
+const struct option_row *option_find(const char *name, size_t n)
+{
+	for (size_t i = 0; i < n_option_rows; i++)
+		if (option_rows[i].name && strlen(option_rows[i].name) == n &&
+		    !strncmp(option_rows[i].name, name, n))
+			return &option_rows[i];
+	return NULL;
+}
+
+bool option_is_taken(const struct option_row *row, const struct command *command)
+{
+	return row->commands & (1u << (command ? command->id : COMMAND_NONE));
+}
+
+void option_spell(const struct option_row *row, struct strbuf *out)
+{
+	if (row->name)
+		strbuf_addf(out, "--%s", row->name);
+	else
+		strbuf_addf(out, "-%c", row->letter);
+}
+
+void options_release(struct options *o)
+{
+	char **const owned[] = {
+		&o->home,	 &o->store,  &o->db,	       &o->archives, &o->cache,
+		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
+		&o->sdk_flutter, &o->reason, &o->mount_options
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {
+		free(*owned[i]);
+		*owned[i] = NULL;
+	}
+}
+
+void options_overview(struct strbuf *out)
+{
+	strbuf_addstr(out, "usage: pubfs COMMAND [options]\n\n");
+	for (size_t i = 0; i < n_commands; i++)
+		strbuf_addf(out, "  %-8s %-22s %s\n", commands[i].name, commands[i].arguments,
+			    commands[i].summary);
+	strbuf_addstr(out, "\n'pubfs help COMMAND' lists what it takes; pubfs(1) tells all.\n");
+}
+
+void options_usage(const struct command *command, struct strbuf *out)
+{
+	strbuf_addf(out, "usage: pubfs %s [options] %s\n%s\n\n", command->name, command->arguments,
+		    command->summary);
+	for (size_t i = 0; i < n_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+		CLEANUP(strbuf_release) struct strbuf spelling = STRBUF_INIT(256);
+
+		if (!option_is_taken(row, command))
+			continue;
+		option_spell(row, &spelling);
+		if (row->argument)
+			strbuf_addf(&spelling, " %s", row->argument);
+		strbuf_addf(out, "  %-22s %s\n", spelling.buf, row->help);
+	}
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stack.c - opens what a command asks for, in the one order that works, and closes it again. */
+#include "stack.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "db.h"
+#include "export.h"
+#include "log.h"
+#include "memory.h"
+#include "options.h"
+#include "publish.h"
+#include "store.h"
+#include "store_links.h"
+#include "tree.h"
+
+/* The folder and those above it. */
+static int make_folders(const char *path)
+{
+	CLEANUP(free_char) char *part = xstrdup(path);
+
+	for (char *slash = part + 1;; *slash++ = '/') {
+		slash += strcspn(slash, "/");
+		bool last = !*slash;
+
+		*slash = '\0';
+		if (mkdir(part, 0777) && errno != EEXIST)
+			return fail(-EIO, "cannot make the folder %s: %s", part, strerror(errno));
+		if (last)
+			return 0;
+	}
+}
+
+/* Makes the home, where what is to be made lies in it: other places are the operator's to make,
+ * so that a mistyped one is noticed. */
+static int make_home_of(const struct options *o, const char *url)
+{
+	const char *path = strchr(url, '/');
+	size_t n = strlen(o->home);
+
+	if (!path || strncmp(path, o->home, n) || path[n] != '/')
+		return 0;
+	return make_folders(o->home);
+}
+
+/* A dry run must not make a folder, so a store that is not there is planned against as an empty
+ * one. */
+static const char *dry_url(const char *url)
+{
+	return access(strchr(url, '/'), F_OK) && errno == ENOENT ? "mem:" : url;
+}
+
+static int open_store(const struct options *o, const char *url, bool make, struct store **ret)
+{
+	struct store *driver = NULL;
+	int r = 0;
+
+	if (make && !o->dry_run)
+		r = make_home_of(o, url);
+	if (r < 0)
+		return r;
+	if (make && o->dry_run)
+		r = store_open(dry_url(url), STORE_OPEN, &driver);
+	else
+		r = store_open(url, make ? STORE_CREATE : STORE_OPEN, &driver);
+	if (r < 0)
+		return r;
+	r = make_home_of(o, o->cache);
+	if (r == 0)
+		r = index_push(driver, o->cache, ret);
+	if (r < 0)
+		store_close(driver);
+	return r;
+}
+
+static int open_db(const struct options *o, bool make, struct db **ret)
+{
+	int r = make ? make_home_of(o, o->db) : 0;
+
+	return r < 0 ? r : db_open(o->db, make ? DB_CREATE : DB_OPEN, ret);
+}
+
+static int open_publisher(const struct options *o, struct stack *stack)
+{
+	const struct publisher_options options = {
+		.store = stack->bucket,
+		.gate = o->gate,
+		.runtime_version = o->runtime_version,
+	};
+
+	return publisher_new(&options, &stack->publisher);
+}
+
+/* The database comes first: where it is missing, nothing is made. */
+static int open_parts(const struct options *o, unsigned parts, struct stack *stack)
+{
+	int r = 0;
+
+	if (parts & STACK_DB)
+		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
+	if (r == 0 && parts & STACK_ARCHIVES)
+		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, &stack->archives);
+	if (r == 0 && parts & STACK_BUCKET)
+		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, &stack->bucket);
+	if (r == 0 && parts & STACK_BUCKET)
+		r = open_publisher(o, stack);
+	return r;
+}
+
+int stack_open(const struct options *o, unsigned parts, struct stack *ret)
+{
+	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
+	int r;
+
+	if (parts & STACK_BUCKET && parts & STACK_ARCHIVES && !strcmp(o->store, o->archives))
+		return fail(-EIO, "--store and --archives are both %s; they must be two", o->store);
+	r = open_parts(o, parts, &stack);
+	if (r < 0)
+		return r;
+	*ret = (struct stack){
+		.bucket = steal(stack.bucket),
+		.archives = steal(stack.archives),
+		.publisher = steal(stack.publisher),
+		.db = steal(stack.db),
+		.tree = NULL,
+	};
+	return 0;
+}
+
+int stack_open_tree(const struct options *o, int (*status)(void *ctx, struct strbuf *out),
+		    void *ctx, struct stack *stack)
+{
+	const struct tree_options options = {
+		.store = stack->bucket,
+		.publisher = stack->publisher,
+		.ttl = o->ttl,
+		.spool_dir = o->cache,
+		.runtime_version = o->runtime_version,
+		.read_only = o->read_only,
+		.status = status,
+		.ctx = ctx,
+	};
+
+	return tree_new(&options, &stack->tree);
+}
+
+void stack_describe_export(const struct options *o, const struct stack *stack,
+			   struct exporter_options *ret)
+{
+	*ret = (struct exporter_options){
+		.db = stack->db,
+		.store = stack->bucket,
+		.archives = stack->archives,
+		.publisher = stack->publisher,
+		.rendering = { .base_url = o->base_url,
+			       .sdk_dart = o->sdk_dart,
+			       .sdk_flutter = o->sdk_flutter },
+		.runtime_version = o->runtime_version,
+		.own = o->own,
+		.latest = o->latest,
+		.jobs = o->jobs,
+		.ttl = o->ttl,
+		.force = o->force,
+		.rebase = o->rebase,
+		.allow_mass_change = o->allow_mass_change,
+	};
+}
+
+void stack_close(struct stack *stack)
+{
+	if (stack->tree)
+		tree_free(stack->tree);
+	if (stack->publisher)
+		publisher_free(stack->publisher);
+	if (stack->db)
+		db_close(stack->db);
+	store_close(stack->bucket);
+	store_close(stack->archives);
+	*stack = (struct stack){ .bucket = NULL };
+}

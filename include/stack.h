@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stack.h - what a command works on, built from its options and taken down in one call. */
+#ifndef PUBFS_STACK_H
+#define PUBFS_STACK_H
+
+#include "compiler.h"
+
+struct db;
+struct exporter_options;
+struct options;
+struct publisher;
+struct store;
+struct strbuf;
+struct tree;
+
+enum stack_part {
+	STACK_BUCKET = 1 << 0,	 /* with its index and publisher */
+	STACK_ARCHIVES = 1 << 1, /* the canonical store, with its index */
+	STACK_DB = 1 << 2,
+	/* made when they are not there, and the home with them: */
+	STACK_MAKE_BUCKET = 1 << 3,
+	STACK_MAKE_ARCHIVES = 1 << 4,
+	STACK_MAKE_DB = 1 << 5,
+};
+
+/* NULL: not asked for. */
+struct stack {
+	struct store *bucket, *archives;
+	struct publisher *publisher;
+	struct db *db;
+	struct tree *tree; /* by stack_open_tree() */
+};
+
+/* Every failure has been said. Nothing is made in a dry run but the index. */
+int stack_open(const struct options *o, unsigned parts, struct stack *ret) MUST_CHECK;
+/* The tree over a bucket that is open; status() and ctx as in struct tree_options. */
+int stack_open_tree(const struct options *o, int (*status)(void *ctx, struct strbuf *out),
+		    void *ctx, struct stack *stack) MUST_CHECK;
+/* What an exporter works on and by; dry_run and stop are left NULL. */
+void stack_describe_export(const struct options *o, const struct stack *stack,
+			   struct exporter_options *ret);
+void stack_close(struct stack *stack); /* usable as CLEANUP(); all NULL is fine */
+
+#endif
