@@ -430,6 +430,9 @@ static int mount_and_run(struct mount *m)
 {
 	int r;
 
+	/* a shell turns SIGINT off for what it starts with `&`, and libfuse leaves that so */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	if (fuse_set_signal_handlers(m->session) < 0)
 		return fail(-EIO, "cannot mount on %s: its signals cannot be handled",
 			    m->mountpoint);
