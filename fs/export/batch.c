@@ -22,7 +22,6 @@
 #include <string.h>
 
 #include "body.h"
-#include "catalog.h"
 #include "db.h"
 #include "log.h"
 #include "memory.h"
@@ -33,10 +32,10 @@
 #include "strbuf.h"
 #include "survey.h"
 
-#define RACES_MAX 5			/* a package that moves faster is left to the next pass */
-#define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
-#define VERSION_BYTES ((size_t)3 << 10) /* of its archives, plans and edits */
-#define TEXT_COPIES 3			/* the row, the document, the compressed document */
+#define RACES_MAX     5			 /* a package that moves faster is left to the next pass */
+#define RESERVED_MAX  ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
+#define VERSION_BYTES ((size_t)3 << 10)	 /* of its archives, plans and edits */
+#define TEXT_COPIES   3			 /* the row, the document, the compressed document */
 #define DOCUMENTS_MAX 8
 
 /* A package in one prefix. */
@@ -73,7 +72,7 @@ static void target_clear(struct target *t)
 	survey_release(&t->have);
 	plan_release(&t->plan);
 	free(t->error);
-	*t = (struct target){.prefix = t->prefix};
+	*t = (struct target){ .prefix = t->prefix };
 }
 
 /* Back to what item_init() made of it. */
@@ -82,7 +81,7 @@ static void item_clear(struct item *item)
 	package_release(&item->pkg);
 	package_init(&item->pkg);
 	releases_release(&item->releases);
-	item->releases = (struct release_list){0};
+	item->releases = (struct release_list){ 0 };
 	survey_release(&item->canonical);
 	for (size_t i = 0; i < n_package_documents; i++)
 		strbuf_release(&item->documents[i]);
@@ -93,7 +92,7 @@ static void item_clear(struct item *item)
 static void item_init(const struct pass *pass, struct item *item, const char *name)
 {
 	assert(n_package_documents <= DOCUMENTS_MAX);
-	*item = (struct item){.name = name};
+	*item = (struct item){ .name = name };
 	package_init(&item->pkg);
 	for (size_t i = 0; i < n_package_documents; i++)
 		strbuf_init(&item->documents[i], DOCUMENT_MAX);
@@ -129,15 +128,8 @@ static size_t item_bytes(const struct package *pkg)
 
 static void item_read(const struct pass *pass, struct item *item)
 {
-	size_t n = strlen(item->name);
-	int r;
+	int r = db_package(pass->opt->db, item->name, &item->pkg);
 
-	if (!catalog_is_package_name(item->name, n)) {
-		r = fail(-EINVAL, "%s is no name of a package, and is not exported", item->name);
-		item_fail(pass, item, r);
-		return;
-	}
-	r = db_package(pass->opt->db, item->name, &item->pkg);
 	if (r == -ENOENT)
 		item->gone = true; /* its `change` moved, so the next pass sees it */
 	else if (r < 0)
@@ -227,11 +219,11 @@ static void target_count(struct export_counts *counts, const struct target *t)
 {
 	for (size_t i = 0; i < t->plan.n; i++) {
 		uint64_t *count[] = {
-		    [PUBLISHED_NOTHING] = NULL,
-		    [PUBLISHED_TOUCH] = &counts->touched,
-		    [PUBLISHED_WRITE] =
-			t->plan.steps[i].kind == STEP_COPY ? &counts->copied : &counts->written,
-		    [PUBLISHED_REMOVE] = &counts->removed,
+			[PUBLISHED_NOTHING] = NULL,
+			[PUBLISHED_TOUCH] = &counts->touched,
+			[PUBLISHED_WRITE] = t->plan.steps[i].kind == STEP_COPY ? &counts->copied
+									       : &counts->written,
+			[PUBLISHED_REMOVE] = &counts->removed,
 		};
 
 		if (count[t->publications[i].done])
@@ -387,7 +379,7 @@ static void count_without_archive(struct export_counts *counts, const struct ite
 	for (size_t i = 0; plan->no_archive && i < ARRAY_SIZE(counts->no_archive_names); i++)
 		if (!counts->no_archive_names[i]) {
 			counts->no_archive_names[i] =
-			    xasprintf("%s %s", item->name, plan->first_without);
+				xasprintf("%s %s", item->name, plan->first_without);
 			return;
 		}
 }
@@ -429,7 +421,7 @@ static size_t item_records(const struct pass *pass, const struct item *item,
 
 	for (size_t k = 0; k < pass->n_prefixes && !item->gone; k++) {
 		const struct target *t = &item->targets[k];
-		struct export_record record = {.prefix = t->prefix, .package = item->name};
+		struct export_record record = { .prefix = t->prefix, .package = item->name };
 
 		record.state.last_error = t->error;
 		if (!t->error) {
@@ -440,7 +432,7 @@ static size_t item_records(const struct pass *pass, const struct item *item,
 		ret[n++] = record;
 		if (!t->error && item->releases.n_left_out) {
 			record.state = (struct export_state){
-			    .last_error = item->releases.left_out[0],
+				.last_error = item->releases.left_out[0],
 			};
 			ret[n++] = record;
 		}
@@ -520,7 +512,7 @@ static void batch_add(struct batch *b, const char *name)
 
 void batch_run(struct pass *pass, char *const *names, size_t n)
 {
-	struct batch b = {.pass = pass, .items = xcalloc(n, sizeof(*b.items))};
+	struct batch b = { .pass = pass, .items = xcalloc(n, sizeof(*b.items)) };
 
 	for (size_t i = 0; i < n && !pass_stopping(pass); i++)
 		batch_add(&b, names[i]);

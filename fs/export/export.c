@@ -76,7 +76,7 @@ void export_counts_release(struct export_counts *counts)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counts->no_archive_names); i++)
 		free(counts->no_archive_names[i]);
-	*counts = (struct export_counts){0};
+	*counts = (struct export_counts){ 0 };
 }
 
 int exporter_new(const struct exporter_options *options, struct exporter **ret)
@@ -87,9 +87,9 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret)
 	assert(options->own || options->latest);
 	assert(how->base_url && (options->runtime_version || !options->own));
 	ex->opt = *options;
-	ex->renderer =
-	    xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
-		      how->sdk_dart ? how->sdk_dart : "", how->sdk_flutter ? how->sdk_flutter : "");
+	ex->renderer = xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
+				 how->sdk_dart ? how->sdk_dart : "",
+				 how->sdk_flutter ? how->sdk_flutter : "");
 	*ret = ex;
 	return 0;
 }
@@ -167,14 +167,14 @@ static bool is_restored(const struct survey *have, const char *change)
 /* 1: everything is as it was left. */
 static int collect_objects(struct collection *c, const struct work *work)
 {
-	CLEANUP(survey_release) struct survey canonical = {0};
+	CLEANUP(survey_release) struct survey canonical = { 0 };
 	bool current = c->kind == PASS_FULL && !c->ex->opt.force, restored = false;
 	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
-		CLEANUP(survey_release) struct survey have = {0};
+		CLEANUP(survey_release) struct survey have = { 0 };
 
 		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], work->package, &have);
 		if (r < 0)
@@ -213,7 +213,7 @@ static int collect_work(void *ctx, const struct work *work)
 		if (c->kind != PASS_NAMED && !is_recorded(c, work)) {
 			GROW(c->gone, c->n_gone, c->gone_alloc);
 			c->gone[c->n_gone++] =
-			    (struct gone){xstrdup(work->package), xstrdup(work->change)};
+				(struct gone){ xstrdup(work->package), xstrdup(work->change) };
 		}
 		return 0;
 	}
@@ -323,9 +323,10 @@ static int record_gone(const struct collection *c)
 			    c->gone[i].package);
 		for (size_t k = 0; k < n_prefixes; k++)
 			records[n++] = (struct export_record){
-			    .prefix = c->pass->prefixes[k],
-			    .package = c->gone[i].package,
-			    .state = {.change = c->gone[i].change, .renderer = c->pass->renderer},
+				.prefix = c->pass->prefixes[k],
+				.package = c->gone[i].package,
+				.state = { .change = c->gone[i].change,
+					   .renderer = c->pass->renderer },
 			};
 	}
 	r = c->ex->opt.dry_run ? 0 : db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
@@ -377,7 +378,7 @@ static int run(const struct exporter *ex, struct pass *pass, const struct names 
 		size_t left = todo->n - at;
 		struct chunk *chunk = xmalloc(sizeof(*chunk));
 
-		*chunk = (struct chunk){pass, todo->names + at, left < batch ? left : batch};
+		*chunk = (struct chunk){ pass, todo->names + at, left < batch ? left : batch };
 		if (pool)
 			pool_run(pool, run_chunk, chunk);
 		else
@@ -458,7 +459,7 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 		       struct export_counts *ret)
 {
 	CLEANUP(pass_release) struct pass pass;
-	CLEANUP(collection_release) struct collection c = {.ex = ex, .pass = &pass, .kind = kind};
+	CLEANUP(collection_release) struct collection c = { .ex = ex, .pass = &pass, .kind = kind };
 	int r;
 
 	pass_init(&pass, &ex->opt);
@@ -466,11 +467,11 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 	pass.refresh = kind != PASS_EVENT;
 	if (wanted) {
 		c.wanted = *wanted;
-		*wanted = (struct names){0};
+		*wanted = (struct names){ 0 };
 	}
 	r = run_pass(ex, &pass, &c);
 	*ret = pass.counts;
-	pass.counts = (struct export_counts){0};
+	pass.counts = (struct export_counts){ 0 };
 	return r;
 }
 
@@ -481,7 +482,7 @@ int export_all(struct exporter *ex, struct export_counts *ret)
 
 int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
 {
-	CLEANUP(names_release) struct names wanted = {0};
+	CLEANUP(names_release) struct names wanted = { 0 };
 
 	for (size_t i = 0; i < n; i++)
 		names_add(&wanted, names[i]);

@@ -45,12 +45,12 @@ void names_release(struct names *names)
 	for (size_t i = 0; i < names->n; i++)
 		free(names->names[i]);
 	free(names->names);
-	*names = (struct names){0};
+	*names = (struct names){ 0 };
 }
 
 void pass_init(struct pass *pass, const struct exporter_options *options)
 {
-	*pass = (struct pass){.opt = options};
+	*pass = (struct pass){ .opt = options };
 	pthread_mutex_init(&pass->lock, NULL);
 	pthread_cond_init(&pass->room, NULL);
 	if (options->own)

@@ -27,7 +27,7 @@ void plan_release(struct plan *plan)
 	for (size_t i = 0; i < plan->n; i++)
 		free(plan->steps[i].key);
 	free(plan->steps);
-	*plan = (struct plan){0};
+	*plan = (struct plan){ 0 };
 }
 
 static struct step *add_step(struct plan *plan, enum step_kind kind, const char *key,
@@ -37,7 +37,7 @@ static struct step *add_step(struct plan *plan, enum step_kind kind, const char 
 
 	GROW(plan->steps, plan->n, plan->alloc);
 	step = &plan->steps[plan->n++];
-	*step = (struct step){.kind = kind, .key = xstrdup(key), .have = have, .why = why};
+	*step = (struct step){ .kind = kind, .key = xstrdup(key), .have = have, .why = why };
 	return step;
 }
 
@@ -89,7 +89,7 @@ static int plan_documents(const struct package *pkg, const char *prefix, const s
 		there = survey_find(have, key.buf);
 		add_step(plan, STEP_WRITE, key.buf, there,
 			 there ? "the package changed" : "the package is new")
-		    ->document = i;
+			->document = i;
 	}
 	return 0;
 }
@@ -118,9 +118,9 @@ static void row_index_init(const struct package *pkg, struct row_index *ret)
 static const struct package_version *row_find(const struct row_index *index, struct name_part text)
 {
 	CLEANUP(free_char) char *version = xstrndup(text.text, text.len);
-	const struct package_version wanted = {.version = version}, *key = &wanted;
+	const struct package_version wanted = { .version = version }, *key = &wanted;
 	const struct package_version **found = bsearch(
-	    &key, index->rows, index->n, sizeof(const struct package_version *), by_version);
+		&key, index->rows, index->n, sizeof(const struct package_version *), by_version);
 
 	return found ? *found : NULL;
 }
@@ -160,7 +160,8 @@ static const char *take_down_reason(const struct package *pkg)
  * does not make: what is taken down must not be read there either. */
 static bool is_other_document(const char *key, const char *folder)
 {
-	static const char *const names[] = { "feed.atom", "likes", "options", "publisher", "score" };
+	static const char *const names[] = { "feed.atom", "likes", "options", "publisher",
+					     "score" };
 	size_t n = strlen(folder);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -169,8 +170,8 @@ static bool is_other_document(const char *key, const char *folder)
 	return false;
 }
 
-static void plan_take_down(const struct package *pkg, const char *prefix,
-			   const struct survey *have, struct plan *plan)
+static void plan_take_down(const struct package *pkg, const char *prefix, const struct survey *have,
+			   struct plan *plan)
 {
 	static const enum kind order[] = { KIND_LISTING, KIND_ADVISORIES, KIND_NONE, KIND_ARCHIVE };
 	CLEANUP(free_char) char *folder = xasprintf("%s/api/packages/%s/", prefix, pkg->name);
@@ -202,7 +203,7 @@ static enum plan_verdict plan_judge(const struct package *pkg, const struct rele
 int plan_make(const struct package *pkg, const struct release_list *releases, const char *prefix,
 	      const struct survey *have, const struct survey *canonical, struct plan *ret)
 {
-	CLEANUP(plan_release) struct plan plan = {.verdict = plan_judge(pkg, releases)};
+	CLEANUP(plan_release) struct plan plan = { .verdict = plan_judge(pkg, releases) };
 	int r;
 
 	if (plan.verdict == PLAN_EXPORT) {
@@ -219,7 +220,7 @@ int plan_make(const struct package *pkg, const struct release_list *releases, co
 		plan_take_down(pkg, prefix, have, &plan);
 	}
 	*ret = plan;
-	plan = (struct plan){0};
+	plan = (struct plan){ 0 };
 	return 0;
 }
 
@@ -250,9 +251,9 @@ bool change_is_foreign(const char *mark, const char *change)
 void step_print(const struct step *step, enum published action, FILE *out)
 {
 	static const char *const verbs[] = {
-	    [STEP_COPY] = "copy",
-	    [STEP_WRITE] = "write",
-	    [STEP_REMOVE] = "remove",
+		[STEP_COPY] = "copy",
+		[STEP_WRITE] = "write",
+		[STEP_REMOVE] = "remove",
 	};
 
 	fprintf(out, "%s %s", action == PUBLISHED_TOUCH ? "renew" : verbs[step->kind], step->key);

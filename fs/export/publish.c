@@ -77,7 +77,7 @@ void publisher_free(struct publisher *pub)
 
 void publication_init(struct publication *p)
 {
-	*p = (struct publication){0};
+	*p = (struct publication){ 0 };
 	object_init(&p->now);
 	strbuf_init(&p->remark, REMARK_MAX);
 }
@@ -420,7 +420,7 @@ static void object_describe(const struct session *s, const struct publication *p
 static void edit_make(const struct session *s, const struct publication *p,
 		      const struct decision *d, struct edit *ret)
 {
-	*ret = (struct edit){.group = p->group};
+	*ret = (struct edit){ .group = p->group };
 	object_init(&ret->object);
 	object_describe(s, p, d, &ret->object);
 	ret->if_generation = p->have ? p->have->generation : STORE_ABSENT;
@@ -442,10 +442,10 @@ static void edit_make(const struct session *s, const struct publication *p,
 static void log_change(const struct publication *p, const struct edit *edit)
 {
 	static const char *const verbs[] = {
-	    [EDIT_WRITE] = "wrote",
-	    [EDIT_COPY] = "copied",
-	    [EDIT_TOUCH] = "renewed",
-	    [EDIT_REMOVE] = "removed",
+		[EDIT_WRITE] = "wrote",
+		[EDIT_COPY] = "copied",
+		[EDIT_TOUCH] = "renewed",
+		[EDIT_REMOVE] = "removed",
 	};
 	CLEANUP(strbuf_release) struct strbuf line = STRBUF_INIT(4096);
 
@@ -541,7 +541,7 @@ static int first_failure(const struct publication *publications, size_t n)
 
 int publish(struct publisher *pub, struct publication *publications, size_t n)
 {
-	CLEANUP(session_end) struct session s = {.opt = &pub->opt};
+	CLEANUP(session_end) struct session s = { .opt = &pub->opt };
 	struct decision *decisions = decide_all(&s, publications, n);
 
 	send_edits(&s, publications, decisions, n, false);
@@ -552,7 +552,7 @@ int publish(struct publisher *pub, struct publication *publications, size_t n)
 
 int publish_preview(struct publisher *pub, struct publication *publications, size_t n)
 {
-	CLEANUP(session_end) struct session s = {.opt = &pub->opt};
+	CLEANUP(session_end) struct session s = { .opt = &pub->opt };
 	struct decision *decisions = decide_all(&s, publications, n);
 
 	for (size_t i = 0; i < n; i++)

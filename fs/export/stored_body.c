@@ -76,7 +76,7 @@ struct stored_body *stored_body_new(struct store *s, const struct object *obj)
 {
 	struct stored_body *sb = xcalloc(1, sizeof(*sb));
 
-	sb->body = (struct body){.size = obj->size, .fd = -1, .read = window_read, .ctx = sb};
+	sb->body = (struct body){ .size = obj->size, .fd = -1, .read = window_read, .ctx = sb };
 	sb->store = s;
 	sb->obj = obj;
 	strbuf_init(&sb->window, WINDOW);

@@ -11,7 +11,7 @@
 
 void survey_init(struct survey *survey)
 {
-	*survey = (struct survey){0};
+	*survey = (struct survey){ 0 };
 }
 
 void survey_release(struct survey *survey)
@@ -70,8 +70,8 @@ int survey_prefix(struct store *s, const char *prefix, const char *package, stru
 {
 	CLEANUP(free_char) char *archives = xasprintf("%s/api/archives/%s-", prefix, package);
 	CLEANUP(free_char) char *listing = xasprintf("%s/api/packages/%s", prefix, package);
-	CLEANUP(survey_release) struct survey found = {0};
-	struct documents documents = {&found, strlen(listing)};
+	CLEANUP(survey_release) struct survey found = { 0 };
+	struct documents documents = { &found, strlen(listing) };
 	int r;
 
 	r = store_list(s, archives, true, NULL, survey_add, &found);
@@ -88,7 +88,7 @@ int survey_prefix(struct store *s, const char *prefix, const char *package, stru
 int survey_archives(struct store *archives, const char *package, struct survey *ret)
 {
 	CLEANUP(free_char) char *prefix = xasprintf("packages/%s-", package);
-	CLEANUP(survey_release) struct survey found = {0};
+	CLEANUP(survey_release) struct survey found = { 0 };
 	int r = store_list(archives, prefix, true, NULL, survey_add, &found);
 
 	if (r < 0)
@@ -106,6 +106,6 @@ static int by_key(const void *key, const void *obj)
 const struct object *survey_find(const struct survey *survey, const char *key)
 {
 	return survey->n
-		   ? bsearch(key, survey->objects, survey->n, sizeof(*survey->objects), by_key)
-		   : NULL;
+		       ? bsearch(key, survey->objects, survey->n, sizeof(*survey->objects), by_key)
+		       : NULL;
 }

@@ -29,11 +29,11 @@
 #include "memory.h"
 #include "store.h"
 
-#define POLL (100 * 1000LL) /* what a commit waits at most before it is seen; one cheap query */
-#define DELAY_MIN SECOND_US
-#define DELAY_MAX (5 * MINUTE_US)
+#define POLL	    (100 * 1000LL) /* what a commit waits at most before it is seen; one cheap query */
+#define DELAY_MIN   SECOND_US
+#define DELAY_MAX   (5 * MINUTE_US)
 #define DELAY_BLIND MINUTE_US /* each failure to ask the database is a line in the log */
-#define NEVER INT64_MAX
+#define NEVER	    INT64_MAX
 
 struct updater {
 	struct db *db;
@@ -84,8 +84,8 @@ static void note_pass(struct updater *u, int r, const struct export_counts *coun
 		status->last_error = xasprintf("%llu packages could not be exported",
 					       (unsigned long long)counts->failed);
 	else if (counts->left_out)
-		status->last_error =
-		    xasprintf("%llu versions were left out", (unsigned long long)counts->left_out);
+		status->last_error = xasprintf("%llu versions were left out",
+					       (unsigned long long)counts->left_out);
 	else if (r < 0)
 		status->last_error = xstrdup(log_last_failure());
 	pthread_mutex_unlock(&u->lock);
@@ -93,7 +93,7 @@ static void note_pass(struct updater *u, int r, const struct export_counts *coun
 
 static void run_pass(struct updater *u, struct schedule *next, bool full)
 {
-	struct export_counts counts = {0};
+	struct export_counts counts = { 0 };
 	int r = full ? export_all(u->exporter, &counts) : export_changed(u->exporter, &counts);
 	int64_t now = clock_monotonic();
 	bool whole = !r || counts.failed || counts.left_out;
@@ -156,8 +156,9 @@ static bool wait_a_poll(struct updater *u)
 static void *updater_main(void *arg)
 {
 	struct updater *u = arg;
-	struct schedule next = {
-	    .full_at = clock_monotonic(), .retry_at = NEVER, .delay = DELAY_MIN};
+	struct schedule next = { .full_at = clock_monotonic(),
+				 .retry_at = NEVER,
+				 .delay = DELAY_MIN };
 
 	do {
 		bool full;

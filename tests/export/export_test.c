@@ -11,9 +11,9 @@
 #include "memory.h"
 #include "world.h"
 
-#define OWN RUNTIME "/api/"
+#define OWN    RUNTIME "/api/"
 #define LATEST "latest/api/"
-#define BIG ((size_t)16 << 20)
+#define BIG    ((size_t)16 << 20)
 
 static struct world w;
 static struct export_counts counts;
@@ -60,9 +60,11 @@ Test(export, one_prefix_alone_is_left_to_the_options)
 	cr_assert(world_has(&w, OWN "packages/foo"));
 	cr_assert_not(world_has(&w, LATEST "packages/foo"));
 	w.options.latest = true;
-	world_export_well(&w, &counts);
-	cr_assert(world_has(&w, LATEST "packages/foo"));
-	cr_assert_eq(counts.written, 2);
+	w.options.own = false;
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "retracted"));
+	cr_assert_not(world_has_text(&w, OWN "packages/foo", "retracted"));
 }
 
 Test(export, a_second_pass_reads_nothing_and_writes_nothing)
@@ -79,7 +81,35 @@ Test(export, a_second_pass_reads_nothing_and_writes_nothing)
 	cr_assert_eq(c.read + c.write + c.copy + c.touch + c.remove, 0);
 	cr_assert_eq(c.refresh, 2);
 	cr_assert_eq(counts.current, 2);
-	cr_assert_eq(counter_read(w.canonical_counter).read, 0);
+	c = counter_read(w.canonical_counter);
+	cr_assert_eq(c.read, 0);
+	cr_assert_eq(c.refresh, 1);
+}
+
+Test(export, a_pass_with_nothing_to_do_writes_no_row)
+{
+	int64_t before;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_sql(&w, "DELETE FROM package WHERE name = 'bar'");
+	world_export_well(&w, &counts);
+	before = world_query(&w, "PRAGMA data_version");
+	world_export_well(&w, &counts);
+	cr_assert_eq(world_query(&w, "PRAGMA data_version"), before);
+}
+
+Test(export, a_name_that_only_begins_like_a_package_is_nothing_of_it)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_put_stray(&w, LATEST "packages/foo-x");
+	world_put_stray(&w, LATEST "packages/foox/y");
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
+	world_put_stray(&w, LATEST "packages/foo/x");
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 0);
 }
 
 Test(export, an_event_pass_with_nothing_to_do_asks_no_store)
@@ -244,8 +274,8 @@ Test(export, rows_that_went_away_delete_nothing)
 
 Test(export, named_packages_alone_and_the_unknown_are_said)
 {
-	char names[][8] = {"foo", "none", "foo"};
-	char *const asked[] = {names[0], names[1], names[2]};
+	char names[][8] = { "foo", "none", "foo" };
+	char *const asked[] = { names[0], names[1], names[2] };
 	struct exporter *ex;
 
 	world_add(&w, "foo", "1.0.0");
@@ -314,16 +344,31 @@ Test(export, a_dry_run_prints_the_plan_and_changes_nothing)
 	cr_assert_eq(counts.copied, 1);
 }
 
-Test(export, a_stop_ends_the_pass_and_the_next_one_does_the_rest)
+static void set_stop(void *stop)
+{
+	*(atomic_bool *)stop = true;
+}
+
+Test(export, a_stop_ends_the_pass_after_what_is_under_way)
 {
 	atomic_bool stop = true;
 
+	world_add(&w, "bar", "1.0.0");
 	world_add(&w, "foo", "1.0.0");
 	w.options.stop = &stop;
+	w.options.jobs = 1;
+	w.counter->batch = 1;
 	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
-	world_expect_keys(&w, "");
+	cr_assert_eq(counts.packages, 0, "it did not even look");
+	stop = false;
+	recorder_before(w.recorder, set_stop, &stop);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert(world_has(&w, LATEST "packages/bar"));
+	cr_assert_not(world_has(&w, LATEST "packages/foo"));
 	stop = false;
 	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
 	cr_assert_eq(counts.written, 4);
 }
 

@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "world.h"
 
-#define OWN RUNTIME "/api/"
+#define OWN    RUNTIME "/api/"
 #define LATEST "latest/api/"
 
 static struct world w;
@@ -62,10 +62,11 @@ Test(failure, of_64_packages_one_bad_one_stops_no_other)
 	cr_assert_not(world_has(&w, LATEST "packages/p31"));
 	world_expect_servable(&w);
 	cr_assert_eq(
-	    world_query(&w,
+		world_query(
+			&w,
 			"SELECT count(*) FROM export_state WHERE package = 'p31' AND attempts = 1"
 			" AND last_error LIKE '%p31%' AND change IS NULL"),
-	    2);
+		2);
 	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
 	cr_assert_eq(counts.packages, 1);
 	world_sql(&w,
@@ -74,7 +75,8 @@ Test(failure, of_64_packages_one_bad_one_stops_no_other)
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert(world_has(&w, LATEST "packages/p31"));
 	cr_assert_eq(
-	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"), 0);
+		world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"),
+		0);
 }
 
 Test(failure, a_version_that_clients_cannot_read_is_left_out_and_stays_in_sight)
@@ -90,8 +92,9 @@ Test(failure, a_version_that_clients_cannot_read_is_left_out_and_stays_in_sight)
 	}
 	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
 	cr_assert_eq(
-	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE '%2.0.0%'"),
-	    2);
+		world_query(&w,
+			    "SELECT count(*) FROM export_state WHERE last_error LIKE '%2.0.0%'"),
+		2);
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_eq(counts.packages, 0);
 }
@@ -208,7 +211,8 @@ Test(failure, a_failure_in_one_prefix_leaves_the_other_its_own)
 	cr_assert_neq(world_has_text(&w, OWN "packages/foo", "retracted"),
 		      world_has_text(&w, LATEST "packages/foo", "retracted"));
 	cr_assert_eq(
-	    world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"), 1);
+		world_query(&w, "SELECT count(*) FROM export_state WHERE last_error IS NOT NULL"),
+		1);
 }
 
 /* Somebody writes between the plan and the edit, so many times. */
@@ -267,11 +271,41 @@ Test(failure, what_failed_is_work_for_the_next_event_pass_of_the_same_exporter)
 	intruder.times = 1000;
 	recorder_before(w.recorder, intrude, &intruder);
 	cr_assert_eq(export_all(ex, &counts), -EIO);
+	cr_assert_eq(export_changed(ex, &counts), -EIO);
 	recorder_before(w.recorder, NULL, NULL);
-	cr_assert_eq(export_changed(ex, &counts), 0, "its change is the exported one");
+	world_sql(&w, "UPDATE package SET publisher = 'example.com'");
+	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_eq(counts.packages, 1);
 	cr_assert_eq(counts.written, 1);
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_eq(counts.packages, 0);
 	exporter_free(ex);
+}
+
+Test(failure, an_index_that_is_behind_is_looked_at_again)
+{
+	CLEANUP(free_char) char *cache = xasprintf("%s/cache", w.folder);
+	struct store *bucket, *canonical;
+
+	cr_assert_eq(index_push(w.counter, cache, &bucket), 0);
+	cr_assert_eq(index_push(w.canonical_counter, cache, &canonical), 0);
+	w.options.store = bucket;
+	w.options.archives = canonical;
+	world_use_publisher(&w, bucket);
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	world_put(&w, LATEST "packages/foo", "{}", "hand");
+	world_add_archive(&w, "foo", "1.0.0"); /* another generation */
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	w.options.force = true;
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "retracted"));
+	w.options.force = false;
+	w.options.ttl = DAY_US;
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
+	world_use_publisher(&w, w.counter);
+	bucket->next = canonical->next = NULL;
+	store_close(bucket);
+	store_close(canonical);
 }

@@ -10,9 +10,9 @@
 #include "memory.h"
 #include "world.h"
 
-#define OWN RUNTIME "/api/"
+#define OWN    RUNTIME "/api/"
 #define LATEST "latest/api/"
-#define BIG ((size_t)16 << 20)
+#define BIG    ((size_t)16 << 20)
 
 static struct world w;
 static struct export_counts counts;
@@ -107,9 +107,9 @@ Test(hold, marks_of_a_later_change_mean_a_restored_database)
 		const char *mark;
 		bool held;
 	} marks[] = {
-	    {"1-0123456789abcdef", false},
-	    {"hand", false},
-	    {"900-0123456789abcdef", true},
+		{ "1-0123456789abcdef", false },
+		{ "hand", false },
+		{ "900-0123456789abcdef", true },
 	};
 
 	world_add(&w, "foo", "1.0.0");
@@ -164,4 +164,23 @@ Test(hold, rebase_takes_the_side_of_the_database_for_good)
 	world_sql(&w, "UPDATE package SET publisher = 'example.com'");
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	world_export_well(&w, &counts);
+}
+
+Test(hold, a_base_url_that_another_one_begins_with_is_another_one)
+{
+	world_add(&w, "foo", "1.0.0");
+	w.options.rendering.base_url = BASE_URL "/dart";
+	world_export_well(&w, &counts);
+	w.options.rendering.base_url = BASE_URL;
+	expect_held();
+}
+
+Test(hold, rows_that_are_gone_hold_nothing)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "DELETE FROM package");
+	world_add(&w, "bar", "1.0.0");
+	w.options.rendering.base_url = BASE_URL "/dart";
+	cr_assert_eq(world_export_all(&w, &counts), 0);
 }

@@ -29,69 +29,72 @@ struct scene {
 #define EXPORT_DOCUMENTS "write packages/foo/advisories\nwrite packages/foo\n"
 
 static const struct scene scenes[] = {
-    /* archives, then advisories, then the listing */
-    {.rows = {{"1.0.0", VISIBLE}, {"2.0.0", VISIBLE}},
-     .canonical = {"1.0.0", "2.0.0"},
-     .steps = "copy archives/foo-1.0.0.tar.gz\ncopy archives/foo-2.0.0.tar.gz\n" EXPORT_DOCUMENTS},
-    /* a listed version without an archive stays listed, and its exported archive stays */
-    {.rows = {{"1.0.0", VISIBLE}, {"2.0.0", VISIBLE}},
-     .have = {"archives/foo-1.0.0.tar.gz"},
-     .canonical = {"2.0.0"},
-     .steps = "copy archives/foo-2.0.0.tar.gz\n" EXPORT_DOCUMENTS,
-     .no_archive = 1},
-    /* a version that is taken down goes after the listing was rewritten */
-    {.rows = {{"1.0.0", VISIBLE}, {"2.0.0", MODERATED}, {"3.0.0", DELETED}},
-     .have = {"archives/foo-1.0.0.tar.gz", "archives/foo-2.0.0.tar.gz", "archives/foo-3.0.0.tar.gz",
-	      "packages/foo"},
-     .canonical = {"1.0.0", "2.0.0", "3.0.0"},
-     .steps = "copy archives/foo-1.0.0.tar.gz\n" EXPORT_DOCUMENTS
-	      "remove archives/foo-2.0.0.tar.gz\nremove archives/foo-3.0.0.tar.gz\n"},
-    /* an archive without a row is counted and stays; so does a name that is none of ours */
-    {.rows = {{"1.0.0", VISIBLE}},
-     .have = {"archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.zip"},
-     .steps = EXPORT_DOCUMENTS,
-     .garbage = 1,
-     .no_archive = 1},
-    /* what is left out of the listing keeps the archive that it has, and gets none */
-    {.rows = {{"1.0.0", VISIBLE}, {"2.0.0", UNUSABLE}, {"3.0.0", UNUSABLE}},
-     .have = {"archives/foo-2.0.0.tar.gz"},
-     .canonical = {"2.0.0", "3.0.0"},
-     .steps = EXPORT_DOCUMENTS,
-     .no_archive = 1},
-    /* an invisible package goes whole, the listing first, archives of absent rows too */
-    {.moderated = true,
-     .rows = {{"1.0.0", VISIBLE}},
-     .have = {"archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.tar.gz", "packages/foo",
-	      "packages/foo/advisories"},
-     .canonical = {"1.0.0"},
-     .verdict = PLAN_TAKE_DOWN,
-     .steps = "remove packages/foo\nremove packages/foo/advisories\n"
-	      "remove archives/foo-0.9.0.tar.gz\nremove archives/foo-1.0.0.tar.gz\n"},
-    {.deleted = true,
-     .have = {"archives/foo-1.0.0.zip", "packages/foo", "packages/foo/unknown",
-	      "packages/foo/unknown/likes"},
-     .verdict = PLAN_TAKE_DOWN,
-     .steps = "remove packages/foo\n"},
-    /* the documents that another exporter made go too */
-    {.moderated = true,
-     .have = {"archives/foo-1.0.0.tar.gz", "packages/foo", "packages/foo/feed.atom",
-	      "packages/foo/likes", "packages/foo/score"},
-     .verdict = PLAN_TAKE_DOWN,
-     .steps = "remove packages/foo\nremove packages/foo/feed.atom\nremove packages/foo/likes\n"
-	      "remove packages/foo/score\nremove archives/foo-1.0.0.tar.gz\n"},
-    /* all versions taken down: as if the package were */
-    {.rows = {{"1.0.0", MODERATED}, {"2.0.0", DELETED}},
-     .have = {"archives/foo-1.0.0.tar.gz", "packages/foo"},
-     .verdict = PLAN_TAKE_DOWN,
-     .steps = "remove packages/foo\nremove archives/foo-1.0.0.tar.gz\n"},
-    /* no version row at all: what is there stays */
-    {.have = {"archives/foo-1.0.0.tar.gz", "packages/foo"}, .verdict = PLAN_NO_ROWS, .steps = ""},
-    /* never a listing without versions, but what is taken down goes all the same */
-    {.rows = {{"1.0.0", UNUSABLE}, {"2.0.0", MODERATED}},
-     .have = {"archives/foo-1.0.0.tar.gz", "archives/foo-2.0.0.tar.gz", "packages/foo"},
-     .canonical = {"1.0.0"},
-     .verdict = PLAN_UNUSABLE,
-     .steps = "remove archives/foo-2.0.0.tar.gz\n"},
+	/* archives, then advisories, then the listing */
+	{ .rows = { { "1.0.0", VISIBLE }, { "2.0.0", VISIBLE } },
+	  .canonical = { "1.0.0", "2.0.0" },
+	  .steps = "copy archives/foo-1.0.0.tar.gz\ncopy "
+		   "archives/foo-2.0.0.tar.gz\n" EXPORT_DOCUMENTS },
+	/* a listed version without an archive stays listed, and its exported archive stays */
+	{ .rows = { { "1.0.0", VISIBLE }, { "2.0.0", VISIBLE } },
+	  .have = { "archives/foo-1.0.0.tar.gz" },
+	  .canonical = { "2.0.0" },
+	  .steps = "copy archives/foo-2.0.0.tar.gz\n" EXPORT_DOCUMENTS,
+	  .no_archive = 1 },
+	/* a version that is taken down goes after the listing was rewritten */
+	{ .rows = { { "1.0.0", VISIBLE }, { "2.0.0", MODERATED }, { "3.0.0", DELETED } },
+	  .have = { "archives/foo-1.0.0.tar.gz", "archives/foo-2.0.0.tar.gz",
+		    "archives/foo-3.0.0.tar.gz", "packages/foo" },
+	  .canonical = { "1.0.0", "2.0.0", "3.0.0" },
+	  .steps = "copy archives/foo-1.0.0.tar.gz\n" EXPORT_DOCUMENTS
+		   "remove archives/foo-2.0.0.tar.gz\nremove archives/foo-3.0.0.tar.gz\n" },
+	/* an archive without a row is counted and stays; so does a name that is none of ours */
+	{ .rows = { { "1.0.0", VISIBLE } },
+	  .have = { "archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.zip" },
+	  .steps = EXPORT_DOCUMENTS,
+	  .garbage = 1,
+	  .no_archive = 1 },
+	/* what is left out of the listing keeps the archive that it has, and gets none */
+	{ .rows = { { "1.0.0", VISIBLE }, { "2.0.0", UNUSABLE }, { "3.0.0", UNUSABLE } },
+	  .have = { "archives/foo-2.0.0.tar.gz" },
+	  .canonical = { "2.0.0", "3.0.0" },
+	  .steps = EXPORT_DOCUMENTS,
+	  .no_archive = 1 },
+	/* an invisible package goes whole, the listing first, archives of absent rows too */
+	{ .moderated = true,
+	  .rows = { { "1.0.0", VISIBLE } },
+	  .have = { "archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.tar.gz", "packages/foo",
+		    "packages/foo/advisories" },
+	  .canonical = { "1.0.0" },
+	  .verdict = PLAN_TAKE_DOWN,
+	  .steps = "remove packages/foo\nremove packages/foo/advisories\n"
+		   "remove archives/foo-0.9.0.tar.gz\nremove archives/foo-1.0.0.tar.gz\n" },
+	{ .deleted = true,
+	  .have = { "archives/foo-1.0.0.zip", "packages/foo", "packages/foo/unknown",
+		    "packages/foo/unknown/likes" },
+	  .verdict = PLAN_TAKE_DOWN,
+	  .steps = "remove packages/foo\n" },
+	/* the documents that another exporter made go too */
+	{ .moderated = true,
+	  .have = { "archives/foo-1.0.0.tar.gz", "packages/foo", "packages/foo/feed.atom",
+		    "packages/foo/likes", "packages/foo/score" },
+	  .verdict = PLAN_TAKE_DOWN,
+	  .steps = "remove packages/foo\nremove packages/foo/feed.atom\nremove packages/foo/likes\n"
+		   "remove packages/foo/score\nremove archives/foo-1.0.0.tar.gz\n" },
+	/* all versions taken down: as if the package were */
+	{ .rows = { { "1.0.0", MODERATED }, { "2.0.0", DELETED } },
+	  .have = { "archives/foo-1.0.0.tar.gz", "packages/foo" },
+	  .verdict = PLAN_TAKE_DOWN,
+	  .steps = "remove packages/foo\nremove archives/foo-1.0.0.tar.gz\n" },
+	/* no version row at all: what is there stays */
+	{ .have = { "archives/foo-1.0.0.tar.gz", "packages/foo" },
+	  .verdict = PLAN_NO_ROWS,
+	  .steps = "" },
+	/* never a listing without versions, but what is taken down goes all the same */
+	{ .rows = { { "1.0.0", UNUSABLE }, { "2.0.0", MODERATED } },
+	  .have = { "archives/foo-1.0.0.tar.gz", "archives/foo-2.0.0.tar.gz", "packages/foo" },
+	  .canonical = { "1.0.0" },
+	  .verdict = PLAN_UNUSABLE,
+	  .steps = "remove archives/foo-2.0.0.tar.gz\n" },
 };
 
 static void scene_package(const struct scene *scene, struct package *pkg)
@@ -106,8 +109,8 @@ static void scene_package(const struct scene *scene, struct package *pkg)
 
 		v->version = xstrdup(scene->rows[i].version);
 		v->pubspec =
-		    xasprintf("{\"name\":\"%s\",\"version\":\"%s\"}",
-			      scene->rows[i].state == UNUSABLE ? "bar" : "foo", v->version);
+			xasprintf("{\"name\":\"%s\",\"version\":\"%s\"}",
+				  scene->rows[i].state == UNUSABLE ? "bar" : "foo", v->version);
 		v->pubspec_len = strlen(v->pubspec);
 		v->moderated = scene->rows[i].state == MODERATED;
 		v->deleted = scene->rows[i].state == DELETED;
@@ -130,7 +133,7 @@ static void add_object(struct survey *survey, const char *fmt, const char *name)
 
 static char *plan_text(const struct plan *plan)
 {
-	static const char *const verbs[] = {"copy", "write", "remove"};
+	static const char *const verbs[] = { "copy", "write", "remove" };
 	struct strbuf text = STRBUF_INIT(10000);
 
 	for (size_t i = 0; i < plan->n; i++)
@@ -143,7 +146,7 @@ static void scene_plan(const struct scene *scene, struct package *pkg,
 		       struct release_list *releases, struct survey *have, struct survey *canonical,
 		       struct plan *ret)
 {
-	const struct rendering how = {.base_url = "https://pub.example.com"};
+	const struct rendering how = { .base_url = "https://pub.example.com" };
 
 	scene_package(scene, pkg);
 	cr_assert_eq(releases_select(pkg, &how, releases), 0);
@@ -156,10 +159,10 @@ static void scene_plan(const struct scene *scene, struct package *pkg,
 
 #define SCENE_PLAN(scene)                                                                          \
 	CLEANUP(package_release) struct package pkg;                                               \
-	CLEANUP(releases_release) struct release_list releases = {0};                              \
-	CLEANUP(survey_release) struct survey have = {0};                                          \
-	CLEANUP(survey_release) struct survey canonical = {0};                                     \
-	CLEANUP(plan_release) struct plan plan = {0};                                              \
+	CLEANUP(releases_release) struct release_list releases = { 0 };                            \
+	CLEANUP(survey_release) struct survey have = { 0 };                                        \
+	CLEANUP(survey_release) struct survey canonical = { 0 };                                   \
+	CLEANUP(plan_release) struct plan plan = { 0 };                                            \
 	scene_plan(scene, &pkg, &releases, &have, &canonical, &plan)
 
 Test(plan, the_steps_are_what_the_rows_and_the_objects_ask_for_in_their_safe_order)
@@ -193,12 +196,13 @@ Test(plan, a_step_has_the_object_it_was_decided_on_and_the_source_of_a_copy)
 Test(plan, the_hash_of_a_row_goes_with_its_copy_unless_it_is_empty)
 {
 	static const char *const hashes[] = {
-	    NULL, "", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
+		NULL, "", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++) {
 		SCENE_PLAN(&scenes[0]);
 		struct release_list again;
-		const struct rendering how = {.base_url = "https://pub.example.com"};
+		const struct rendering how = { .base_url = "https://pub.example.com" };
 
 		pkg.versions[0].archive_sha256 = xstrdup_or_null(hashes[i]);
 		cr_assert_eq(releases_select(&pkg, &how, &again), 0);
@@ -243,20 +247,20 @@ Test(plan, a_change_that_the_database_cannot_have_made_is_foreign)
 		const char *mark;
 		bool foreign;
 	} marks[] = {
-	    {"7-0123456789abcdef", false},
-	    {"7-0123456789abcdee", true},
-	    {"8-0123456789abcdef", true},
-	    {"6-aaaaaaaaaaaaaaaa", false},
-	    {"10-0123456789abcdef", true},
-	    {"hand", false},
-	    {NULL, false},
-	    {"", false},
-	    {"8", false},
-	    {"8-", false},
-	    {"8-0123456789abcde", false},
-	    {"8-0123456789abcdefa", false},
-	    {"-8-0123456789abcdef", false},
-	    {"99999999999999999999-0123456789abcdef", false},
+		{ "7-0123456789abcdef", false },
+		{ "7-0123456789abcdee", true },
+		{ "8-0123456789abcdef", true },
+		{ "6-aaaaaaaaaaaaaaaa", false },
+		{ "10-0123456789abcdef", true },
+		{ "hand", false },
+		{ NULL, false },
+		{ "", false },
+		{ "8", false },
+		{ "8-", false },
+		{ "8-0123456789abcde", false },
+		{ "8-0123456789abcdefa", false },
+		{ "-8-0123456789abcdef", false },
+		{ "99999999999999999999-0123456789abcdef", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)

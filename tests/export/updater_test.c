@@ -8,7 +8,7 @@
 #include "updater.h"
 #include "world.h"
 
-#define LISTING "latest/api/packages/foo"
+#define LISTING	 "latest/api/packages/foo"
 #define PATIENCE (60 * SECOND_US) /* far more than it takes; only a broken updater uses it up */
 
 static struct world w;
@@ -37,7 +37,7 @@ static struct updater *start(void)
 static int wait_passes(struct updater *u, uint64_t passes, struct export_counts *ret)
 {
 	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = {.tv_nsec = 5000000};
+	const struct timespec nap = { .tv_nsec = 5000000 };
 
 	for (;;) {
 		struct updater_status status;

@@ -29,7 +29,7 @@ struct recorder {
 
 static int recorder_edit(struct store *s, struct edit *edits, size_t n)
 {
-	static const char *const verbs[] = {"write", "copy", "touch", "remove"};
+	static const char *const verbs[] = { "write", "copy", "touch", "remove" };
 	struct recorder *rec = (struct recorder *)s;
 
 	if (rec->hook)
@@ -51,9 +51,9 @@ static void recorder_close(struct store *s)
 }
 
 static const struct store_ops recorder_ops = {
-    .name = "recorder",
-    .edit = recorder_edit,
-    .close = recorder_close,
+	.name = "recorder",
+	.edit = recorder_edit,
+	.close = recorder_close,
 };
 
 int recorder_push(struct store *next, struct store **ret)
@@ -82,7 +82,7 @@ void recorder_before(struct store *recorder, void (*hook)(void *ctx), void *ctx)
 
 static void bucket_open(struct world *w)
 {
-	struct publisher_options options = {.gate = GATE_ENFORCE, .runtime_version = RUNTIME};
+	struct publisher_options options = { .gate = GATE_ENFORCE, .runtime_version = RUNTIME };
 
 	cr_assert_eq(store_open("mem:bucket", STORE_CREATE, &w->bucket), 0);
 	cr_assert_eq(fault_push(w->bucket, &w->fault), 0);
@@ -106,7 +106,7 @@ void world_init(struct world *w)
 	CLEANUP(free_char) char *url = NULL;
 	const char *tmp = getenv("TMPDIR");
 
-	*w = (struct world){0};
+	*w = (struct world){ 0 };
 	snprintf(w->folder, sizeof(w->folder), "%s/pubfs-export-XXXXXX", tmp ? tmp : "/tmp");
 	cr_assert(mkdtemp(w->folder));
 	path = xasprintf("%s/pub.db", w->folder);
@@ -117,13 +117,13 @@ void world_init(struct world *w)
 	cr_assert_eq(store_open("mem:canonical", STORE_CREATE, &w->canonical), 0);
 	cr_assert_eq(counter_push(w->canonical, &w->canonical_counter), 0);
 	w->options = (struct exporter_options){
-	    .db = w->db,
-	    .archives = w->canonical_counter,
-	    .rendering = {.base_url = BASE_URL},
-	    .runtime_version = RUNTIME,
-	    .own = true,
-	    .latest = true,
-	    .jobs = 2,
+		.db = w->db,
+		.archives = w->canonical_counter,
+		.rendering = { .base_url = BASE_URL },
+		.runtime_version = RUNTIME,
+		.own = true,
+		.latest = true,
+		.jobs = 2,
 	};
 	bucket_open(w);
 }
@@ -213,7 +213,7 @@ void world_add_archive(struct world *w, const char *package, const char *version
 {
 	CLEANUP(strbuf_release) struct strbuf archive = STRBUF_INIT(BIG), key = STRBUF_INIT(1000);
 	struct body body;
-	struct edit edit = {.op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body};
+	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body };
 
 	archive_make(package, version, &archive);
 	archive_canonical_key(package, version, &key);
@@ -251,7 +251,7 @@ void world_add_advisory(struct world *w, const char *id, const char *package, co
 static int export_with(struct world *w, int (*pass)(struct exporter *, struct export_counts *),
 		       struct export_counts *ret)
 {
-	struct export_counts counts = {0};
+	struct export_counts counts = { 0 };
 	struct exporter *ex;
 	int r;
 
@@ -326,7 +326,7 @@ void world_put(struct world *w, const char *key, const char *text, const char *c
 	CLEANUP(strbuf_release) struct strbuf gzipped = STRBUF_INIT(BIG);
 	struct object_name name;
 	struct body body;
-	struct edit edit = {.op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body};
+	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body };
 
 	cr_assert_eq(gzip_encode(text, strlen(text), &gzipped), 0);
 	body = body_of_strbuf(&gzipped);
@@ -487,4 +487,26 @@ int64_t world_query(struct world *w, const char *sql)
 	n = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
 	return n;
+}
+
+void world_put_stray(struct world *w, const char *key)
+{
+	struct body body = body_of_bytes("x", 1);
+	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body };
+
+	object_init(&edit.object);
+	edit.object.key = xstrdup(key);
+	cr_assert_eq(store_edit(w->bucket, &edit, 1), 0);
+	edit_release(&edit, 1);
+}
+
+void world_use_publisher(struct world *w, struct store *store)
+{
+	struct publisher_options options = { .store = store,
+					     .gate = GATE_ENFORCE,
+					     .runtime_version = RUNTIME };
+
+	publisher_free(w->publisher);
+	cr_assert_eq(publisher_new(&options, &w->publisher), 0);
+	w->options.publisher = w->publisher;
 }

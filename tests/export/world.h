@@ -16,7 +16,7 @@
 #include "store_links.h"
 #include "strbuf.h"
 
-#define RUNTIME "2026.08.18"
+#define RUNTIME	 "2026.08.18"
 #define BASE_URL "https://pub.example.com"
 
 /* counter > recorder > fault > mem: is what the exporter sees; tests look at mem: itself. */
@@ -74,6 +74,11 @@ void world_read(struct world *w, const char *key, struct strbuf *out);
 char *world_keys(struct world *w);
 /* A body put there by another program, with these headers of ours. */
 void world_put(struct world *w, const char *key, const char *text, const char *change);
+
+/* An object of no kind. */
+void world_put_stray(struct world *w, const char *key);
+/* A publisher for another chain. */
+void world_use_publisher(struct world *w, struct store *store);
 
 /* A package archive: a gzip'ed tar with its pubspec. */
 void archive_make(const char *package, const char *version, struct strbuf *out);
