@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "memory.h"
 #include "world.h"
 
@@ -86,17 +87,25 @@ Test(export, a_second_pass_reads_nothing_and_writes_nothing)
 	cr_assert_eq(c.refresh, 1);
 }
 
-Test(export, a_pass_with_nothing_to_do_writes_no_row)
+Test(export, a_row_that_is_gone_is_said_once)
 {
-	int64_t before;
+	CLEANUP(free_char) char *path = xasprintf("%s/log", w.folder);
+	char line[1000];
+	int said = 0;
+	FILE *log;
 
 	world_add(&w, "foo", "1.0.0");
 	world_add(&w, "bar", "1.0.0");
 	world_sql(&w, "DELETE FROM package WHERE name = 'bar'");
+	cr_assert_eq(log_to_file(path), 0);
 	world_export_well(&w, &counts);
-	before = world_query(&w, "PRAGMA data_version");
 	world_export_well(&w, &counts);
-	cr_assert_eq(world_query(&w, "PRAGMA data_version"), before);
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	log = fopen(path, "r");
+	while (fgets(line, sizeof(line), log))
+		said += strstr(line, "package bar is gone") != NULL;
+	fclose(log);
+	cr_assert_eq(said, 1);
 }
 
 Test(export, a_name_that_only_begins_like_a_package_is_nothing_of_it)

@@ -235,12 +235,35 @@ Test(failure, a_lost_race_is_decided_again)
 	world_sql(&w, "UPDATE package_version SET retracted = 1");
 	intruder.times = 4;
 	recorder_before(w.recorder, intrude, &intruder);
+	counter_read(w.counter);
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_eq(counter_read(w.counter).refresh, 4 * 2, "of both documents, for each race");
 	recorder_before(w.recorder, NULL, NULL);
 	cr_assert(world_has_text(&w, LATEST "packages/foo", "retracted"));
 	cr_assert_eq(counts.written, 2);
 	world_export_well(&w, &counts);
 	cr_assert_eq(counts.current, 1, "what was recorded is what is there");
+}
+
+static void replace_archive(void *ctx)
+{
+	struct intruder *i = ctx;
+
+	if (i->times-- > 0)
+		world_add_archive(&w, "foo", "1.0.0");
+}
+
+Test(failure, an_archive_that_is_replaced_meanwhile_is_looked_at_again)
+{
+	world_add(&w, "foo", "1.0.0");
+	intruder.times = 1;
+	recorder_before(w.recorder, replace_archive, &intruder);
+	counter_read(w.canonical_counter);
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert_gt(counter_read(w.canonical_counter).refresh, 0);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, 1);
 }
 
 Test(failure, a_race_without_an_end_is_a_failure_and_the_other_prefix_is_done)
