@@ -24,9 +24,10 @@ int archive_pubspec(const struct body *body, struct strbuf *pubspec, struct strb
 /*
  * YAML (1.2 core schema, one document, a mapping at the top) into compact JSON: keys in their
  * order; numbers, booleans and nulls by the core schema's rules; an int keeps its digits, octal
- * and hexadecimal (up to 64 bits) become decimal; a key is its text. -EINVAL: not YAML, an alias
- * or anchor, a tag of another schema, a key that is no scalar or stands twice, .inf or .nan,
- * invalid UTF-8, NUL, deeper than JSON_DEPTH_MAX; `why` has one phrase with the line. -E2BIG.
+ * and hexadecimal (up to 64 bits) become decimal; a float gets its shortest form (spec, section
+ * 4); a key is its text. -EINVAL: not YAML, an alias or anchor, a tag of another schema, a key that
+ * is no scalar or stands twice, .inf or .nan or a float beyond a double, invalid UTF-8, NUL, deeper
+ * than JSON_DEPTH_MAX; `why` has one phrase with the line. -E2BIG.
  */
 int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why) MUST_CHECK;
 

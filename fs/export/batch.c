@@ -371,17 +371,25 @@ static bool item_begin_again(const struct pass *pass, struct item *item)
 	return !item->gone;
 }
 
+/* The first names in their order, whichever thread came first. */
 static void count_without_archive(struct export_counts *counts, const struct item *item)
 {
 	const struct plan *plan = &item->targets[0].plan;
+	char *name;
 
+	if (!plan->no_archive)
+		return;
 	counts->no_archive += plan->no_archive;
-	for (size_t i = 0; plan->no_archive && i < ARRAY_SIZE(counts->no_archive_names); i++)
-		if (!counts->no_archive_names[i]) {
-			counts->no_archive_names[i] =
-				xasprintf("%s %s", item->name, plan->first_without);
-			return;
+	name = xasprintf("%s %s", item->name, plan->first_without);
+	for (size_t i = 0; i < ARRAY_SIZE(counts->no_archive_names); i++) {
+		char *there = counts->no_archive_names[i];
+
+		if (!there || strcmp(name, there) < 0) {
+			counts->no_archive_names[i] = name;
+			name = there;
 		}
+	}
+	free(name);
 }
 
 /* What is said and counted of a package when nothing more will be tried. */

@@ -6,9 +6,11 @@
  * open. `yes`, `on`, `1_000` and `12:30` are strings in the core schema, and 0777 is the int 777.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -18,6 +20,8 @@
 #include "json.h"
 #include "memory.h"
 #include "strbuf.h"
+
+#define DOUBLE_DIGITS 17 /* with as many, every double reads back as itself */
 
 struct conversion {
 	yaml_parser_t parser;
@@ -127,28 +131,58 @@ static enum scalar scalar_kind(const char *s, const char **ret_word)
 	return octal_or_hex(s) ? SCALAR_INT : number_kind(s);
 }
 
-/* JSON has no `+1`, `007`, `.5` or `1.`; and an int zero has no sign. */
-static void add_number(struct strbuf *out, const char *s, enum scalar is)
+/* JSON has no `+1` and no `007`, and zero has no sign. */
+static void add_int(struct strbuf *out, const char *s)
 {
 	bool negative = *s == '-';
-	const char *rest;
 
 	s += *s == '-' || *s == '+';
 	s += strspn(s, "0");
-	rest = skip_digits(s);
-	if (negative && (is == SCALAR_FLOAT || rest != s))
+	if (negative && *s)
 		strbuf_addch(out, '-');
-	if (rest == s)
+	strbuf_addstr(out, *s ? s : "0");
+}
+
+static void add_zeros(struct strbuf *out, int n)
+{
+	for (; n > 0; n--)
 		strbuf_addch(out, '0');
-	strbuf_add(out, s, (size_t)(rest - s));
-	if (*rest == '.') {
-		s = rest++;
-		rest = skip_digits(rest);
-		strbuf_add(out, s, (size_t)(rest - s));
-		if (rest == s + 1)
-			strbuf_addch(out, '0');
+}
+
+/* The fewest digits that read back as the same double, and where Dart puts the point (spec, section
+ * 4): an exponent below 1e-6 and from 1e21 on, else at least one digit behind the point. */
+static void add_float(struct strbuf *out, double x)
+{
+	char text[32], digits[24];
+	int n = 0, precision = 0, exponent;
+
+	do
+		snprintf(text, sizeof(text), "%.*e", precision, fabs(x));
+	while (strtod(text, NULL) != fabs(x) && ++precision < DOUBLE_DIGITS);
+	for (const char *at = text; *at != 'e'; at++)
+		if (*at != '.')
+			digits[n++] = *at;
+	exponent = atoi(strchr(text, 'e') + 1);
+
+	if (signbit(x))
+		strbuf_addch(out, '-');
+	if (exponent < -6 || exponent > 20) {
+		strbuf_add(out, digits, 1);
+		if (n > 1)
+			strbuf_addf(out, ".%.*s", n - 1, digits + 1);
+		strbuf_addf(out, "e%+d", exponent);
+	} else if (exponent < 0) {
+		strbuf_addstr(out, "0.");
+		add_zeros(out, -exponent - 1);
+		strbuf_add(out, digits, (size_t)n);
+	} else if (exponent < n - 1) {
+		strbuf_addf(out, "%.*s.%.*s", exponent + 1, digits, n - exponent - 1,
+			    digits + exponent + 1);
+	} else {
+		strbuf_add(out, digits, (size_t)n);
+		add_zeros(out, exponent - n + 1);
+		strbuf_addstr(out, ".0");
 	}
-	strbuf_addstr(out, rest);
 }
 
 static int add_int_of_base(struct conversion *c, const yaml_event_t *event, const char *s, int base)
@@ -229,10 +263,14 @@ static int add_scalar(struct conversion *c, const yaml_event_t *event)
 	case SCALAR_INT:
 		if (octal_or_hex(s))
 			return add_int_of_base(c, event, s, octal_or_hex(s));
-		/* fall through */
-	case SCALAR_FLOAT:
-		add_number(c->out, s, is);
+		add_int(c->out, s);
 		return 0;
+	case SCALAR_FLOAT:
+		if (isfinite(strtod(s, NULL))) {
+			add_float(c->out, strtod(s, NULL));
+			return 0;
+		}
+		/* fall through */
 	case SCALAR_NO_JSON:
 	default:
 		return refuse(c, event->start_mark, "%s, a number that JSON does not have", s);

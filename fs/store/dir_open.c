@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "catalog.h"
 #include "dir.h"
 #include "log.h"
 #include "memory.h"
@@ -78,8 +79,17 @@ static int read_identity(const char *root, char **ret)
 	return 0;
 }
 
-/* Empty but for an own folder that a killed process did not finish. */
-static int is_empty(const char *root, bool *ret)
+/* What stands at the top of a bucket or of an archive store, and an own folder that a killed
+ * process did not finish. */
+static bool is_top_name(const char *name)
+{
+	return is_dots(name) || !strcmp(name, DIR_OWN) || !strcmp(name, "latest") ||
+	       !strcmp(name, "packages") || catalog_is_runtime_version(name, strlen(name));
+}
+
+/* An empty folder can become a store, and so can one that holds nothing but what a store would:
+ * archives that were there before pubfs, or a copy. Anything else is a mistyped path. */
+static int can_be_store(const char *root, bool *ret)
 {
 	CLEANUP(close_folder) DIR *dir = opendir(root);
 	struct dirent *entry;
@@ -88,8 +98,7 @@ static int is_empty(const char *root, bool *ret)
 		return own_fail(-EIO, "make", root);
 	*ret = true;
 	while ((entry = readdir(dir)))
-		if (!is_dots(entry->d_name) && strcmp(entry->d_name, DIR_OWN) != 0)
-			*ret = false;
+		*ret = *ret && is_top_name(entry->d_name);
 	return 0;
 }
 
@@ -135,14 +144,14 @@ static int make_store(const char *root)
 	CLEANUP(free_char) char *tmp = xasprintf("%s/tmp", own);
 	CLEANUP(free_char) char *lock = xasprintf("%s/lock", own);
 	CLEANUP(close_fd) int fd = -1;
-	bool empty = false;
-	int r = is_empty(root, &empty);
+	bool can_be = false;
+	int r = can_be_store(root, &can_be);
 
 	if (r < 0)
 		return r;
-	if (!empty)
+	if (!can_be)
 		return fail(-EIO,
-			    "%s is not empty and is not a store of pubfs: nothing was changed; "
+			    "%s is no store of pubfs and holds other things: nothing was changed; "
 			    "check the path, or choose a new folder",
 			    root);
 	if ((mkdir(own, DIR_FOLDER_MODE) < 0 && errno != EEXIST) ||

@@ -120,9 +120,28 @@ Test(dir_open, a_folder_with_other_things_is_refused_and_not_touched)
 
 	cr_assert_eq(mkdir(path, 0755), 0);
 	cr_assert_eq(mkdir(inner, 0755), 0);
-	expect_refused(url, STORE_CREATE, -EIO, "is not empty");
+	expect_refused(url, STORE_CREATE, -EIO, "holds other things");
 	cr_assert_eq(rmdir(inner), 0);
 	cr_assert_eq(rmdir(path), 0, "and nothing was put in it");
+	dir_world_remove(&w);
+}
+
+Test(dir_open, archives_that_were_there_before_become_a_store)
+{
+	struct dir_world w = dir_world_make();
+	CLEANUP(free_char) char *url = home_url(&w, "archives");
+	CLEANUP(free_char) char *path = home_path(&w, "archives");
+	CLEANUP(free_char) char *inner = home_path(&w, "archives/packages");
+	CLEANUP(free_char) char *other = home_path(&w, "archives/2026.01.01");
+	struct store *s;
+
+	cr_assert_eq(mkdir(path, 0755), 0);
+	cr_assert_eq(mkdir(inner, 0755), 0);
+	cr_assert_eq(mkdir(other, 0755), 0);
+	expect_refused(url, STORE_OPEN, -ENOENT, "check the path");
+	cr_assert_eq(store_open(url, STORE_CREATE, &s), 0);
+	cr_assert_eq(put_text(s, "packages/a-1.0.0.tar.gz", "x", STORE_ABSENT, NULL), 0);
+	store_close(s);
 	dir_world_remove(&w);
 }
 
