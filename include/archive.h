@@ -21,6 +21,10 @@ struct strbuf;
  */
 int archive_pubspec(const struct body *body, struct strbuf *pubspec, struct strbuf *why) MUST_CHECK;
 
+/* A new pubspec may have no alias (spec, section 18). One from before that rule is read by clients
+ * all the same: whoever only looks at its name and version takes each alias for a null. */
+enum yaml_aliases { YAML_ALIASES_REFUSED, YAML_ALIASES_NULL };
+
 /*
  * YAML (1.2 core schema, one document, a mapping at the top) into compact JSON: keys in their
  * order; numbers, booleans and nulls by the core schema's rules; an int keeps its digits, octal
@@ -29,6 +33,7 @@ int archive_pubspec(const struct body *body, struct strbuf *pubspec, struct strb
  * is no scalar or stands twice, .inf or .nan or a float beyond a double, invalid UTF-8, NUL, deeper
  * than JSON_DEPTH_MAX; `why` has one phrase with the line. -E2BIG.
  */
-int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why) MUST_CHECK;
+int yaml_to_json(const char *text, size_t n, enum yaml_aliases aliases, struct strbuf *out,
+		 struct strbuf *why) MUST_CHECK;
 
 #endif

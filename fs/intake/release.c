@@ -80,7 +80,7 @@ static int read_pubspec(struct release *rel)
 	if (r == -E2BIG || count_characters(&yaml) > PUBSPEC_YAML_MAX)
 		return fail(-EINVAL, "%s is refused: its pubspec.yaml is over %d characters",
 			    rel->file, PUBSPEC_YAML_MAX);
-	r = yaml_to_json(yaml.buf, yaml.len, &rel->pubspec, &why);
+	r = yaml_to_json(yaml.buf, yaml.len, YAML_ALIASES_REFUSED, &rel->pubspec, &why);
 	if (r == -E2BIG)
 		return refuse(rel, "its pubspec.yaml is too large as JSON");
 	return r < 0 ? refuse(rel, why.buf) : 0;

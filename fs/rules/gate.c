@@ -438,7 +438,7 @@ static int gate_archive(struct check *c, const struct body *body, struct name_pa
 	if (r < 0)
 		return r;
 	strbuf_addstr(c->why, "its pubspec.yaml: ");
-	if (yaml_to_json(yaml.buf, yaml.len, &json, c->why) < 0)
+	if (yaml_to_json(yaml.buf, yaml.len, YAML_ALIASES_NULL, &json, c->why) < 0)
 		return -EINVAL;
 	r = parse_and_check(c, json.buf, json.len, check_archived_pubspec);
 	if (r < 0)

@@ -25,6 +25,7 @@
 
 struct conversion {
 	yaml_parser_t parser;
+	enum yaml_aliases aliases;
 	struct strbuf *out, *why;
 };
 
@@ -229,10 +230,19 @@ static int apply_tag(struct conversion *c, const yaml_event_t *event, const char
 	return refuse(c, event->start_mark, "the foreign tag %.100s", tag);
 }
 
+static int check_anchor(struct conversion *c, const yaml_event_t *event, const yaml_char_t *anchor)
+{
+	return anchor && c->aliases == YAML_ALIASES_REFUSED
+		       ? refuse(c, event->start_mark, "an anchor")
+		       : 0;
+}
+
 static int check_scalar(struct conversion *c, const yaml_event_t *event)
 {
-	if (event->data.scalar.anchor)
-		return refuse(c, event->start_mark, "an anchor");
+	int r = check_anchor(c, event, event->data.scalar.anchor);
+
+	if (r < 0)
+		return r;
 	if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
 		return refuse(c, event->start_mark, "a NUL");
 	return 0;
@@ -377,8 +387,10 @@ static int add_mapping(struct conversion *c, unsigned depth)
 static int check_collection(struct conversion *c, const yaml_event_t *event, unsigned depth,
 			    const yaml_char_t *anchor, const yaml_char_t *tag, const char *own_tag)
 {
-	if (anchor)
-		return refuse(c, event->start_mark, "an anchor");
+	int r = check_anchor(c, event, anchor);
+
+	if (r < 0)
+		return r;
 	if (tag && strcmp((const char *)tag, own_tag) != 0 && strcmp((const char *)tag, "!") != 0)
 		return refuse(c, event->start_mark, "the foreign tag %.100s", (const char *)tag);
 	if (depth == JSON_DEPTH_MAX)
@@ -402,7 +414,10 @@ static int add_node(struct conversion *c, const yaml_event_t *event, unsigned de
 				     event->data.mapping_start.tag, YAML_MAP_TAG);
 		return r < 0 ? r : add_mapping(c, depth + 1);
 	}
-	return refuse(c, event->start_mark, "an alias");
+	if (c->aliases == YAML_ALIASES_REFUSED)
+		return refuse(c, event->start_mark, "an alias");
+	strbuf_addstr(c->out, "null");
+	return 0;
 }
 
 /* The events around the one document, and the document. */
@@ -435,9 +450,10 @@ static int add_stream(struct conversion *c)
 	return strbuf_error(c->out);
 }
 
-int yaml_to_json(const char *text, size_t n, struct strbuf *out, struct strbuf *why)
+int yaml_to_json(const char *text, size_t n, enum yaml_aliases aliases, struct strbuf *out,
+		 struct strbuf *why)
 {
-	struct conversion c = { .out = out, .why = why };
+	struct conversion c = { .aliases = aliases, .out = out, .why = why };
 	size_t start = out->len;
 	int r;
 

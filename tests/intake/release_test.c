@@ -135,7 +135,7 @@ Test(release, an_archive_and_its_row_are_kept)
 	cr_assert_str_eq(name.buf, "p 1.0.0");
 	cr_assert_eq(db_version(w.db, "p", "1.0.0", &v), 0);
 	cr_assert_str_eq(v.pubspec, "{\"name\":\"p\",\"version\":\"1.0.0\",\"z\":16,"
-				    "\"a\":[null,1.50]}");
+				    "\"a\":[null,1.5]}");
 	cr_assert_eq(v.created, 1700000000 * SECOND_US);
 	cr_assert(!v.retracted && !v.moderated && !v.deleted);
 	cr_assert_eq(store_stat(archives, KEY, &obj), 0);

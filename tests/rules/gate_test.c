@@ -351,6 +351,9 @@ Test(gate, an_archive_has_a_pubspec_of_its_name)
 		{ "name: foo\nversion: 1.0\n", 0,
 		  "the version in its pubspec is 1.0, not 1.0.0+1" },
 		{ "name: foo\n", 0, "its pubspec has no version" },
+		/* from before aliases were refused: clients read it */
+		{ "name: foo\nversion: 1.0.0+1\na: &x [1]\nb: &y 1\nc: [*x, *y]\n", 0, NULL },
+		{ "a: &x foo\nname: *x\n", -EINVAL, ".name is null" },
 		{ "name: bar\nversion: 1.0.0+1\n", -EINVAL, "its pubspec.yaml: .name is \"bar\"" },
 		{ "name: 1\n", -EINVAL, ".name is 1" },
 		{ "version: 1.0.0+1\n", -EINVAL, "its pubspec.yaml: the document has no name" },

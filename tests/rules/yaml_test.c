@@ -14,7 +14,7 @@ static void expect_json(const char *yaml, size_t n, const char *json)
 	struct strbuf out = STRBUF_INIT(100000), why = STRBUF_INIT(1000);
 	struct json parsed;
 
-	cr_expect_eq(yaml_to_json(yaml, n, &out, &why), 0, "'%s': %s", yaml, why.buf);
+	cr_expect_eq(yaml_to_json(yaml, n, YAML_ALIASES_REFUSED, &out, &why), 0, "'%s': %s", yaml, why.buf);
 	cr_expect_str_eq(out.buf, json, "'%s' gives %s and not %s", yaml, out.buf, json);
 	cr_expect_eq(json_parse(out.buf, out.len, &parsed, NULL), 0, "%s is no JSON", out.buf);
 	strbuf_release(&out);
@@ -26,7 +26,7 @@ static void expect_refusal(const char *yaml, size_t n, const char *phrase)
 	struct strbuf out = STRBUF_INIT(100000), why = STRBUF_INIT(1000);
 
 	strbuf_addstr(&out, "before");
-	cr_expect_eq(yaml_to_json(yaml, n, &out, &why), -EINVAL, "'%s' gave %s", yaml, out.buf);
+	cr_expect_eq(yaml_to_json(yaml, n, YAML_ALIASES_REFUSED, &out, &why), -EINVAL, "'%s' gave %s", yaml, out.buf);
 	cr_expect(strstr(why.buf, phrase), "'%s' does not say '%s'", why.buf, phrase);
 	cr_expect_str_eq(out.buf, "before");
 	strbuf_release(&out);
@@ -237,7 +237,7 @@ Test(yaml, it_may_be_as_deep_as_the_json_that_it_becomes)
 	struct json parsed;
 
 	nested(&yaml, JSON_DEPTH_MAX - 1);
-	cr_assert_eq(yaml_to_json(yaml.buf, yaml.len, &out, &why), 0, "%s", why.buf);
+	cr_assert_eq(yaml_to_json(yaml.buf, yaml.len, YAML_ALIASES_REFUSED, &out, &why), 0, "%s", why.buf);
 	cr_assert_eq(json_parse(out.buf, out.len, &parsed, NULL), 0);
 	strbuf_reset(&yaml);
 	nested(&yaml, JSON_DEPTH_MAX);
@@ -251,10 +251,10 @@ Test(yaml, an_output_that_does_not_fit_is_told)
 {
 	struct strbuf out = STRBUF_INIT(7), why = STRBUF_INIT(100);
 
-	cr_assert_eq(yaml_to_json("a: 1", 4, &out, &why), 0);
+	cr_assert_eq(yaml_to_json("a: 1", 4, YAML_ALIASES_REFUSED, &out, &why), 0);
 	cr_assert_str_eq(out.buf, "{\"a\":1}");
 	strbuf_release(&out);
-	cr_assert_eq(yaml_to_json("a: 12", 5, &out, &why), -E2BIG);
+	cr_assert_eq(yaml_to_json("a: 12", 5, YAML_ALIASES_REFUSED, &out, &why), -E2BIG);
 	cr_assert_eq(out.len, 0);
 	strbuf_release(&out);
 	strbuf_release(&why);
