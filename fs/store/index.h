@@ -77,9 +77,14 @@ int index_failed(const struct index *x, const char *what, int rc);
 
 /* -ENOENT: none. The value lives until the next change, or the end of the transaction. */
 int table_get(const struct txn *t, enum table table, const char *key, struct slice *ret) MUST_CHECK;
-int table_put(const struct txn *t, enum table table, const char *key, struct slice value) MUST_CHECK;
+int table_put(const struct txn *t, enum table table, const char *key,
+	      struct slice value) MUST_CHECK;
 /* What is not there is removed. */
 int table_remove(const struct txn *t, enum table table, const char *key) MUST_CHECK;
+
+/* Reads every page of a table of LMDB's numbering, and gives each value to `check` (NULL: none). */
+bool table_is_sound(const struct txn *t, MDB_dbi table,
+		    int (*check)(const char *key, struct slice value));
 
 /* A way through a table in key order. The table must not change meanwhile. */
 struct walk {

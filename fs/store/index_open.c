@@ -220,50 +220,13 @@ static char *boot_id(void)
 	return n > 0 ? xstrndup(text, strcspn(text, "\n")) : identity_new();
 }
 
-/* Every page of a table is read; the keys must ascend, so that a loop of pages has an end. */
-static bool table_is_sound(const struct txn *t, MDB_dbi table)
-{
-	uint64_t last[64], n = 0; /* a key has at most 511 bytes; integers must be aligned */
-	MDB_val key, value, before = { 0, last };
-	MDB_cursor *cursor;
-	MDB_stat stat;
-
-	if (mdb_stat(t->mdb, table, &stat) || mdb_cursor_open(t->mdb, table, &cursor))
-		return false;
-	while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-		if (key.mv_size > sizeof(last) || (n && mdb_cmp(t->mdb, table, &before, &key) >= 0))
-			return false;
-		before.mv_size = key.mv_size;
-		memcpy(last, key.mv_data, key.mv_size);
-		n++;
-	}
-	mdb_cursor_close(cursor);
-	return n == stat.ms_entries;
-}
-
-static bool tables_are_sound(const struct txn *t)
+static bool all_is_sound(const struct txn *t)
 {
 	/* LMDB's own tables: the free pages, and the names of the others */
-	if (!table_is_sound(t, 0) || !table_is_sound(t, 1))
-		return false;
-	for (enum table i = 0; i < TABLE_COUNT; i++)
-		if (!table_is_sound(t, t->x->tables[i]))
-			return false;
-	return true;
-}
-
-static bool rows_are_sound(const struct txn *t)
-{
-	const struct strbuf start = STRBUF_INIT(0);
-	CLEANUP(walk_close) struct walk w = { .key = STRBUF_INIT(0) };
-	int r = walk_open(t, TABLE_OBJECTS, &w);
-
-	if (!r)
-		r = walk_seek(&w, &start);
-	for (; r > 0; r = walk_next(&w))
-		if (row_check(w.key.buf, w.value) < 0)
-			return false;
-	return r == 0;
+	return table_is_sound(t, 0, NULL) && table_is_sound(t, 1, NULL) &&
+	       table_is_sound(t, t->x->tables[TABLE_TOPS], NULL) &&
+	       table_is_sound(t, t->x->tables[TABLE_META], NULL) &&
+	       table_is_sound(t, t->x->tables[TABLE_OBJECTS], row_check);
 }
 
 /* What the child does. It may die of what it reads. */
@@ -294,7 +257,7 @@ static enum state check(struct index *x, bool alone)
 		if (!r && !(clean && marks[i].otherwise == CRASHED))
 			return marks[i].otherwise;
 	}
-	return tables_are_sound(&t) && rows_are_sound(&t) ? SOUND : DAMAGED;
+	return all_is_sound(&t) ? SOUND : DAMAGED;
 }
 
 /* Dies of a fault as it should: quietly, whatever the parent had set up. */
@@ -395,7 +358,7 @@ static int mark_in_use(struct index *x)
 
 static int open_under_lock(struct index *x)
 {
-	/* others open and close it under open.lock too, so this lock changes hands unseen by none */
+	/* others take it under open.lock too, so between two calls nobody does */
 	bool alone = flock(x->lock, LOCK_EX | LOCK_NB) == 0;
 	int r;
 

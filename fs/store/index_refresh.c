@@ -182,17 +182,19 @@ int index_put(const struct txn *t, const char *key, const struct object *obj, ui
 	return r;
 }
 
-/* Of one entry of a listing and the row of its key (NULL: none): 1 if the entry is to be put. */
-static int entry_wins(const struct listing *l, struct slice content, const struct row *row)
+/* Of an entry of the listing and the row of its key (NULL: none): whether the entry is put. The
+ * content of a tombstone is empty, so nothing equals it, and nothing is newer than it. */
+static bool entry_wins(const struct listing *l, struct slice content, const struct row *row)
 {
+	bool differs;
+
 	if (!row)
-		return 1;
+		return true;
+	differs = content.n != row->content.n ||
+		  memcmp(content.bytes, row->content.bytes, content.n) != 0;
 	if (row->number > l->start)
-		return !row->tombstone && row_content_is_newer(content, row->content) &&
-		       (content.n != row->content.n ||
-			memcmp(content.bytes, row->content.bytes, content.n) != 0);
-	return row->tombstone || row->doomed || content.n != row->content.n ||
-	       memcmp(content.bytes, row->content.bytes, content.n) != 0;
+		return differs && row_content_is_newer(content, row->content);
+	return differs || row->doomed;
 }
 
 static int add_change(struct batch *changes, const char *key, const struct row *row)
@@ -519,7 +521,7 @@ static int is_fresh(const struct index *x, const char *what, int64_t max_age, in
 		return 0; /* the clock was set back */
 	if (waited && top.listed >= asked)
 		return 1;
-	limit = max_age && max_age < REST * top.took ? REST * top.took : max_age;
+	limit = max_age < REST * top.took ? REST * top.took : max_age;
 	return max_age && now - top.listed <= limit;
 }
 

@@ -117,7 +117,7 @@ static bool take_text(struct slice *in, struct slice *ret)
 	*ret = (struct slice){ NULL, 0 };
 	if (!n)
 		return true;
-	if (n - 1 > in->n || !take_bytes(in, (size_t)n - 1, &bytes))
+	if (!take_bytes(in, (size_t)n - 1, &bytes))
 		return false;
 	*ret = (struct slice){ bytes, (size_t)n - 1 };
 	return true;

@@ -220,6 +220,54 @@ int table_remove(const struct txn *t, enum table table, const char *key)
 	return erase(t, table, lmdb_key(key, n, head));
 }
 
+/* One row of LMDB: a value, or the entries of a group. */
+static bool value_is_sound(char *key, size_t n, struct slice value,
+			   int (*check)(const char *key, struct slice value))
+{
+	CLEANUP(strbuf_release) struct strbuf whole = STRBUF_INIT(INDEX_KEY_MAX);
+	struct entry e;
+
+	key[n] = '\0';
+	if (n <= HEAD_MAX)
+		return check(key, value) == 0;
+	while (take_entry(&value, &e)) {
+		strbuf_reset(&whole);
+		strbuf_add(&whole, key, HEAD_MAX);
+		strbuf_add(&whole, e.tail.bytes, e.tail.n);
+		if (check(whole.buf, e.value) < 0)
+			return false;
+	}
+	return value.n == 0;
+}
+
+bool table_is_sound(const struct txn *t, MDB_dbi table,
+		    int (*check)(const char *key, struct slice value))
+{
+	uint64_t last[HEAD_MAX / sizeof(uint64_t) + 2]; /* free pages are counted by integers */
+	uint64_t n = 0;
+	MDB_val key, value, before = { 0, last };
+	MDB_cursor *cursor;
+	MDB_stat stat;
+	bool sound = true;
+
+	if (mdb_stat(t->mdb, table, &stat) || mdb_cursor_open(t->mdb, table, &cursor))
+		return false;
+	while (sound && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		/* they ascend, so that a loop of pages has an end */
+		sound = key.mv_size <= HEAD_MAX + 1 &&
+			(!n++ || mdb_cmp(t->mdb, table, &before, &key) < 0);
+		if (!sound)
+			break;
+		before.mv_size = key.mv_size;
+		memcpy(last, key.mv_data, key.mv_size);
+		if (check)
+			sound = value_is_sound((char *)last, key.mv_size,
+					       (struct slice){ value.mv_data, value.mv_size }, check);
+	}
+	mdb_cursor_close(cursor);
+	return sound && n == stat.ms_entries;
+}
+
 int walk_open(const struct txn *t, enum table table, struct walk *ret)
 {
 	struct walk w = { .txn = t, .key = STRBUF_INIT(INDEX_KEY_MAX) };

@@ -116,6 +116,9 @@ Test(index, names_at_the_top_need_no_deep_listing)
 	expect_calls(&w, 1, 0);
 	put(w.s, "latest/new"); /* a row below a top that is known by its name alone */
 	expect_list(w.s, "", false, NULL, "a latest/ latest0 m/ ");
+	refresh(&w, "m/");
+	take(w.s, "m/x"); /* what was listed is shown by its rows */
+	expect_list(w.s, "", false, NULL, "a latest/ latest0 ");
 	world_close(&w);
 }
 
@@ -189,11 +192,13 @@ Test(index, of_two_edits_of_one_key_in_a_call_the_later_stays)
 	for (unsigned i = 0; i < ARRAY_SIZE(edits); i++)
 		edits[i] = edit_write(KEY, &body, 0);
 	edits[1].op = EDIT_REMOVE;
+	counter_read(w.counter);
 	cr_assert_eq(store_edit(w.s, edits, 2), 0);
 	cr_assert_eq(generation_of(w.s, KEY), 0);
 	edits[1].result = edits[0].result = 0;
 	cr_assert_eq(store_edit(w.s, edits, 3), 0);
 	cr_assert_eq(generation_of(w.s, KEY), generation_of(w.mem, KEY));
+	expect_calls(&w, 1, 0); /* the first use of latest/ */
 	edit_release(edits, ARRAY_SIZE(edits));
 	world_close(&w);
 }
@@ -310,11 +315,15 @@ Test(index, one_object_is_asked_for_by_its_age)
 		expect_calls(&w, 0, 0); /* now it has an age of its own */
 		cr_assert_eq(store_refresh(w.s, key, 0), 0);
 		expect_calls(&w, 0, 1);
-		set_top(&w, tops[i], clock_now() + HOUR_US, 0);
 		take(w.mem, key);
 		cr_assert_eq(store_refresh(w.s, key, 0), 0);
 		cr_assert_eq(generation_of(w.s, key), 0);
+		put(w.mem, key);
+		refresh(&w, tops[i]);
+		set_top(&w, tops[i], clock_now() + HOUR_US, 0);
 		counter_read(w.counter);
+		cr_assert_eq(store_refresh(w.s, key, HOUR_US), 0);
+		expect_calls(&w, 0, 1); /* the clock was set back */
 	}
 	world_close(&w);
 }
@@ -358,6 +367,7 @@ Test(index, a_listing_that_fails_midway_removes_nothing_and_is_no_listing)
 	refresh(&w, "latest/");
 	take(w.mem, "latest/0500");
 	take(w.mem, "latest/2800");
+	w.hidden = "latest/0900";
 	cr_assert_eq(put_text(w.mem, "latest/0700", "new", STORE_ANY, &theirs), 0);
 	set_top(&w, "latest/", clock_now() - 2 * HOUR_US, 0);
 	w.fail_behind = 2000;
@@ -366,10 +376,12 @@ Test(index, a_listing_that_fails_midway_removes_nothing_and_is_no_listing)
 	cr_assert_neq(generation_of(w.s, "latest/2800"), 0);
 	cr_assert_eq(generation_of(w.s, "latest/0700"), theirs);
 	w.fail_behind = 0;
-	put(w.mem, "latest/0500"); /* doomed, and there again */
+	w.hidden = NULL; /* doomed, and there again as it was */
+	put(w.mem, "latest/0500");
 	cr_assert_eq(store_refresh(w.s, "latest/", HOUR_US), 0);
 	cr_assert_eq(generation_of(w.s, "latest/0500"), generation_of(w.mem, "latest/0500"));
 	cr_assert_eq(generation_of(w.s, "latest/2800"), 0);
+	cr_assert_neq(generation_of(w.s, "latest/0900"), 0);
 	world_close(&w);
 }
 

@@ -78,8 +78,11 @@ static int meddler_list(struct store *s, const char *prefix, bool deep, const ch
 	meddle(w, &w->before);
 	r = store_list(s->next, prefix, deep, after, keep, &page);
 	meddle(w, &w->after);
-	for (size_t i = 0; !r && i < page.n; i++)
+	for (size_t i = 0; !r && i < page.n; i++) {
+		if (w->hidden && !strcmp(page.objects[i].key, w->hidden))
+			continue;
 		r = w->fail_behind && i == w->fail_behind ? -EIO : fn(ctx, &page.objects[i]);
+	}
 	for (size_t i = 0; i < page.n; i++)
 		object_release(&page.objects[i]);
 	free(page.objects);

@@ -21,6 +21,7 @@ struct world {
 	meddle_fn *before;     /* called before the next call that goes down, once */
 	meddle_fn *after;      /* called when it was answered, before the answer goes up, once */
 	size_t fail_behind;    /* a list fails when it has shown so many; 0: never */
+	const char *hidden;    /* a list does not show this key; NULL: it shows all */
 };
 
 void world_open(struct world *w);
