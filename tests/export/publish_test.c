@@ -372,7 +372,7 @@ static ssize_t counted_read(const struct body *body, uint64_t offset, void *buf,
 	if (*reads < 0)
 		return -EIO;
 	++*reads;
-	memcpy(buf, TEXT + offset, n);
+	memcpy(buf, &TEXT[offset], n);
 	return (ssize_t)n;
 }
 
