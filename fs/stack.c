@@ -55,7 +55,9 @@ static const char *dry_url(const char *url)
 	return access(strchr(url, '/'), F_OK) && errno == ENOENT ? "mem:" : url;
 }
 
-static int open_store(const struct options *o, const char *url, bool make, struct store **ret)
+/* `other`: what is open already, and must be another store however its URL is spelt. */
+static int open_store(const struct options *o, const char *url, bool make,
+		      const struct store *other, struct store **ret)
 {
 	struct store *driver = NULL;
 	int r = 0;
@@ -70,7 +72,10 @@ static int open_store(const struct options *o, const char *url, bool make, struc
 		r = store_open(url, make ? STORE_CREATE : STORE_OPEN, &driver);
 	if (r < 0)
 		return r;
-	r = make_home_of(o, o->cache);
+	if (other && !strcmp(driver->url, other->url))
+		r = fail(-EIO, "--store and --archives are both %s; they must be two", other->url);
+	if (r == 0)
+		r = make_home_of(o, o->cache);
 	if (r == 0)
 		r = index_push(driver, o->cache, ret);
 	if (r < 0)
@@ -104,9 +109,11 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	if (parts & STACK_DB)
 		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
 	if (r == 0 && parts & STACK_ARCHIVES)
-		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, &stack->archives);
+		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, NULL,
+			       &stack->archives);
 	if (r == 0 && parts & STACK_BUCKET)
-		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, &stack->bucket);
+		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack->archives,
+			       &stack->bucket);
 	if (r == 0 && parts & STACK_BUCKET)
 		r = open_publisher(o, stack);
 	return r;
@@ -117,8 +124,6 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
 	int r;
 
-	if (parts & STACK_BUCKET && parts & STACK_ARCHIVES && !strcmp(o->store, o->archives))
-		return fail(-EIO, "--store and --archives are both %s; they must be two", o->store);
 	r = open_parts(o, parts, &stack);
 	if (r < 0)
 		return r;

@@ -63,6 +63,9 @@ mkdir foreign && echo x >foreign/photo.jpg
 fails "somebody's folder as store" 3 "foreign" sync_all --store "dir:$T/foreign"
 same "it was left alone" photo.jpg ls -A foreign
 
+fails "one store for bucket and archives" 3 "must be two" \
+	sync_all --archives "dir:$PUBFS_HOME/../home/bucket/"
+
 # loading: all or nothing, a bad line by number
 good='{"package":"argon","version":"1.0.0","published":"2026-01-01T00:00:00Z","pubspec":{"name":"argon","version":"1.0.0"}}'
 bad_line() { # NAME LINE
