@@ -17,7 +17,8 @@ struct tree;
  *
  *	r = mount_prepare(&options, &m, &status);     checks; forks unless `foreground`
  *	if (r) ...                                    1: main() ends with `status`
- *	(build the store, the publisher, the tree)    errors still reach the terminal
+ *	(build the store, the publisher, the tree)    errors still reach the terminal; paths
+ *						      absolute: a daemon leaves its folder
  *	r = mount_serve(m, tree);                     until it is unmounted or told to stop
  *	mount_free(m);
  */

@@ -97,6 +97,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fuse_view *view = userdata;
 
+	/* the kernel decides which folders are read with attributes: in all of them, a `find`
+	 * would make a node for each name of the bucket */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
 	if (view->ready)

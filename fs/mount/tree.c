@@ -64,6 +64,8 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 	refusals_init(&t->refusals);
 	pthread_mutex_init(&t->lock, NULL);
 	inodes_init(&t->inodes);
+	inode_find(&t->inodes, TREE_ROOT)->mtime = t->started;
+	inode_find(&t->inodes, TREE_ROOT)->ctime = t->started;
 	add_permanent(t, "latest");
 	if (options->runtime_version)
 		add_permanent(t, options->runtime_version);
