@@ -30,7 +30,7 @@
 #include "store.h"
 #include "strbuf.h"
 
-#define PIECE ((size_t)256 << 10)
+#define PIECE	    ((size_t)256 << 10)
 #define GZIP_WINDOW (15 + 16) /* zlib's way to say: the largest window, and a gzip header */
 
 enum state { LOADING, READY, FAILED };
@@ -114,7 +114,7 @@ static ssize_t fetch_piece(const struct body *body, uint64_t offset, void *buf, 
 
 static struct body stored_body(struct content *c, uint64_t size)
 {
-	return (struct body){.size = size, .fd = -1, .read = fetch_piece, .ctx = c};
+	return (struct body){ .size = size, .fd = -1, .read = fetch_piece, .ctx = c };
 }
 
 /* What zlib has made of one piece goes into the file. */
@@ -181,7 +181,7 @@ static int decode_to_file(struct content *c, const struct object *obj, const str
 {
 	unsigned char sum[SHA256_SIZE];
 	struct digest *digest;
-	z_stream z = {0};
+	z_stream z = { 0 };
 	int r = spool_file(c->table->spool_dir, &c->fd);
 
 	if (r < 0)

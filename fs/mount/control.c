@@ -15,7 +15,7 @@
 
 void refusals_init(struct refusals *r)
 {
-	*r = (struct refusals){0};
+	*r = (struct refusals){ 0 };
 	pthread_mutex_init(&r->lock, NULL);
 }
 
@@ -41,11 +41,11 @@ void refusals_add(struct refusals *r, const char *path, const struct caller *who
 	refusal = &r->ring[r->total++ % CONTROL_REFUSALS_MAX];
 	refusal_release(refusal);
 	*refusal = (struct refusal){
-	    .time = clock_now(),
-	    .path = xstrdup(path),
-	    .reason = xstrdup(reason),
-	    .pid = who->pid,
-	    .uid = who->uid,
+		.time = clock_now(),
+		.path = xstrdup(path),
+		.reason = xstrdup(reason),
+		.pid = who->pid,
+		.uid = who->uid,
 	};
 	pthread_mutex_unlock(&r->lock);
 }
@@ -95,8 +95,8 @@ static const struct {
 	const char *name;
 	int (*text)(struct tree *t, struct strbuf *out);
 } files[] = {
-    {"rejected", rejected_text},
-    {"status", status_text},
+	{ "rejected", rejected_text },
+	{ "status", status_text },
 };
 
 const char *control_name(size_t n)

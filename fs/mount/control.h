@@ -14,11 +14,11 @@ struct caller;
 struct strbuf;
 struct tree;
 
-#define CONTROL_FOLDER ".pubfs"
-#define CONTROL_FOLDER_MODE 0700
-#define CONTROL_FILE_MODE 0600
+#define CONTROL_FOLDER	     ".pubfs"
+#define CONTROL_FOLDER_MODE  0700
+#define CONTROL_FILE_MODE    0600
 #define CONTROL_REFUSALS_MAX 1000
-#define CONTROL_TEXT_MAX ((size_t)64 << 20)
+#define CONTROL_TEXT_MAX     ((size_t)64 << 20)
 
 struct refusal {
 	int64_t time;

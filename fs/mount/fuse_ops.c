@@ -18,13 +18,13 @@
 #include "strbuf.h"
 #include "tree.h"
 
-#define XATTR_MAX ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
-#define BLOCK 4096
-#define BLOCKS ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
-#define NODES ((fsfilcnt_t)1 << 32)
-#define NAME_BYTES 255
+#define XATTR_MAX   ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
+#define BLOCK	    4096
+#define BLOCKS	    ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
+#define NODES	    ((fsfilcnt_t)1 << 32)
+#define NAME_BYTES  255
 #define UNKNOWN_INO UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
-#define DOTS 2		       /* "." and "..": the cookies before those of the tree */
+#define DOTS	    2	       /* "." and "..": the cookies before those of the tree */
 
 static struct fuse_view *view_of(fuse_req_t req)
 {
@@ -40,7 +40,7 @@ static struct caller caller_of(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct caller){.pid = ctx->pid, .uid = ctx->uid};
+	return (struct caller){ .pid = ctx->pid, .uid = ctx->uid };
 }
 
 static struct file *file_of(const struct fuse_file_info *fi)
@@ -50,29 +50,29 @@ static struct file *file_of(const struct fuse_file_info *fi)
 
 static struct timespec time_of(int64_t us)
 {
-	return (struct timespec){.tv_sec = us / SECOND_US, .tv_nsec = us % SECOND_US * 1000};
+	return (struct timespec){ .tv_sec = us / SECOND_US, .tv_nsec = us % SECOND_US * 1000 };
 }
 
 static struct stat stat_of(const struct fuse_view *view, const struct node *node)
 {
 	return (struct stat){
-	    .st_ino = node->ino,
-	    .st_mode = (node->is_dir ? S_IFDIR : S_IFREG) | (node->mode & ~view->umask),
-	    .st_nlink = 1,
-	    .st_uid = view->uid,
-	    .st_gid = view->gid,
-	    .st_size = (off_t)node->size,
-	    .st_blksize = BLOCK,
-	    .st_blocks = (blkcnt_t)((node->size + 511) / 512),
-	    .st_atim = time_of(node->mtime),
-	    .st_mtim = time_of(node->mtime),
-	    .st_ctim = time_of(node->ctime),
+		.st_ino = node->ino,
+		.st_mode = (node->is_dir ? S_IFDIR : S_IFREG) | (node->mode & ~view->umask),
+		.st_nlink = 1,
+		.st_uid = view->uid,
+		.st_gid = view->gid,
+		.st_size = (off_t)node->size,
+		.st_blksize = BLOCK,
+		.st_blocks = (blkcnt_t)((node->size + 511) / 512),
+		.st_atim = time_of(node->mtime),
+		.st_mtim = time_of(node->mtime),
+		.st_ctim = time_of(node->ctime),
 	};
 }
 
 static struct fuse_entry_param entry_of(const struct fuse_view *view, const struct node *node)
 {
-	return (struct fuse_entry_param){.ino = node->id, .attr = stat_of(view, node)};
+	return (struct fuse_entry_param){ .ino = node->id, .attr = stat_of(view, node) };
 }
 
 static void reply_error(fuse_req_t req, int r)
@@ -147,10 +147,10 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 /* Owner and mode may be set to what they are; times are accepted and forgotten. */
 static bool is_same(const struct stat *now, const struct stat *wanted, int to_set)
 {
-	return !(
-	    (to_set & FUSE_SET_ATTR_MODE && (now->st_mode & 07777) != (wanted->st_mode & 07777)) ||
-	    (to_set & FUSE_SET_ATTR_UID && now->st_uid != wanted->st_uid) ||
-	    (to_set & FUSE_SET_ATTR_GID && now->st_gid != wanted->st_gid));
+	return !((to_set & FUSE_SET_ATTR_MODE &&
+		  (now->st_mode & 07777) != (wanted->st_mode & 07777)) ||
+		 (to_set & FUSE_SET_ATTR_UID && now->st_uid != wanted->st_uid) ||
+		 (to_set & FUSE_SET_ATTR_GID && now->st_gid != wanted->st_gid));
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -319,8 +319,8 @@ static bool add_entry(struct listing_reply *reply, const char *name,
 
 static bool add_dots(struct listing_reply *reply, fuse_ino_t ino, uint64_t offset)
 {
-	static const char *const names[DOTS] = {".", ".."};
-	struct fuse_entry_param entry = {.attr = {.st_mode = S_IFDIR}};
+	static const char *const names[DOTS] = { ".", ".." };
+	struct fuse_entry_param entry = { .attr = { .st_mode = S_IFDIR } };
 	struct node node;
 
 	for (; offset < DOTS; offset++) {
@@ -362,7 +362,8 @@ static void read_folder(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offse
 {
 	CLEANUP(free_char) char *buf = xmalloc(size);
 	struct listing_reply reply = {
-	    .req = req, .dir = dir, .plus = plus, .buf = buf, .size = size};
+		.req = req, .dir = dir, .plus = plus, .buf = buf, .size = size
+	};
 	uint64_t from = (uint64_t)offset;
 	int r = 1;
 
@@ -446,15 +447,15 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st = {
-	    .f_bsize = BLOCK,
-	    .f_frsize = BLOCK,
-	    .f_blocks = BLOCKS,
-	    .f_bfree = BLOCKS,
-	    .f_bavail = BLOCKS,
-	    .f_files = NODES,
-	    .f_ffree = NODES,
-	    .f_favail = NODES,
-	    .f_namemax = NAME_BYTES,
+		.f_bsize = BLOCK,
+		.f_frsize = BLOCK,
+		.f_blocks = BLOCKS,
+		.f_bfree = BLOCKS,
+		.f_bavail = BLOCKS,
+		.f_files = NODES,
+		.f_ffree = NODES,
+		.f_favail = NODES,
+		.f_namemax = NAME_BYTES,
 	};
 
 	(void)ino;
@@ -516,8 +517,8 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 /* clang-format on */
 
 const struct fuse_lowlevel_ops fuse_ops = {
-    OPS_OF_EVERY_MOUNT,	     .getxattr = op_getxattr,	    .listxattr = op_listxattr,
-    .setxattr = op_setxattr, .removexattr = op_removexattr,
+	OPS_OF_EVERY_MOUNT,	 .getxattr = op_getxattr,	.listxattr = op_listxattr,
+	.setxattr = op_setxattr, .removexattr = op_removexattr,
 };
 
-const struct fuse_lowlevel_ops fuse_ops_no_xattr = {OPS_OF_EVERY_MOUNT};
+const struct fuse_lowlevel_ops fuse_ops_no_xattr = { OPS_OF_EVERY_MOUNT };

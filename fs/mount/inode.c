@@ -15,7 +15,7 @@ void inodes_init(struct inodes *table)
 {
 	const struct inode *root;
 
-	*table = (struct inodes){.last_id = TREE_ROOT - 1};
+	*table = (struct inodes){ .last_id = TREE_ROOT - 1 };
 	root = inode_get(table, INODE_FOLDER, "", 0);
 	assert(root->id == TREE_ROOT);
 }

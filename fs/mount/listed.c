@@ -18,7 +18,7 @@ static void listing_key(const struct object_name *archive, struct strbuf *out)
 
 static int load_listing(struct tree *t, const char *key, struct strbuf *out)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	struct content *content;
 	struct body body;
 	int r = store_stat(t->options.store, key, &obj);
@@ -78,11 +78,8 @@ int listed_sha256(struct tree *t, const char *archive_key, char ret[2 * SHA256_S
 		return 0;
 	listing_key(&name, &key);
 	r = load_listing(t, key.buf, &body);
-	if (r == -ESTALE) { /* the index was behind: look again, once */
-		r = store_refresh(t->options.store, key.buf, 0);
-		if (!r)
-			r = load_listing(t, key.buf, &body);
-	}
+	if (r == -ESTALE) /* the index was behind, and has looked again */
+		r = load_listing(t, key.buf, &body);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

@@ -35,10 +35,10 @@
 #include "strbuf.h"
 
 /* Each may wait for the store; libfuse's 10 let 64 readers queue. */
-#define THREADS_MAX 64
+#define THREADS_MAX  64
 #define THREADS_IDLE 16
-#define FUSE_DEVICE "/dev/fuse"
-#define FAILED 3 /* exit status of a daemon that ended in no way of its own */
+#define FUSE_DEVICE  "/dev/fuse"
+#define FAILED	     3 /* exit status of a daemon that ended in no way of its own */
 
 extern char **environ;
 
@@ -54,7 +54,7 @@ struct mount {
 
 void mount_options_init(struct mount_options *options)
 {
-	*options = (struct mount_options){.uid = getuid(), .gid = getgid()};
+	*options = (struct mount_options){ .uid = getuid(), .gid = getgid() };
 }
 
 static int parse_number(const char *text, int base, unsigned long *ret)
@@ -72,11 +72,11 @@ static int parse_flag(struct mount_options *o, const char *word)
 		const char *name;
 		bool *flag, value;
 	} flags[] = {
-	    {"ro", &o->read_only, true},
-	    {"rw", &o->read_only, false},
-	    {"allow_other", &o->allow_other, true},
-	    {"default_permissions", &o->default_permissions, true},
-	    {"noxattr", &o->no_xattr, true},
+		{ "ro", &o->read_only, true },
+		{ "rw", &o->read_only, false },
+		{ "allow_other", &o->allow_other, true },
+		{ "default_permissions", &o->default_permissions, true },
+		{ "noxattr", &o->no_xattr, true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -141,8 +141,8 @@ static int check_device(void)
 /* A process that was killed leaves its mount behind, and every access answers ENOTCONN. */
 static int detach_dead(const char *mountpoint)
 {
-	char *argv[] = {(char *)(uintptr_t) "fusermount3", (char *)(uintptr_t) "-uzq",
-			(char *)(uintptr_t) "--", (char *)(uintptr_t)mountpoint, NULL};
+	char *argv[] = { (char *)(uintptr_t) "fusermount3", (char *)(uintptr_t) "-uzq",
+			 (char *)(uintptr_t) "--", (char *)(uintptr_t)mountpoint, NULL };
 	pid_t pid;
 	int status;
 
@@ -300,7 +300,7 @@ void mount_free(struct mount *m)
 static void notify_manager(void)
 {
 	static const char message[] = "READY=1";
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t n = path ? strlen(path) : 0;
 	CLEANUP(close_fd) int fd = -1;
@@ -349,7 +349,7 @@ static void now_ready(void *ctx)
 /* Serving. */
 
 static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list ap)
-    __attribute__((format(printf, 2, 0)));
+	__attribute__((format(printf, 2, 0)));
 
 /* Its lines are of use to who debugs; what went wrong is said by the caller, once. */
 static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list ap)
@@ -454,12 +454,12 @@ int mount_serve(struct mount *m, struct tree *t)
 	int r;
 
 	m->view = (struct fuse_view){
-	    .tree = t,
-	    .uid = m->options.uid,
-	    .gid = m->options.gid,
-	    .umask = m->options.umask,
-	    .ready = now_ready,
-	    .ctx = m,
+		.tree = t,
+		.uid = m->options.uid,
+		.gid = m->options.gid,
+		.umask = m->options.umask,
+		.ready = now_ready,
+		.ctx = m,
 	};
 	fuse_set_log_func(log_libfuse);
 	r = open_session(m);

@@ -19,7 +19,7 @@ void overlay_release(struct overlay *o)
 	for (size_t i = 0; i < o->n; i++)
 		free_name(o->names[i]);
 	free(o->names);
-	*o = (struct overlay){0};
+	*o = (struct overlay){ 0 };
 }
 
 /* The first name whose key is not less than `key`. */

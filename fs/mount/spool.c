@@ -20,7 +20,7 @@
 
 void spool_init(struct spool *s, struct spool_space *space)
 {
-	*s = (struct spool){.space = space, .fd = -1};
+	*s = (struct spool){ .space = space, .fd = -1 };
 }
 
 static void drop_memory(struct spool *s)

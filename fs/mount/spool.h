@@ -12,9 +12,9 @@
 #include "catalog.h"
 #include "compiler.h"
 
-#define SPOOL_IN_MEMORY ((size_t)256 << 10)    /* of one spool: most documents */
-#define SPOOL_ALL_IN_MEMORY ((size_t)16 << 20) /* of all spools of a mount */
-#define SPOOL_MAX ((uint64_t)DOCUMENT_MAX)
+#define SPOOL_IN_MEMORY	    ((size_t)256 << 10) /* of one spool: most documents */
+#define SPOOL_ALL_IN_MEMORY ((size_t)16 << 20)	/* of all spools of a mount */
+#define SPOOL_MAX	    ((uint64_t)DOCUMENT_MAX)
 
 /* What the spools of a mount share. */
 struct spool_space {

@@ -16,7 +16,8 @@
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those
  *    that this mount has emptied, and the drafts. The bucket's objects come before its drafts.
  * 4. Nothing is known here that the index does not know, but for the overlay and, of nodes in
- *    use, the decoded size that was asked for.
+ *    use, the decoded size that was asked for. Where a read or a write finds the index behind,
+ *    the index looks again itself, so that after -ESTALE another lookup finds what is there.
  *
  * Lock order: a file's turn (tree_file.c), then t->lock; the locks of contents and refusals are
  * taken alone. t->lock is held for table work only, never across a call of the store or the
@@ -38,13 +39,13 @@
 #include "memory.h"
 #include "publish.h"
 
-#define FILE_MODE 0644
+#define FILE_MODE   0644
 #define FOLDER_MODE 0755
 #define ISIZE_BYTES 8 /* the end of a gzip member: checksum, then length */
 
 static void add_permanent(struct tree *t, const char *prefix)
 {
-	static const char *const folders[] = {"", "api/", "api/packages/", "api/archives/"};
+	static const char *const folders[] = { "", "api/", "api/packages/", "api/archives/" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		CLEANUP(free_char) char *key = xasprintf("%s/%s", prefix, folders[i]);
@@ -105,7 +106,7 @@ int inode_hold(struct tree *t, uint64_t id, struct held *ret)
 	if (inode)
 		inode->refs++;
 	pthread_mutex_unlock(&t->lock);
-	*ret = (struct held){.tree = t, .inode = inode};
+	*ret = (struct held){ .tree = t, .inode = inode };
 	return inode ? 0 : -ESTALE;
 }
 
@@ -168,14 +169,14 @@ void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
 {
 	pthread_mutex_lock(&t->lock);
 	*ret = (struct node){
-	    .id = inode->id,
-	    .ino = inode_number(inode->path),
-	    .size = shown_size(inode),
-	    .generation = inode->generation,
-	    .mtime = inode->mtime,
-	    .ctime = inode->ctime,
-	    .is_dir = inode->type == INODE_FOLDER,
-	    .mode = mode_of(inode),
+		.id = inode->id,
+		.ino = inode_number(inode->path),
+		.size = shown_size(inode),
+		.generation = inode->generation,
+		.mtime = inode->mtime,
+		.ctime = inode->ctime,
+		.is_dir = inode->type == INODE_FOLDER,
+		.mode = mode_of(inode),
 	};
 	pthread_mutex_unlock(&t->lock);
 }
@@ -219,13 +220,6 @@ int folder_refresh(struct tree *t, const char *path)
 		return 0;
 	top = n ? xasprintf("%.*s/", (int)n, path) : xstrdup("");
 	return store_refresh(t->options.store, top, t->options.ttl);
-}
-
-int object_look_again(struct tree *t, const char *key)
-{
-	int r = store_refresh(t->options.store, key, 0);
-
-	return r < 0 ? r : -ESTALE;
 }
 
 static int found(void *ctx, const struct object *obj)
@@ -293,8 +287,8 @@ static int learn_size(struct tree *t, const struct object *obj, struct inode *in
 	at = (const unsigned char *)end.buf;
 	pthread_mutex_lock(&t->lock);
 	if (!inode->sized && end.len == ISIZE_BYTES) {
-		inode->size =
-		    at[4] | (uint64_t)at[5] << 8 | (uint64_t)at[6] << 16 | (uint64_t)at[7] << 24;
+		inode->size = at[4] | (uint64_t)at[5] << 8 | (uint64_t)at[6] << 16 |
+			      (uint64_t)at[7] << 24;
 		inode->sized = true;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -331,7 +325,7 @@ static bool draft_is_shown(struct tree *t, const char *key)
 
 static int find_file(struct tree *t, const char *path, struct inode **ret)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
 	struct inode *inode;
 	int r = path_to_key(path, &key);
@@ -389,7 +383,7 @@ static int child_path(struct tree *t, uint64_t dir, const char *name, struct hel
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = {0};
+	CLEANUP(inode_drop) struct held folder = { 0 };
 	struct inode *inode;
 	int r = child_path(t, dir, name, &folder, &path);
 
@@ -438,7 +432,7 @@ int tree_resolve(struct tree *t, const char *path, struct node *ret)
 
 void tree_path(struct tree *t, uint64_t id, struct strbuf *out)
 {
-	CLEANUP(inode_drop) struct held held = {0};
+	CLEANUP(inode_drop) struct held held = { 0 };
 
 	if (!inode_hold(t, id, &held))
 		strbuf_addstr(out, held.inode->path);
@@ -502,14 +496,12 @@ static int unlink_object(struct tree *t, const struct object *obj)
 	p.why = "removed by hand";
 	r = publish(t->options.publisher, &p, 1);
 	publication_release(&p);
-	if (r == -ESTALE)
-		r = object_look_again(t, obj->key);
 	return r == -ESTALE ? -EBUSY : r;
 }
 
 static int unlink_file(struct tree *t, const char *path)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
 	int r = path_to_key(path, &key);
 
@@ -528,7 +520,7 @@ int tree_unlink(struct tree *t, uint64_t dir, const char *name)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = {0};
+	CLEANUP(inode_drop) struct held folder = { 0 };
 	int r = child_path(t, dir, name, &folder, &path);
 
 	if (!r)
@@ -548,7 +540,7 @@ int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = {0};
+	CLEANUP(inode_drop) struct held folder = { 0 };
 	struct inode *inode;
 	int r = child_path(t, dir, name, &folder, &path);
 
@@ -608,7 +600,7 @@ int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = {0};
+	CLEANUP(inode_drop) struct held folder = { 0 };
 	struct inode *inode;
 	bool is_folder;
 	int r = child_path(t, dir, name, &folder, &path);

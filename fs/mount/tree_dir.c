@@ -49,7 +49,7 @@ static void batch_release(struct batch *batch)
 		free(batch->entries[i].name);
 	}
 	free(batch->entries);
-	*batch = (struct batch){0};
+	*batch = (struct batch){ 0 };
 }
 
 static void rewind_dir(struct dir *d)
@@ -62,7 +62,7 @@ static void rewind_dir(struct dir *d)
 int tree_opendir(struct tree *t, uint64_t id, struct dir **ret)
 {
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held held = {0};
+	CLEANUP(inode_drop) struct held held = { 0 };
 	struct dir *d;
 	int r = inode_hold(t, id, &held);
 
@@ -125,7 +125,7 @@ static char *name_of_key(const char *key)
 static int add_listed(void *ctx, const struct object *obj)
 {
 	struct batch *batch = ctx;
-	struct entry entry = {.key = xstrdup(obj->key), .object = *obj};
+	struct entry entry = { .key = xstrdup(obj->key), .object = *obj };
 
 	entry.type = obj->generation ? INODE_OBJECT : INODE_FOLDER;
 	entry.name = name_of_key(obj->key);
@@ -148,7 +148,7 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 		end = xstrdup(batch->entries[batch->n - 1].key);
 	pthread_mutex_lock(&d->tree->lock);
 	while ((name = overlay_next(&d->tree->overlay, d->key, after))) {
-		struct entry entry = {0};
+		struct entry entry = { 0 };
 
 		after = name->key;
 		if (end && strcmp(name->key, end) > 0)
@@ -170,7 +170,7 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 static void add_control(struct batch *batch)
 {
 	for (size_t i = 0; control_name(i); i++) {
-		struct entry entry = {.type = INODE_CONTROL};
+		struct entry entry = { .type = INODE_CONTROL };
 
 		entry.key = xstrdup(control_name(i));
 		entry.name = xstrdup(control_name(i));
@@ -183,13 +183,13 @@ static int next_batch(struct dir *d)
 {
 	struct batch *now = &d->current;
 	const char *after = now->n ? now->entries[now->n - 1].key : NULL;
-	struct batch batch = {.first = now->first + now->n};
+	struct batch batch = { .first = now->first + now->n };
 
 	if (path_is_control(d->path)) {
 		add_control(&batch);
 	} else {
-		int r =
-		    store_list(d->tree->options.store, d->key, false, after, add_listed, &batch);
+		int r = store_list(d->tree->options.store, d->key, false, after, add_listed,
+				   &batch);
 
 		if (r < 0) {
 			batch_release(&batch);
@@ -207,7 +207,7 @@ static int next_batch(struct dir *d)
 /* The entry that has that cookie; NULL: none of the two batches has it. */
 static struct entry *entry_at(struct dir *d, uint64_t cookie)
 {
-	struct batch *batches[] = {&d->current, &d->previous};
+	struct batch *batches[] = { &d->current, &d->previous };
 
 	for (size_t i = 0; i < ARRAY_SIZE(batches); i++)
 		if (cookie >= batches[i]->first && cookie - batches[i]->first < batches[i]->n)
@@ -278,12 +278,12 @@ int dir_next(struct dir *d, const char **name, struct node *ret)
 	} while (!shown);
 	*name = entry->name;
 	*ret = (struct node){
-	    .ino = number_of(d, entry->name),
-	    .generation = entry->object.generation,
-	    .size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
-	    .mtime = entry->object.generation ? entry->object.created : d->tree->started,
-	    .ctime = entry->object.generation ? entry->object.updated : d->tree->started,
-	    .is_dir = entry->type == INODE_FOLDER,
+		.ino = number_of(d, entry->name),
+		.generation = entry->object.generation,
+		.size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
+		.mtime = entry->object.generation ? entry->object.created : d->tree->started,
+		.ctime = entry->object.generation ? entry->object.updated : d->tree->started,
+		.is_dir = entry->type == INODE_FOLDER,
 	};
 	return 1;
 }

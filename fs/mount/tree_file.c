@@ -33,7 +33,7 @@
 #include "publish.h"
 #include "tree_internal.h"
 
-#define PIECE ((size_t)256 << 10)
+#define PIECE	      ((size_t)256 << 10)
 #define TASK_SIGNALED 0x400 /* the kernel's PF_SIGNALED: killed by a signal */
 
 enum file_type { FILE_READER, FILE_WRITER, FILE_CONTROL };
@@ -111,7 +111,7 @@ static struct file *file_new(struct tree *t, struct inode *inode, enum file_type
 	strbuf_init(&f->text, CONTROL_TEXT_MAX);
 	pthread_mutex_lock(&t->lock);
 	inode->refs++;
-	f->held = (struct held){.tree = t, .inode = inode};
+	f->held = (struct held){ .tree = t, .inode = inode };
 	inode->readers += type == FILE_READER;
 	inode->writers += type == FILE_WRITER;
 	DL_APPEND(t->files, f);
@@ -215,7 +215,7 @@ static int open_superseded(struct tree *t, struct inode *inode, const char *key,
 
 static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
 	int r = path_to_key(inode->path, &key);
 
@@ -236,13 +236,12 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 		open_writer(t, inode, key.buf, &obj, flags, ret);
 		return 0;
 	}
-	r = open_reader(t, inode, &obj, ret);
-	return r == -ESTALE ? object_look_again(t, key.buf) : r;
+	return open_reader(t, inode, &obj, ret);
 }
 
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
 {
-	CLEANUP(inode_drop) struct held held = {0};
+	CLEANUP(inode_drop) struct held held = { 0 };
 	int r = inode_hold(t, id, &held);
 
 	if (r < 0)
@@ -278,12 +277,12 @@ static int create_at(struct tree *t, const char *path, int flags, struct file **
 		     struct node *ret_node)
 {
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held made = {0};
+	CLEANUP(inode_drop) struct held made = { 0 };
 	struct inode *inode;
 	int r = path_find(t, path, &inode);
 
 	if (!r) {
-		made = (struct held){.tree = t, .inode = inode};
+		made = (struct held){ .tree = t, .inode = inode };
 		if (flags & O_EXCL)
 			return -EEXIST;
 		r = tree_open(t, inode->id, flags, ret);
@@ -292,7 +291,7 @@ static int create_at(struct tree *t, const char *path, int flags, struct file **
 		if (r < 0)
 			return r;
 		inode = inode_of(t, INODE_DRAFT, path, NULL);
-		made = (struct held){.tree = t, .inode = inode};
+		made = (struct held){ .tree = t, .inode = inode };
 		open_writer(t, inode, key.buf, NULL, flags, ret);
 	}
 	if (r < 0)
@@ -306,7 +305,7 @@ int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struc
 		struct node *ret_node)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = {0};
+	CLEANUP(inode_drop) struct held folder = { 0 };
 	int r = inode_hold(t, dir, &folder);
 
 	if (r < 0)
@@ -321,7 +320,7 @@ int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struc
 
 int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret)
 {
-	CLEANUP(inode_drop) struct held held = {0};
+	CLEANUP(inode_drop) struct held held = { 0 };
 	int r = inode_hold(t, id, &held);
 
 	if (r < 0)
@@ -436,14 +435,10 @@ int file_truncate(struct file *f, uint64_t size)
 		w->loaded = true; /* nothing of the base is left */
 	else if (!r)
 		r = load_base(f);
-	if (!r && w->spool.size == size) {
-		show_size(f);
-	} else {
-		if (!r)
-			r = spool_truncate(&w->spool, size);
-		note_change(f, r);
-		w->written |= !r && size;
-	}
+	if (!r)
+		r = spool_truncate(&w->spool, size);
+	note_change(f, r);
+	w->written |= !r && size;
 	turn_end(w);
 	return r;
 }
@@ -507,12 +502,10 @@ static int publish_body(struct file *f, const struct caller *who)
 	r = publish(f->tree->options.publisher, &p, 1);
 	if (!r)
 		rebase(f, &p.now);
-	else if (r == -ESTALE)
-		r = object_look_again(f->tree, w->key);
-	else if (r == -EINVAL)
-		refusals_add(&f->tree->refusals, f->held.inode->path, who, p.remark.buf);
-	if (r == -EINVAL)
+	if (r == -EINVAL) {
 		w->verdict = r;
+		refusals_add(&f->tree->refusals, f->held.inode->path, who, p.remark.buf);
+	}
 	publication_release(&p);
 	return r;
 }

@@ -54,9 +54,6 @@ int folder_key(const char *path, struct strbuf *out) MUST_CHECK;
 int folder_exists(struct tree *t, const char *key) MUST_CHECK;
 /* Makes sure that what is known of the folder's names is no older than the TTL. */
 int folder_refresh(struct tree *t, const char *path) MUST_CHECK;
-/* The bucket has another generation than the index knows: asks for that one. Returns -ESTALE, so
- * that whoever looks the name up again finds the new one. */
-int object_look_again(struct tree *t, const char *key) MUST_CHECK;
 /* -ENOENT, or +1 reference to what has that path; asks for no refresh. */
 int path_find(struct tree *t, const char *path, struct inode **ret) MUST_CHECK;
 

@@ -105,26 +105,26 @@ static const struct {
 	const char *name;
 	void (*value)(const struct object *obj, struct strbuf *out);
 } attributes[] = {
-    {"cache-control", cache_control},
-    {"change", change},
-    {"disposition", disposition},
-    {"encoding", encoding},
-    {"generation", generation},
-    {"kind", kind},
-    {"md5", md5_hex},
-    {"metageneration", metageneration},
-    {"runtime-version", runtime_version},
-    {"sha256", sha256_hex},
-    {"stored-size", stored_size},
-    {"type", type},
-    {"validated", validated},
+	{ "cache-control", cache_control },
+	{ "change", change },
+	{ "disposition", disposition },
+	{ "encoding", encoding },
+	{ "generation", generation },
+	{ "kind", kind },
+	{ "md5", md5_hex },
+	{ "metageneration", metageneration },
+	{ "runtime-version", runtime_version },
+	{ "sha256", sha256_hex },
+	{ "stored-size", stored_size },
+	{ "type", type },
+	{ "validated", validated },
 };
 
 /* -ENODATA: not an object; -ESTALE: another generation is there now. */
 static int object_of(struct tree *t, uint64_t id, struct object *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held held = {0};
+	CLEANUP(inode_drop) struct held held = { 0 };
 	int r = inode_hold(t, id, &held);
 
 	if (r < 0)
@@ -141,7 +141,7 @@ static int object_of(struct tree *t, uint64_t id, struct object *ret)
 
 int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *out)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	size_t n = strlen(XATTR_PREFIX), before = out->len;
 	int r;
 
@@ -160,7 +160,7 @@ int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *
 
 int tree_listxattr(struct tree *t, uint64_t id, struct strbuf *out)
 {
-	CLEANUP(object_release) struct object obj = {.validated = NO_TIME};
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	CLEANUP(strbuf_release) struct strbuf value = NAME_BUF();
 	int r = object_of(t, id, &obj);
 

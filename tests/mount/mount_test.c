@@ -38,8 +38,20 @@ Test(mount, options_are_words_with_commas_between)
 Test(mount, other_words_and_values_are_refused_and_change_nothing)
 {
 	static const char *const words[] = {
-	    "nosuch",  "ro=1",	  "ROOT",	 "uid=",   "uid=x",	     "uid=-1",	  "uid=1 ",
-	    "gid=0x1", "umask=8", "umask=01000", "umask=", "uid=4294967296", "ro,nosuch",
+		"nosuch",
+		"ro=1",
+		"ROOT",
+		"uid=",
+		"uid=x",
+		"uid=-1",
+		"uid=1 ",
+		"gid=0x1",
+		"umask=8",
+		"umask=01000",
+		"umask=",
+		"uid=4294967296",
+		"uid=-18446744073709551615",
+		"ro,nosuch",
 	};
 	struct mount_options o;
 

@@ -82,7 +82,7 @@ Test(read, a_length_that_was_wrong_is_right_once_the_file_was_opened)
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(strbuf_release) struct strbuf two = STRBUF_INIT(1 << 16);
 	struct node node;
-	struct edit e = {.op = EDIT_WRITE, .if_generation = STORE_ANY};
+	struct edit e = { .op = EDIT_WRITE, .if_generation = STORE_ANY };
 	struct body body;
 
 	cr_assert_eq(gzip_encode("first ", 6, &two), 0);
@@ -147,12 +147,15 @@ Test(read, what_is_open_can_be_opened_again_though_it_was_superseded)
 	world_remove(&w);
 }
 
+#define LONG ((size_t)1 << 20)
+
 struct reader {
 	struct world *w;
 	uint64_t id;
 	pthread_barrier_t *start;
 	int result;
 	struct file *file;
+	char last; /* byte of what it read */
 };
 
 static void *open_at_once(void *ctx)
@@ -161,6 +164,8 @@ static void *open_at_once(void *ctx)
 
 	pthread_barrier_wait(reader->start);
 	reader->result = tree_open(reader->w->tree, reader->id, O_RDONLY, &reader->file);
+	if (!reader->result)
+		reader->result = (int)file_read(reader->file, LONG - 1, &reader->last, 1);
 	return NULL;
 }
 
@@ -168,7 +173,7 @@ Test(read, readers_of_one_generation_share_one_download)
 {
 	enum { READERS = 16 };
 	struct world w = world_make(LONG_TTL);
-	CLEANUP(free_char) char *text = long_text(1 << 20);
+	CLEANUP(free_char) char *text = long_text(LONG);
 	struct reader readers[READERS];
 	pthread_t threads[READERS];
 	pthread_barrier_t start;
@@ -179,12 +184,13 @@ Test(read, readers_of_one_generation_share_one_download)
 	world_requests(&w);
 	pthread_barrier_init(&start, NULL, READERS);
 	for (int i = 0; i < READERS; i++) {
-		readers[i] = (struct reader){&w, node.id, &start, 0, NULL};
+		readers[i] = (struct reader){ .w = &w, .id = node.id, .start = &start };
 		pthread_create(&threads[i], NULL, open_at_once, &readers[i]);
 	}
 	for (int i = 0; i < READERS; i++) {
 		pthread_join(threads[i], NULL);
-		cr_assert_eq(readers[i].result, 0);
+		cr_assert_eq(readers[i].result, 1);
+		cr_assert_eq(readers[i].last, text[LONG - 1]);
 	}
 	cr_assert_eq(counter_read(w.counter).read, 1);
 	for (int i = 0; i < READERS; i++)
@@ -241,7 +247,7 @@ static size_t in_memory_bound(void)
 Test(read, documents_on_both_sides_of_the_bound_are_whole)
 {
 	struct world w = world_make(LONG_TTL);
-	const size_t sizes[] = {in_memory_bound(), in_memory_bound() + 1, 3 * in_memory_bound()};
+	const size_t sizes[] = { in_memory_bound(), in_memory_bound() + 1, 3 * in_memory_bound() };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		for (int foreign = 0; foreign < 2; foreign++) {
@@ -266,7 +272,7 @@ Test(read, a_long_document_may_have_many_members)
 	CLEANUP(free_char) char *text = long_text(3 << 20);
 	CLEANUP(free_char) char *thrice = xasprintf("%s%s%s", text, text, text);
 	CLEANUP(strbuf_release) struct strbuf members = STRBUF_INIT(32 << 20);
-	struct edit e = {.op = EDIT_WRITE, .if_generation = STORE_ANY};
+	struct edit e = { .op = EDIT_WRITE, .if_generation = STORE_ANY };
 	struct body body;
 
 	for (int i = 0; i < 3; i++)
@@ -287,7 +293,7 @@ static void put_claim(struct world *w, const void *bytes, size_t n, uint64_t dec
 		      const char *hashed)
 {
 	struct body body = body_of_bytes(bytes, n);
-	struct edit e = {.op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body};
+	struct edit e = { .op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body };
 
 	object_init(&e.object);
 	e.object.key = xstrdup(LATEST "http");

@@ -22,7 +22,7 @@ struct both {
 
 static void both_init(struct both *b)
 {
-	*b = (struct both){.space = {.dir = "/tmp"}};
+	*b = (struct both){ .space = { .dir = "/tmp" } };
 	spool_init(&b->spool, &b->space);
 	b->expected = xcalloc(1, 4 * SPOOL_IN_MEMORY);
 }

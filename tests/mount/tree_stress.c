@@ -19,9 +19,9 @@
 #include "memory.h"
 #include "tree_world.h"
 
-#define THREADS 8
+#define THREADS	   8
 #define OPERATIONS 1500
-#define PACKAGES 5
+#define PACKAGES   5
 
 struct worker {
 	struct world *w;
@@ -48,8 +48,8 @@ static bool among(int r, const int *allowed, size_t n)
 }
 #define EXPECT(worker, what, r, ...)                                                               \
 	expect(worker,                                                                             \
-	       among(r, (const int[]){__VA_ARGS__},                                                \
-		     sizeof((const int[]){__VA_ARGS__}) / sizeof(int)),                            \
+	       among(r, (const int[]){ __VA_ARGS__ },                                              \
+		     sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)),                          \
 	       what, r)
 
 static unsigned draw(struct worker *worker, unsigned below)
@@ -110,8 +110,8 @@ static void read_file(struct worker *worker)
 	EXPECT(worker, "read", r, 0, -ENOENT, -ESTALE);
 	if (text)
 		expect(worker,
-		       !*text ||
-			   (!strncmp(text, "{\"name\":\"p", 10) && text[strlen(text) - 1] == '}'),
+		       !*text || (!strncmp(text, "{\"name\":\"p", 10) &&
+				  text[strlen(text) - 1] == '}'),
 		       "a body that nobody wrote", 0);
 }
 
@@ -174,8 +174,8 @@ static void read_control(struct worker *worker)
 static void *work(void *ctx)
 {
 	static void (*const operations[])(struct worker * worker) = {
-	    look_up,	look_up, read_folder,  read_file,   read_file,	 write_file,
-	    write_file, append,	 write_broken, unlink_file, make_folder, read_control,
+		look_up,    look_up, read_folder,  read_file,	read_file,   write_file,
+		write_file, append,  write_broken, unlink_file, make_folder, read_control,
 	};
 	struct worker *worker = ctx;
 
@@ -192,7 +192,7 @@ int main(void)
 	int log = log_to_file("/dev/null"); /* refusals are said by the thousand */
 
 	for (unsigned i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){.w = &w, .state = i, .seed = i};
+		workers[i] = (struct worker){ .w = &w, .state = i, .seed = i };
 		pthread_create(&threads[i], NULL, work, &workers[i]);
 	}
 	for (unsigned i = 0; i < THREADS; i++)

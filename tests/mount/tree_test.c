@@ -88,24 +88,24 @@ Test(tree, resolve_takes_slashes_in_front_and_folders_with_one_behind)
 		int expected;
 		bool is_dir;
 	} table[] = {
-	    {"", 0, true},
-	    {"/", 0, true},
-	    {"/latest/", 0, true},
-	    {"//latest/api", 0, true},
-	    {LATEST "http", 0, false},
-	    {LATEST "http/", -ENOTDIR, false},
-	    {LATEST "nothing", -ENOENT, false},
-	    {"latest/../latest", -ENOENT, false},
-	    {"late", -ENOENT, false},
-	    {".pubfs", 0, true},
-	    {".pubfs/status", 0, false},
-	    {".pubfs/nothing", -ENOENT, false},
-	    {".pubfsx", -ENOENT, false},
+		{ "", 0, true },
+		{ "/", 0, true },
+		{ "/latest/", 0, true },
+		{ "//latest/api", 0, true },
+		{ LATEST "http", 0, false },
+		{ LATEST "http/", -ENOTDIR, false },
+		{ LATEST "nothing", -ENOENT, false },
+		{ "latest/../latest", -ENOENT, false },
+		{ "late", -ENOENT, false },
+		{ ".pubfs", 0, true },
+		{ ".pubfs/status", 0, false },
+		{ ".pubfs/nothing", -ENOENT, false },
+		{ ".pubfsx", -ENOENT, false },
 	};
 
 	put_text(w.store, LATEST "http", "{}");
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		struct node node = {.is_dir = table[i].is_dir};
+		struct node node = { .is_dir = table[i].is_dir };
 
 		cr_expect_eq(resolve(&w, table[i].path, &node), table[i].expected, "%s",
 			     table[i].path);
@@ -224,7 +224,7 @@ Test(tree, each_unchanged_name_is_read_exactly_once_while_others_come_and_go)
 {
 	enum { NAMES = 1500 };
 	struct world w = world_make(LONG_TTL);
-	int seen[NAMES] = {0};
+	int seen[NAMES] = { 0 };
 	struct node node;
 	const char *name;
 	struct dir *d;
@@ -290,6 +290,62 @@ Test(tree, a_cookie_leads_back_to_its_place)
 	cr_assert_eq(dir_next(d, &name, &node), 1);
 	cr_assert_str_eq(name, "p0000");
 	dir_close(d);
+	world_remove(&w);
+}
+
+Test(tree, a_cookie_of_just_before_is_exact_though_the_folder_changed)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node node;
+	uint64_t cookie = 0;
+	const char *name;
+	struct dir *d;
+
+	for (int i = 0; i < 300; i++) {
+		CLEANUP(free_char) char *key = xasprintf("other/p%04d", i);
+
+		put_text(w.store, key, "x");
+	}
+	cr_assert_eq(tree_resolve(w.tree, "other", &node), 0);
+	cr_assert_eq(tree_opendir(w.tree, node.id, &d), 0);
+	for (int i = 0; i < 260; i++) { /* into the second batch */
+		if (i == 250)
+			cookie = dir_tell(d);
+		cr_assert_eq(dir_next(d, &name, &node), 1);
+	}
+	remove_key(w.store, "other/p0003");
+	dir_seek(d, cookie);
+	for (int i = 250; i < 300; i++) {
+		CLEANUP(free_char) char *expected = xasprintf("p%04d", i);
+
+		cr_assert_eq(dir_next(d, &name, &node), 1);
+		cr_assert_str_eq(name, expected);
+	}
+	cr_assert_eq(dir_next(d, &name, &node), 0);
+	dir_close(d);
+	world_remove(&w);
+}
+
+Test(tree, folders_of_this_mount_alone_stand_among_the_others_in_key_order)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(strbuf_release) struct strbuf expected = STRBUF_INIT(1 << 20);
+
+	for (int i = 0; i < 600; i++) {
+		CLEANUP(free_char) char *key = xasprintf("other/p%04d", i);
+
+		put_text(w.store, key, "x");
+		strbuf_addf(&expected, "p%04d ", i);
+		if (i % 100 == 55) {
+			CLEANUP(free_char) char *folder = xasprintf("other/p%04dx", i);
+
+			cr_assert_eq(mkdir_path(&w, folder), 0);
+			strbuf_addf(&expected, "p%04dx/ ", i);
+		}
+	}
+	cr_assert_eq(mkdir_path(&w, "other/z"), 0);
+	strbuf_addstr(&expected, "z/ ");
+	expect_names(&w, "other", expected.buf);
 	world_remove(&w);
 }
 
@@ -399,8 +455,8 @@ Test(tree, a_folder_that_has_objects_is_not_removed_and_stays_a_folder)
 Test(tree, what_mkdir_and_rmdir_refuse)
 {
 	struct world w = world_make(LONG_TTL);
-	static const char *const permanent[] = {"latest", "latest/api", "latest/api/packages",
-						"2026.08.18/api/archives"};
+	static const char *const permanent[] = { "latest", "latest/api", "latest/api/packages",
+						 "2026.08.18/api/archives" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(permanent); i++)
 		cr_expect_eq(rmdir_path(&w, permanent[i]), -EBUSY, "%s", permanent[i]);
@@ -498,17 +554,17 @@ Test(tree, attributes_are_those_of_the_object)
 	static const struct {
 		const char *name, *value;
 	} table[] = {
-	    {"user.pubfs.metageneration", "1"},
-	    {"user.pubfs.encoding", "gzip"},
-	    {"user.pubfs.type", "application/json; charset=\"utf-8\""},
-	    {"user.pubfs.cache-control", "public, max-age=120"},
-	    {"user.pubfs.change", "hand"},
-	    {"user.pubfs.kind", "listing"},
-	    {"user.pubfs.disposition", NULL},
-	    {"user.pubfs.runtime-version", NULL},
-	    {"user.pubfs.nothing", NULL},
-	    {"user.other", NULL},
-	    {"security.selinux", NULL},
+		{ "user.pubfs.metageneration", "1" },
+		{ "user.pubfs.encoding", "gzip" },
+		{ "user.pubfs.type", "application/json; charset=\"utf-8\"" },
+		{ "user.pubfs.cache-control", "public, max-age=120" },
+		{ "user.pubfs.change", "hand" },
+		{ "user.pubfs.kind", "listing" },
+		{ "user.pubfs.disposition", NULL },
+		{ "user.pubfs.runtime-version", NULL },
+		{ "user.pubfs.nothing", NULL },
+		{ "user.other", NULL },
+		{ "security.selinux", NULL },
 	};
 	CLEANUP(free_char) char *sum = NULL;
 	CLEANUP(free_char) char *when = NULL;

@@ -29,8 +29,8 @@ static void must(int r)
 struct world world_make(int64_t ttl)
 {
 	const char *above = getenv("TMPDIR");
-	struct world w = {.home = xasprintf("%s/pubfs-tree-XXXXXX", above ? above : "/tmp")};
-	struct publisher_options options = {.gate = GATE_ENFORCE};
+	struct world w = { .home = xasprintf("%s/pubfs-tree-XXXXXX", above ? above : "/tmp") };
+	struct publisher_options options = { .gate = GATE_ENFORCE };
 
 	if (!mkdtemp(w.home))
 		must(-errno);
@@ -41,11 +41,11 @@ struct world world_make(int64_t ttl)
 	options.store = w.store;
 	must(publisher_new(&options, &w.publisher));
 	w.options = (struct tree_options){
-	    .store = w.store,
-	    .publisher = w.publisher,
-	    .ttl = ttl,
-	    .spool_dir = w.home,
-	    .runtime_version = "2026.08.18",
+		.store = w.store,
+		.publisher = w.publisher,
+		.ttl = ttl,
+		.spool_dir = w.home,
+		.runtime_version = "2026.08.18",
 	};
 	must(tree_new(&w.options, &w.tree));
 	return w;
@@ -95,7 +95,7 @@ static uint64_t run_edit(struct store *s, struct edit *e)
 uint64_t put_plain(struct store *s, const char *key, const void *bytes, size_t n)
 {
 	struct body body = body_of_bytes(bytes, n);
-	struct edit e = {.op = EDIT_WRITE, .body = &body};
+	struct edit e = { .op = EDIT_WRITE, .body = &body };
 
 	object_init(&e.object);
 	e.object.key = xstrdup(key);
@@ -110,7 +110,7 @@ uint64_t put_text(struct store *s, const char *key, const char *text)
 uint64_t put_document(struct store *s, const char *key, const char *text, bool foreign)
 {
 	CLEANUP(strbuf_release) struct strbuf gzipped = STRBUF_INIT(TEXT_MAX);
-	struct edit e = {.op = EDIT_WRITE};
+	struct edit e = { .op = EDIT_WRITE };
 	struct body body;
 
 	must(gzip_encode(text, strlen(text), &gzipped));
@@ -130,7 +130,7 @@ uint64_t put_document(struct store *s, const char *key, const char *text, bool f
 
 void remove_key(struct store *s, const char *key)
 {
-	struct edit e = {.op = EDIT_REMOVE};
+	struct edit e = { .op = EDIT_REMOVE };
 
 	object_init(&e.object);
 	e.object.key = xstrdup(key);
@@ -176,7 +176,7 @@ char *listing_with_hash(const char *package, const char *hash)
 void archive_bytes(const char *package, const char *version, struct strbuf *out)
 {
 	CLEANUP(free_char) char *yaml = xasprintf("name: %s\nversion: %s\n", package, version);
-	char tar[4 * 512] = {0};
+	char tar[4 * 512] = { 0 };
 	unsigned sum = 0;
 
 	strcpy(tar, "pubspec.yaml");
@@ -332,5 +332,5 @@ int mkdir_path(struct world *w, const char *path)
 
 struct caller this_caller(void)
 {
-	return (struct caller){.pid = getpid(), .uid = getuid()};
+	return (struct caller){ .pid = getpid(), .uid = getuid() };
 }

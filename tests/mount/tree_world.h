@@ -13,7 +13,7 @@
 #include "tree.h"
 
 #define LONG_TTL HOUR_US
-#define LATEST "latest/api/packages/"
+#define LATEST	 "latest/api/packages/"
 
 struct strbuf;
 

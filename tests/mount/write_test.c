@@ -15,11 +15,11 @@
 #include "strbuf.h"
 #include "tree_world.h"
 
-#define HTTP LATEST "http"
+#define HTTP	LATEST "http"
 #define ARCHIVE "latest/api/archives/http-1.0.0.tar.gz"
-#define WRITE O_WRONLY | O_CREAT | O_TRUNC
+#define WRITE	O_WRONLY | O_CREAT | O_TRUNC
 
-static const struct caller me = {.pid = 1, .uid = 7};
+static const struct caller me = { .pid = 1, .uid = 7 };
 
 static struct file *opened(struct world *w, const char *path, int flags)
 {
@@ -146,7 +146,7 @@ Test(write, the_last_thousand_refusals_are_kept)
 
 	for (int i = 0; i < 1001; i++) {
 		CLEANUP(free_char) char *bad = xasprintf("%d", i);
-		struct caller who = {.pid = i};
+		struct caller who = { .pid = i };
 
 		put(f, 0, bad);
 		cr_assert_eq(file_flush(f, &who), -EINVAL);
@@ -209,12 +209,13 @@ Test(write, opening_and_cutting_alone_change_nothing)
 {
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(free_char) char *text = listing_text("http", "");
-	static const int flags[] = {O_WRONLY | O_TRUNC, O_WRONLY | O_CREAT, O_RDWR};
+	static const int flags[] = { O_WRONLY | O_TRUNC, O_WRONLY | O_CREAT, O_RDWR };
 	struct node node;
 	uint64_t before;
 
 	cr_assert_eq(write_path(&w, HTTP, text), 0);
 	before = generation_of(w.store, HTTP);
+	world_requests(&w);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct file *f = opened(&w, HTTP, flags[i]);
 
@@ -222,6 +223,7 @@ Test(write, opening_and_cutting_alone_change_nothing)
 		cr_assert_eq(file_flush(f, &me), 0);
 		file_close(f);
 	}
+	cr_assert_eq(world_requests(&w), 0);
 	cr_assert_eq(tree_resolve(w.tree, HTTP, &node), 0);
 	cr_assert_eq(tree_truncate(w.tree, node.id, 0, &me), 0);
 	cr_assert_eq(tree_truncate(w.tree, node.id, strlen(text), &me), 0);
@@ -231,6 +233,36 @@ Test(write, opening_and_cutting_alone_change_nothing)
 	expect_text(&w, HTTP, text);
 	cr_assert_eq(tree_getattr(w.tree, node.id, NULL, &node), 0);
 	cr_assert_eq(node.size, strlen(text));
+	world_remove(&w);
+}
+
+Test(write, old_bytes_that_were_read_and_cut_away_change_nothing)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct file *f;
+	char c;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	f = opened(&w, HTTP, O_RDWR);
+	cr_assert_eq(file_read(f, 0, &c, 1), 1);
+	cr_assert_eq(file_truncate(f, 0), 0);
+	cr_assert_eq(file_flush(f, &me), 0);
+	file_close(f);
+	expect_text(&w, HTTP, text);
+	world_remove(&w);
+}
+
+Test(write, with_no_ttl_opening_what_another_host_replaced_is_stale_at_once)
+{
+	struct world w = world_make(0);
+	struct node node;
+	struct file *f;
+
+	put_document(w.store, HTTP, "{}", false);
+	cr_assert_eq(tree_resolve(w.tree, HTTP, &node), 0);
+	put_document(w.driver, HTTP, "{ }", false);
+	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &f), -ESTALE);
 	world_remove(&w);
 }
 
@@ -249,17 +281,20 @@ Test(write, bytes_that_were_cut_away_again_are_an_empty_body_and_refused)
 Test(write, a_new_name_that_was_never_published_is_gone_at_its_close)
 {
 	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *before = NULL;
 	CLEANUP(free_char) char *while_open = NULL;
 	CLEANUP(free_char) char *after = NULL;
 	struct file *f = opened(&w, HTTP, WRITE), *g;
 
 	expect_absent(&w, HTTP); /* touch: its release may come after the next lookup */
+	before = names_in(&w, "latest/api/packages");
+	cr_assert_str_eq(before, "");
 	cr_assert_eq(file_write(f, 0, "{", 1), 1);
 	while_open = names_in(&w, "latest/api/packages");
 	cr_assert_str_eq(while_open, "http ");
 	cr_assert_eq(open_path(&w, HTTP, WRITE | O_EXCL, &g), -EEXIST);
 	g = opened(&w, HTTP, O_RDONLY);
-	cr_assert_eq(file_read(g, 0, &(char){0}, 1), 0, "nothing is there for others");
+	cr_assert_eq(file_read(g, 0, &(char){ 0 }, 1), 0, "nothing is there for others");
 	file_close(g);
 	cr_assert_eq(file_flush(f, &me), -EINVAL);
 	file_close(f);
@@ -380,13 +415,13 @@ Test(write, the_flush_of_a_killed_writer_publishes_nothing)
 		_exit(0);
 	kill(killed, SIGKILL);
 	/* both are dead, and not yet forgotten: that is when the kernel flushes their files */
-	cr_assert_eq(waitid(P_PID, (id_t)killed, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
-	cr_assert_eq(waitid(P_PID, (id_t)ended, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+	cr_assert_eq(waitid(P_PID, (id_t)killed, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	cr_assert_eq(waitid(P_PID, (id_t)ended, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
 	f = opened(&w, HTTP, WRITE);
 	put(f, 0, text);
-	cr_assert_eq(file_flush(f, &(struct caller){.pid = killed}), 0);
+	cr_assert_eq(file_flush(f, &(struct caller){ .pid = killed }), 0);
 	cr_assert_eq(generation_of(w.driver, HTTP), 0);
-	cr_assert_eq(file_flush(f, &(struct caller){.pid = ended}), 0);
+	cr_assert_eq(file_flush(f, &(struct caller){ .pid = ended }), 0);
 	cr_assert_neq(generation_of(w.driver, HTTP), 0);
 	file_close(f);
 	waitpid(killed, NULL, 0);
@@ -401,18 +436,18 @@ Test(write, names_that_the_export_cannot_contain_are_refused_at_create)
 		const char *path;
 		int expected;
 	} table[] = {
-	    {LATEST "4913", -EINVAL},
-	    {LATEST "no.such", -EINVAL},
-	    {LATEST "http.d/other", -ENOENT},
-	    {"latest/api/archives/http.tar.gz", -EINVAL},
-	    {"top", -EINVAL},
-	    {"latest/api/other", -EINVAL},
-	    {".pubfs/new", -EACCES},
-	    {"latest/api/packages", -EISDIR},
-	    {LATEST "nothing.d/advisories", -ENOENT},
-	    {LATEST "io", 0},
-	    {ARCHIVE, 0},
-	    {"2026.08.18/api/packages/io", 0},
+		{ LATEST "4913", -EINVAL },
+		{ LATEST "no.such", -EINVAL },
+		{ LATEST "http.d/other", -ENOENT },
+		{ "latest/api/archives/http.tar.gz", -EINVAL },
+		{ "top", -EINVAL },
+		{ "latest/api/other", -EINVAL },
+		{ ".pubfs/new", -EACCES },
+		{ "latest/api/packages", -EISDIR },
+		{ LATEST "nothing.d/advisories", -ENOENT },
+		{ LATEST "io", 0 },
+		{ ARCHIVE, 0 },
+		{ "2026.08.18/api/packages/io", 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -493,8 +528,8 @@ Test(write, an_archive_must_have_the_hash_that_is_listed)
 	CLEANUP(free_char) char *right = NULL;
 	unsigned char sum[SHA256_SIZE];
 	char hex[2 * SHA256_SIZE + 1];
-	const char *const listings[] = {NULL, none, NULL, NULL};
-	static const int expected[] = {0, 0, -EINVAL, 0};
+	const char *const listings[] = { NULL, none, NULL, NULL };
+	static const int expected[] = { 0, 0, -EINVAL, 0 };
 
 	archive_bytes("http", "1.0.0", &archive);
 	sha256(archive.buf, archive.len, sum);
