@@ -42,6 +42,7 @@
 
 #define MAP_SIZE    ((size_t)16 << 30) /* of the address space; the file is as large as its rows */
 #define READERS_MAX 1024	       /* reading transactions of all processes at one moment */
+#define LOCK_BYTES  (READERS_MAX * 64 + 4096) /* of lock.mdb: 64 a reader, and its head */
 #define DIGITS	    32		       /* of the hash of the store's URL: the folder's name */
 
 #define CLEAN "clean"
@@ -106,7 +107,8 @@ static int make_folders(const char *path)
 			return r;
 	}
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return fail(-EIO, "cannot make the folder %s: %s", path, strerror(errno));
+		return fail(-EIO, "cannot make the folder %s: %s; name another with --cache", path,
+			    strerror(errno));
 	return 0;
 }
 
@@ -152,6 +154,21 @@ int index_lock(const struct index *x, const char *name, int operation, int *ret_
 		return fail(-EIO, "cannot lock %s: %s", path, strerror(errno));
 	*ret_fd = fd;
 	fd = -1;
+	return 0;
+}
+
+/* LMDB leaves holes in this file and writes to it in its mapping, where a full disk is a SIGBUS. It
+ * takes the size that it finds. Where a file system cannot give the room now, the risk stays. */
+static int reserve_readers(const struct index *x)
+{
+	CLEANUP(free_char) char *path = xasprintf("%s/lock.mdb", x->dir);
+	CLEANUP(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail(-EIO, "cannot open %s: %s", path, strerror(errno));
+	if (fallocate(fd, 0, 0, LOCK_BYTES) < 0 && errno != EOPNOTSUPP)
+		return fail(-EIO, "cannot make room for the index in %s: %s; name another folder "
+				  "with --cache", x->dir, strerror(errno));
 	return 0;
 }
 
@@ -365,6 +382,8 @@ static int open_under_lock(struct index *x)
 	if (!alone && flock(x->lock, LOCK_SH) < 0)
 		return fail(-EIO, "cannot lock the index in %s: %s", x->dir, strerror(errno));
 	r = decide(x, alone);
+	if (!r)
+		r = reserve_readers(x);
 	if (!r)
 		r = open_env(x, 0, MDB_CREATE);
 	if (!r)

@@ -228,8 +228,11 @@ if [ "$(id -u)" = 0 ]; then
 	check "a full disk: said" sh -c "cat said; grep -q 'file system is full' said"
 	check "a full disk: the old object is intact" \
 		sh -c "'$PUBFS' cat --store 'dir:$T/small/bucket' latest/api/packages/oxygen | cmp - old"
+	fails "no room for an index: said, and no crash" 3 "the index in .*--cache" \
+		"$PUBFS" ls --cache "$T/small/cache" /
 	rm small/fill
 	check "with room again it goes on" sync_all --store "dir:$T/small/bucket"
+	check "and the index is made" "$PUBFS" ls --cache "$T/small/cache" /
 fi
 
 # mount points

@@ -144,6 +144,24 @@ Test(index_open, folders_and_files_are_for_their_owner_alone)
 	world_close(&w);
 }
 
+/* A hole in a file that is mapped for writing is a SIGBUS once the disk is full. */
+Test(index_open, the_mapped_table_of_readers_has_its_room_from_the_start)
+{
+	struct world w;
+	struct stat st;
+
+	world_open(&w);
+	for (int i = 0; i < 2; i++) {
+		CLEANUP(free_char) char *path = xasprintf("%s/lock.mdb", world_index(&w)->dir);
+
+		cr_assert_eq(stat(path, &st), 0);
+		cr_assert_geq(st.st_size, 64 << 10);
+		cr_assert_geq(st.st_blocks * 512, st.st_size);
+		world_reopen(&w);
+	}
+	world_close(&w);
+}
+
 Test(index_open, missing_folders_are_made_and_a_file_in_the_way_is_said)
 {
 	CLEANUP(free_char) char *deep = NULL, *blocked = NULL;
