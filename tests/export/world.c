@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../../fs/store/driver.h"
+#include "archive_make.h"
 #include "body.h"
 #include "clock.h"
 #include "db.h"
@@ -162,33 +163,6 @@ void world_sql(struct world *w, const char *fmt, ...)
 	va_end(ap);
 	cr_assert_eq(sqlite3_exec(w->sql, sql.buf, NULL, NULL, &error), SQLITE_OK, "%s: %s",
 		     sql.buf, error);
-}
-
-/* The same bytes at each call. */
-void archive_make(const char *package, const char *version, struct strbuf *out)
-{
-	CLEANUP(strbuf_release) struct strbuf tar = STRBUF_INIT(BIG), text = STRBUF_INIT(1000);
-	static const char zeros[1024];
-	char header[512] = "pubspec.yaml";
-	unsigned sum = 0;
-
-	strbuf_addf(&text, "name: %s\nversion: %s\n", package, version);
-	snprintf(header + 100, 8, "%07o", 0644);
-	snprintf(header + 108, 8, "%07o", 0);
-	snprintf(header + 116, 8, "%07o", 0);
-	snprintf(header + 124, 12, "%011zo", text.len);
-	snprintf(header + 136, 12, "%011o", 0);
-	header[156] = '0';
-	memcpy(header + 257, "ustar\00000", 8);
-	memset(header + 148, ' ', 8);
-	for (size_t i = 0; i < sizeof(header); i++)
-		sum += (unsigned char)header[i];
-	snprintf(header + 148, 8, "%06o", sum);
-	strbuf_add(&tar, header, sizeof(header));
-	strbuf_add(&tar, text.buf, text.len);
-	strbuf_add(&tar, zeros, 512 - text.len % 512);
-	strbuf_add(&tar, zeros, sizeof(zeros));
-	cr_assert_eq(gzip_encode(tar.buf, tar.len, out), 0);
 }
 
 void world_add_row(struct world *w, const char *package, const char *version)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive_make.h"
 #include "compiler.h"
 #include "export.h"
 #include "gate.h"
@@ -80,8 +81,6 @@ void world_put_stray(struct world *w, const char *key);
 /* A publisher for another chain. */
 void world_use_publisher(struct world *w, struct store *store);
 
-/* A package archive: a gzip'ed tar with its pubspec. */
-void archive_make(const char *package, const char *version, struct strbuf *out);
 unsigned long counted(struct store *counter); /* all calls */
 unsigned long counted_changes(struct store *counter);
 
