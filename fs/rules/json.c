@@ -2,6 +2,7 @@
 /* json.c - a JSON scanner that keeps every token as text. */
 #include "json.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
  * rely on text that has passed, and check nothing: a string has its quote, an array its bracket.
  */
 #define KEYS_MAX ((size_t)64 << 20) /* bytes of struct key: the keys of objects not yet at an end */
-#define FEW_KEYS 8 /* as many are compared each with each; more are sorted */
+#define FEW_KEYS 16 /* as many are compared each with each; more are sorted */
 
 struct key {
 	const char *text; /* between the quotes */
@@ -140,23 +141,36 @@ static int next_byte(struct reader *r) /* -1: the end */
 	return (unsigned char)r->decoded[0];
 }
 
-static int compare_keys(const void *one, const void *other)
+static int compare_decoded(const struct key *a, const struct key *b)
 {
-	const struct key *a = one, *b = other;
 	struct reader ra = { .at = a->text, .end = a->text + a->len };
 	struct reader rb = { .at = b->text, .end = b->text + b->len };
 	int ca, cb;
 
-	if (!a->escaped && !b->escaped) {
-		int r = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
-
-		return r ? r : (a->len > b->len) - (a->len < b->len);
-	}
 	do {
 		ca = next_byte(&ra);
 		cb = next_byte(&rb);
 	} while (ca == cb && ca >= 0);
 	return ca - cb;
+}
+
+static int compare_keys(const void *one, const void *other)
+{
+	const struct key *a = one, *b = other;
+	int r;
+
+	if (a->escaped || b->escaped)
+		return compare_decoded(a, b);
+	r = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
+	return r ? r : (a->len > b->len) - (a->len < b->len);
+}
+
+/* Most keys differ in their length already. */
+static bool same_key(const struct key *a, const struct key *b)
+{
+	if (a->escaped || b->escaped)
+		return !compare_decoded(a, b);
+	return a->len == b->len && !memcmp(a->text, b->text, a->len);
 }
 
 /* The first key that stood before, or NULL. The order of the keys is lost. */
@@ -167,7 +181,7 @@ static const char *find_repeated(struct key *keys, size_t n)
 	if (n <= FEW_KEYS) {
 		for (size_t i = 1; i < n; i++)
 			for (size_t k = 0; k < i; k++)
-				if (!compare_keys(&keys[i], &keys[k]))
+				if (same_key(&keys[i], &keys[k]))
 					return keys[i].text;
 		return NULL;
 	}
@@ -181,6 +195,39 @@ static const char *find_repeated(struct key *keys, size_t n)
 	return found;
 }
 
+/* Needs no second look in a string: ASCII but control characters, quote and backslash. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+#define EACH(byte)    (UINT64_C(0x0101010101010101) * (byte))
+#define IS_ZERO(word) (((word)-EACH(1)) & ~(word))
+
+/* Eight bytes at once. Of each byte that is not plain the highest bit is set; a borrow may set it
+ * in bytes behind such a one too, but the lowest is right. */
+static uint64_t mark_special(uint64_t word)
+{
+	return (word | ((word - EACH(0x20)) & ~word) | IS_ZERO(word ^ EACH('"')) |
+		IS_ZERO(word ^ EACH('\\'))) &
+	       EACH(0x80);
+}
+
+static const char *skip_plain(const char *at, const char *end)
+{
+	uint64_t word, special;
+
+	for (; end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		special = mark_special(le64toh(word));
+		if (special)
+			return at + (__builtin_ctzll(special) >> 3);
+	}
+	while (at < end && is_plain((unsigned char)*at))
+		at++;
+	return at;
+}
+
 static int scan_string(struct scanner *s, struct key *ret)
 {
 	const char *at = s->at + 1;
@@ -190,6 +237,7 @@ static int scan_string(struct scanner *s, struct key *ret)
 		unsigned char c;
 		size_t n;
 
+		at = skip_plain(at, s->end);
 		if (at == s->end)
 			return refuse(s, s->at, "a string without an end");
 		c = (unsigned char)*at;
@@ -373,11 +421,15 @@ static struct json value_between(const char *at, const char *end)
 
 int json_parse(const char *text, size_t n, struct json *ret, struct strbuf *why)
 {
-	struct scanner s = { .start = text, .end = text + n, .why = why };
-	const char *start = skip_space(text, s.end), *end;
+	const char *start = skip_space(text, text + n), *end;
+	struct scanner s; /* its frames are not cleared for each text */
 	int r;
 
+	s.start = text;
 	s.at = start;
+	s.end = text + n;
+	s.depth = 0;
+	s.why = why;
 	strbuf_init(&s.keys, KEYS_MAX);
 	do {
 		r = scan_value(&s);
