@@ -11,6 +11,7 @@
 #include "memory.h"
 
 #define FIRST_ALLOC 64
+#define FEW_BYTES   256 /* formatted once, on the stack; more is formatted twice */
 
 char strbuf_empty[1];
 
@@ -90,17 +91,21 @@ void strbuf_addch(struct strbuf *sb, char c)
 
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
 {
+	char few[FEW_BYTES], *at;
 	va_list again;
 	int n;
-	char *at;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(few, sizeof(few), fmt, ap);
 	assert(n >= 0);
-	at = strbuf_reserve(sb, (size_t)n);
-	if (at && n) {
-		vsnprintf(at, (size_t)n + 1, fmt, again);
-		strbuf_setlen(sb, sb->len + (size_t)n);
+	if ((size_t)n < sizeof(few)) {
+		strbuf_add(sb, few, (size_t)n);
+	} else {
+		at = strbuf_reserve(sb, (size_t)n);
+		if (at) {
+			vsnprintf(at, (size_t)n + 1, fmt, again);
+			strbuf_setlen(sb, sb->len + (size_t)n);
+		}
 	}
 	va_end(again);
 }
