@@ -72,35 +72,48 @@ void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE])
 	finish(d, ret);
 }
 
+/* What a body consists of, to each digest that was asked for. */
+static int digest_pieces(const struct body *body, struct digest *const digests[2])
+{
+	CLEANUP(free_char) char *piece = NULL;
+
+	if (!body->buf)
+		piece = xmalloc(PIECE);
+	for (uint64_t offset = 0; offset < body->size;) {
+		const char *bytes = piece ? piece : body->buf;
+		ssize_t n = piece ? body_read(body, offset, piece, PIECE) : (ssize_t)body->size;
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		for (size_t i = 0; i < 2; i++)
+			if (digests[i])
+				digest_add(digests[i], bytes, (size_t)n);
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
 int digest_body(const struct body *body, unsigned char ret_sha256[SHA256_SIZE],
 		unsigned char ret_md5[MD5_SIZE])
 {
-	struct digest *sha = digest_of(EVP_sha256()), *md = digest_of(EVP_md5());
-	unsigned char sha_bytes[SHA256_SIZE], md_bytes[MD5_SIZE];
-	char *piece = xmalloc(PIECE);
-	uint64_t offset = 0;
-	ssize_t r = 0;
+	struct digest *const digests[2] = {
+		ret_sha256 ? digest_of(EVP_sha256()) : NULL,
+		ret_md5 ? digest_of(EVP_md5()) : NULL,
+	};
+	unsigned char *const rets[2] = { ret_sha256, ret_md5 };
+	static const size_t sizes[2] = { SHA256_SIZE, MD5_SIZE };
+	int r = digest_pieces(body, digests);
 
-	while (offset < body->size) {
-		r = body_read(body, offset, piece, PIECE);
-		if (r <= 0)
-			break;
-		if (ret_sha256)
-			digest_add(sha, piece, (size_t)r);
-		if (ret_md5)
-			digest_add(md, piece, (size_t)r);
-		offset += (uint64_t)r;
+	for (size_t i = 0; i < 2; i++) {
+		unsigned char sum[SHA256_SIZE];
+
+		if (!digests[i])
+			continue;
+		finish(digests[i], sum);
+		if (!r)
+			memcpy(rets[i], sum, sizes[i]);
 	}
-	free(piece);
-	finish(sha, sha_bytes);
-	finish(md, md_bytes);
-	if (r < 0 || offset < body->size)
-		return r < 0 ? (int)r : -EIO;
-	if (ret_sha256)
-		memcpy(ret_sha256, sha_bytes, SHA256_SIZE);
-	if (ret_md5)
-		memcpy(ret_md5, md_bytes, MD5_SIZE);
-	return 0;
+	return r;
 }
 
 void hex_encode(const unsigned char *bytes, size_t n, char *ret)
