@@ -62,8 +62,11 @@ static int write_bytes(const struct dir_store *d, const char *key, int fd, const
 
 static int write_body(const struct dir_store *d, const struct edit *e, int fd)
 {
-	CLEANUP(free_char) char *piece = xmalloc(PIECE);
+	CLEANUP(free_char) char *piece = NULL;
 
+	if (e->body->buf)
+		return write_bytes(d, e->object.key, fd, e->body->buf, e->body->size);
+	piece = xmalloc(PIECE);
 	for (uint64_t offset = 0; offset < e->body->size;) {
 		ssize_t n = body_read(e->body, offset, piece, PIECE);
 		int r = n > 0 ? write_bytes(d, e->object.key, fd, piece, (size_t)n) : 0;
@@ -140,13 +143,16 @@ static int copy_file(const struct dir_store *d, const struct edit *e, const stru
 	return 0;
 }
 
-/* The MD5 is that of what lies in the file now, and so the proof of what was written. */
+/* What came out of memory is hashed there. What was copied, or read piece by piece, is hashed as it
+ * lies in the file now. */
 static int check_waiting(const struct change *c, int fd, const struct object *source,
 			 unsigned char ret[MD5_SIZE])
 {
-	struct body body = body_of_file(fd, c->now.size);
-	const struct object *asked = &c->edit->object;
-	int r = digest_body(&body, NULL, ret);
+	const struct edit *e = c->edit;
+	struct body file = body_of_file(fd, c->now.size);
+	bool in_memory = e->op == EDIT_WRITE && e->body->buf;
+	const struct object *asked = &e->object;
+	int r = digest_body(in_memory ? e->body : &file, NULL, ret);
 
 	if (r < 0)
 		return r;
@@ -222,21 +228,26 @@ static size_t prune_parents(const struct dir_store *d, const char *path)
 	}
 }
 
-/* Makes the folders above c->path; c->top becomes the one that the highest new one is in. */
-static int make_parents(const struct dir_store *d, struct change *c)
+/* Makes the folders above c->path, `n` bytes of it and what is missing above those; c->top becomes
+ * the one that the highest new one is in. Most often all but the lowest are there. */
+static int make_parents(const struct dir_store *d, struct change *c, size_t n)
 {
-	for (char *at = c->path + strlen(d->root) + 1; (at = strchr(at, '/')); at++) {
-		int r;
+	char cut = c->path[n];
+	size_t above;
+	int r;
 
-		*at = '\0';
-		r = mkdir(c->path, DIR_FOLDER_MODE);
-		if (r == 0 && parent_length(c->path) < c->top)
-			c->top = parent_length(c->path);
-		*at = '/';
-		if (r < 0 && errno != EEXIST)
-			return -1;
+	c->path[n] = '\0';
+	above = parent_length(c->path);
+	r = mkdir(c->path, DIR_FOLDER_MODE);
+	if (r < 0 && errno == ENOENT && above > strlen(d->root)) {
+		r = make_parents(d, c, above);
+		if (r == 0)
+			r = mkdir(c->path, DIR_FOLDER_MODE);
 	}
-	return 0;
+	if (r == 0 && above < c->top)
+		c->top = above;
+	c->path[n] = cut;
+	return r < 0 && errno != EEXIST ? -1 : 0;
 }
 
 static int rename_into_place(const struct dir_store *d, struct change *c)
@@ -246,7 +257,7 @@ static int rename_into_place(const struct dir_store *d, struct change *c)
 	c->top = parent_length(c->path);
 	r = rename(c->waiting, c->path);
 	if (r < 0 && errno == ENOENT) {
-		r = make_parents(d, c);
+		r = make_parents(d, c, parent_length(c->path));
 		if (r == 0)
 			r = rename(c->waiting, c->path);
 	}

@@ -154,11 +154,26 @@ Test(dir_order, new_folders_are_made_durable_up_to_the_one_that_was_there)
 	expect_trace("write tmp\nfsync tmp\n"
 		     "flock /.pubfs-store/lock\ncount /.pubfs-store/lock\n"
 		     "setxattr tmp\nrename /latest/api/packages/http.d/advisories\n"
-		     "mkdir /latest\nmkdir /latest/api\nmkdir /latest/api/packages\n"
 		     "mkdir /latest/api/packages/http.d\n"
 		     "rename /latest/api/packages/http.d/advisories\n"
 		     "fsync /latest/api/packages/http.d/advisories\n"
 		     "fsync /latest/api/packages/http.d\nfsync /latest/api/packages\n");
+	dir_world_remove(&w);
+}
+
+Test(dir_order, folders_are_tried_from_the_lowest_and_made_from_the_highest)
+{
+	struct dir_world w = dir_world_make();
+
+	cr_assert_eq(put_text(w.store, "top", "x", STORE_ABSENT, NULL), 0);
+	arm(0, 0);
+	cr_assert_eq(put_text(w.store, "latest/api/key", "x", STORE_ABSENT, NULL), 0);
+	expect_trace("write tmp\nfsync tmp\n"
+		     "flock /.pubfs-store/lock\ncount /.pubfs-store/lock\n"
+		     "setxattr tmp\nrename /latest/api/key\n"
+		     "mkdir /latest/api\nmkdir /latest\nmkdir /latest/api\n"
+		     "rename /latest/api/key\n"
+		     "fsync /latest/api/key\nfsync /latest/api\nfsync /latest\nfsync \n");
 	dir_world_remove(&w);
 }
 
