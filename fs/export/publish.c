@@ -133,8 +133,8 @@ static int prepare(struct session *s, const struct body *body, const struct obje
 	pr->name = *name;
 	strbuf_init(&pr->why, REMARK_MAX);
 	strbuf_init(&pr->gzipped, DOCUMENT_MAX);
-	pr->verdict = digest_body(body, pr->sha256,
-				  catalog_info(name->kind)->gzip ? NULL : pr->md5);
+	pr->verdict =
+		digest_body(body, pr->sha256, catalog_info(name->kind)->gzip ? NULL : pr->md5);
 	if (!pr->verdict && s->opt->gate != GATE_OFF)
 		pr->verdict = gate_check(name, body, &pr->why);
 	*ret = pr;

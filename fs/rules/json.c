@@ -17,8 +17,9 @@
  * object ends, its keys are the last ones there: they are compared and dropped. All other functions
  * rely on text that has passed, and check nothing: a string has its quote, an array its bracket.
  */
-#define KEYS_MAX ((size_t)64 << 20) /* bytes of struct key: the keys of objects not yet at an end */
-#define FEW_KEYS 16 /* as many are compared each with each; more are sorted */
+#define KEYS_MAX ((size_t)64 << 20) /* bytes of struct key: the keys of objects not yet at an end  \
+				     */
+#define FEW_KEYS 16		    /* as many are compared each with each; more are sorted */
 
 struct key {
 	const char *text; /* between the quotes */
