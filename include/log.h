@@ -34,7 +34,7 @@ const char *log_last_failure(void);
 /* The level (default: LEVEL_WARNING) and where lines go: standard error until one of these. */
 void log_set_level(enum log_level level);
 int log_level_parse(const char *name, enum log_level *ret) MUST_CHECK;
-int log_to_file(const char *path) MUST_CHECK; /* appended; 0600 when new */
+int log_to_file(const char *path) MUST_CHECK; /* appended, 0600 when new; errors go to both */
 void log_to_syslog(void);
 
 #endif

@@ -24,7 +24,7 @@ static struct {
 	_Atomic int threshold;
 	enum target target;
 	int fd;
-} sink = { .threshold = LEVEL_WARNING, .target = TO_STDERR, .fd = STDERR_FILENO };
+} sink = { .threshold = LEVEL_WARNING, .target = TO_STDERR, .fd = -1 };
 
 static const struct {
 	const char *name;
@@ -85,29 +85,38 @@ static void add_visible(struct strbuf *line, const char *text)
 	}
 }
 
-static void say(enum log_level level, const char *message)
+static void say_to(enum target target, enum log_level level, const char *message)
 {
 	CLEANUP(strbuf_release) struct strbuf line = STRBUF_INIT(8 * LINE_MAX_BYTES);
+	int fd = target == TO_FILE ? sink.fd : STDERR_FILENO;
 
-	if ((int)level > sink.threshold)
-		return;
-	if (sink.target == TO_FILE) {
+	if (target == TO_FILE) {
 		clock_format(clock_now(), &line);
 		strbuf_addf(&line, " %s: ", levels[level].name);
-	} else if (sink.target == TO_STDERR) {
+	} else if (target == TO_STDERR) {
 		strbuf_addstr(&line, "pubfs: ");
 		if (level == LEVEL_WARNING)
 			strbuf_addstr(&line, "warning: ");
 	}
 	add_visible(&line, message);
-	if (sink.target == TO_SYSLOG) {
+	if (target == TO_SYSLOG) {
 		syslog(levels[level].priority, "%s", line.buf);
 		return;
 	}
 	strbuf_addch(&line, '\n');
 	/* one write, so that lines of threads and processes do not mix; there is nobody to tell */
-	if (write(sink.fd, line.buf, line.len) < 0)
+	if (write(fd, line.buf, line.len) < 0)
 		return;
+}
+
+/* An error is for whoever typed the command, too; the standard error of a daemon is nowhere. */
+static void say(enum log_level level, const char *message)
+{
+	if ((int)level > sink.threshold)
+		return;
+	say_to(sink.target, level, message);
+	if (sink.target == TO_FILE && level == LEVEL_ERROR)
+		say_to(TO_STDERR, level, message);
 }
 
 static void format(char message[LINE_MAX_BYTES], const char *fmt, va_list ap) PRINTF(2, 0);
