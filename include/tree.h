@@ -74,7 +74,7 @@ void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);
 
 /* flags: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of object
- * that may be written; create: -EINVAL for a name that the export cannot contain. -EROFS. */
+ * that may be written (said); create: -EINVAL, a name that the export cannot contain. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
 int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struct file **ret,
 		struct node *ret_node) MUST_CHECK;
@@ -84,7 +84,7 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHE
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 int file_truncate(struct file *f, uint64_t size) MUST_CHECK;
 /* Publishes if bytes changed since the open or the last publish. -EINVAL: the gate said no (also
- * in .pubfs/rejected); -ESTALE: someone wrote first. */
+ * in .pubfs/rejected); -ESTALE: someone wrote first. Each failure was said. */
 int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
 /* True: what it reads belongs to its node for good, and may be cached with it. */
 bool file_is_cacheable(const struct file *f);

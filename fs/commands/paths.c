@@ -18,7 +18,6 @@ static const struct {
 	{ ENOENT, "it is not there" },
 	{ ENOTDIR, "a part of the path is not a folder" },
 	{ EISDIR, "it is a folder" },
-	{ EACCES, "no kind of object that may be written" },
 	{ EPERM, "that cannot be done to it" },
 	{ EINVAL, "the export has no object of this name" },
 	{ ENAMETOOLONG, "a part of the path is too long" },

@@ -110,11 +110,8 @@ static int put(int from, const char *shown, const struct target *to)
 	if (r < 0)
 		return path_failure(to->path, r);
 	r = copy(from, shown, to, f);
-	if (r == 0) {
+	if (r == 0)
 		r = file_flush(f, &to->who);
-		if (r == -ESTALE)
-			path_failure(to->path, r);
-	}
 	file_close(f);
 	return r;
 }

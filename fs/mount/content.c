@@ -84,10 +84,10 @@ static int fetch(struct content *c, uint64_t offset, size_t n, struct strbuf *ou
 
 	if (r == -ENOENT || r == -ESTALE)
 		return -ESTALE;
-	if (r == -EBADMSG)
-		return fail(-EIO, "cannot read %s: its bytes are not those of its hash", c->key);
+	if (r == -E2BIG)
+		return fail(-EIO, "cannot read %s: out of memory", c->key);
 	if (r < 0)
-		return fail(-EIO, "cannot read %s: %s", c->key, strerror(-r));
+		return r == -EACCES ? r : -EIO;
 	if (out->len - before != n)
 		return fail(-EIO, "cannot read %s: it is shorter than its size", c->key);
 	return 0;

@@ -52,6 +52,7 @@ struct writer {
 	bool written; /* any byte, ever */
 	int failed;   /* the first write that failed */
 	int verdict;  /* of the gate, on the bytes as they are; 0: it was not asked */
+	bool told;    /* why these bytes were not published */
 };
 
 struct file {
@@ -167,7 +168,7 @@ static int open_control(struct tree *t, struct inode *inode, int flags, struct f
 	int r;
 
 	if (wants_write(flags))
-		return -EACCES;
+		return fail(-EACCES, "cannot write %s: it can only be read", inode->path);
 	f = file_new(t, inode, FILE_CONTROL);
 	r = control_text(t, strrchr(inode->path, '/') + 1, &f->text);
 	if (r < 0)
@@ -183,7 +184,10 @@ static int may_write(const struct tree *t, const char *key)
 
 	if (t->options.read_only)
 		return -EROFS;
-	return catalog_match(key, &name) == KIND_NONE ? -EACCES : 0;
+	if (catalog_match(key, &name) == KIND_NONE)
+		return fail(-EACCES, "cannot write %s: the export has no kind of object of this name",
+			    key);
+	return 0;
 }
 
 /* A draft that nobody has published. Others than its writer find it empty. */
@@ -265,7 +269,7 @@ static int may_create(struct tree *t, const char *path, struct strbuf *key)
 	struct object_name name;
 
 	if (path_is_control(path))
-		return -EACCES;
+		return fail(-EACCES, "cannot make %s: there are no other files", path);
 	if (t->options.read_only)
 		return -EROFS;
 	if (path_to_key(path, key) < 0 || catalog_match(key->buf, &name) == KIND_NONE)
@@ -400,6 +404,7 @@ static void note_change(struct file *f, ssize_t r)
 	}
 	w->changed = true;
 	w->verdict = 0;
+	w->told = false;
 	show_size(f);
 }
 
@@ -502,6 +507,8 @@ static int publish_body(struct file *f, const struct caller *who)
 	r = publish(f->tree->options.publisher, &p, 1);
 	if (!r)
 		rebase(f, &p.now);
+	if (r == -ESTALE)
+		fail(r, "%s was not written: someone wrote it first; look again", w->key);
 	if (r == -EINVAL) {
 		w->verdict = r;
 		refusals_add(&f->tree->refusals, f->held.inode->path, who, p.remark.buf);
@@ -529,14 +536,16 @@ int file_flush(struct file *f, const struct caller *who)
 	if (f->type != FILE_WRITER)
 		return 0;
 	turn_begin(w);
-	if (w->failed)
+	if (w->failed) {
 		r = w->failed;
-	else if (!w->changed || (!w->written && !w->spool.size) || is_unlinked(f))
+	} else if (!w->changed || (!w->written && !w->spool.size) || is_unlinked(f)) {
 		r = 0;
-	else if (w->verdict)
+	} else if (w->verdict) {
 		r = w->verdict;
-	else if (!was_killed(who->pid))
+	} else if (!was_killed(who->pid)) {
 		r = publish_body(f, who);
+		w->told = r < 0;
+	}
 	turn_end(w);
 	return r;
 }
@@ -552,7 +561,7 @@ bool file_is_cacheable(const struct file *f)
 static bool writer_detach(struct file *f)
 {
 	struct writer *w = &f->writer;
-	bool lost = w->changed && !w->verdict && (w->written || w->spool.size) &&
+	bool lost = w->changed && !w->told && (w->written || w->spool.size) &&
 		    !(w->draft && w->draft->removed);
 
 	if (w->draft)

@@ -146,7 +146,8 @@ int index_lock(const struct index *x, const char *name, int operation, int *ret_
 	int r;
 
 	if (fd < 0)
-		return fail(-EIO, "cannot open %s: %s", path, strerror(errno));
+		return fail(-EIO, "cannot open %s: %s; name another folder with --cache", path,
+			    strerror(errno));
 	do
 		r = flock(fd, operation);
 	while (r < 0 && errno == EINTR);
