@@ -17,7 +17,9 @@ struct object {
 	int64_t created;	 /* microseconds, when this generation was made */
 	int64_t updated;	 /* microseconds, last change, metadata included */
 	unsigned char md5[MD5_SIZE]; /* of the stored bytes */
-	bool has_md5;
+	bool has_md5;	 /* a composed object has none */
+	uint32_t crc32c; /* of the stored bytes, where the store says it */
+	bool has_crc32c;
 	bool gzip; /* Content-Encoding */
 	char *type, *cache_control, *disposition;
 

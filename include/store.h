@@ -3,6 +3,7 @@
 #ifndef PUBFS_STORE_H
 #define PUBFS_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,12 +61,24 @@ struct store {
 
 enum store_mode {
 	STORE_OPEN,   /* -ENOENT when it is not there (said) */
-	STORE_CREATE, /* made when it is not there; its parent folder must be */
+	STORE_CREATE, /* made when it is not there; its parent folder must be (a bucket elsewhere is
+		       * not: `pubfs provision` is for that) */
 };
 
-/* Opens the driver for `dir:PATH`, or `mem:` (tests). -EINVAL: no such kind of URL; -ENOENT,
+/* How a bucket elsewhere is reached; dir: and mem: look at none of it. All borrowed for the call but
+ * `cancel`, which must outlive the store. */
+struct store_options {
+	const char *endpoint;	   /* NULL: STORAGE_EMULATOR_HOST, else Google's */
+	const char *key_file;	   /* NULL: found by the rules of pubfs(1) */
+	const char *ca_file;	   /* NULL: the certificates of the system */
+	const atomic_bool *cancel; /* true: waiting calls end with -ECANCELED; NULL: none does */
+};
+
+/* Opens the driver for `dir:PATH`, `gs://BUCKET`, or `mem:` (tests). -EINVAL: no such kind of URL; -ENOENT,
  * -EACCES, -EIO: cannot be used. Every failure has been said. */
 int store_open(const char *url, enum store_mode mode, struct store **ret) MUST_CHECK;
+int store_open_with(const char *url, enum store_mode mode, const struct store_options *options,
+		    struct store **ret) MUST_CHECK;
 /* Closes a link and all below it. NULL is fine. */
 void store_close(struct store *s);
 

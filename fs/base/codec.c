@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* codec.c - digests by OpenSSL, gzip by libdeflate, hexadecimal. */
+/* codec.c - digests and base64 by OpenSSL, CRC-32C by ISA-L, gzip by libdeflate, hexadecimal. */
 #include "codec.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <isa-l/crc.h>
 #include <libdeflate.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +72,48 @@ void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE])
 
 	digest_add(d, bytes, n);
 	finish(d, ret);
+}
+
+uint32_t crc32c(uint32_t before, const void *bytes, size_t n)
+{
+	/* it does not write, though its type says that it might */
+	unsigned char *at = (unsigned char *)(uintptr_t)bytes;
+	uint32_t crc = ~before;
+
+	while (n) {
+		size_t most = n < PIECE ? n : PIECE; /* its length is an int */
+
+		crc = crc32_iscsi(at, (int)most, crc);
+		at += most;
+		n -= most;
+	}
+	return ~crc;
+}
+
+int checksum_body(const struct body *body, unsigned char ret_md5[MD5_SIZE], uint32_t *ret_crc32c)
+{
+	struct digest *md = digest_of(EVP_md5());
+	unsigned char sum[MD5_SIZE];
+	char *piece = xmalloc(PIECE);
+	uint64_t offset = 0;
+	uint32_t crc = 0;
+	ssize_t r = 0;
+
+	while (offset < body->size) {
+		r = body_read(body, offset, piece, PIECE);
+		if (r <= 0)
+			break;
+		digest_add(md, piece, (size_t)r);
+		crc = crc32c(crc, piece, (size_t)r);
+		offset += (uint64_t)r;
+	}
+	free(piece);
+	finish(md, sum);
+	if (r < 0 || offset < body->size)
+		return r < 0 ? (int)r : -EIO;
+	memcpy(ret_md5, sum, MD5_SIZE);
+	*ret_crc32c = crc;
+	return 0;
 }
 
 /* What a body consists of, to each digest that was asked for. */
@@ -147,6 +191,50 @@ int hex_decode(const char *hex, unsigned char *ret, size_t n)
 			return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		ret[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+	return 0;
+}
+
+void base64_encode(const void *bytes, size_t n, struct strbuf *out)
+{
+	size_t length = (n + 2) / 3 * 4;
+	char *at = strbuf_reserve(out, length); /* the NUL has its room */
+
+	assert(n <= INT_MAX);
+	if (!at)
+		return;
+	EVP_EncodeBlock((unsigned char *)at, bytes, (int)n);
+	strbuf_setlen(out, out->len + length);
+}
+
+void base64url_encode(const void *bytes, size_t n, struct strbuf *out)
+{
+	size_t start = out->len, end;
+
+	base64_encode(bytes, n, out);
+	for (end = out->len; end > start && out->buf[end - 1] == '='; end--)
+		;
+	strbuf_setlen(out, end);
+	for (size_t i = start; i < end; i++)
+		if (out->buf[i] == '+')
+			out->buf[i] = '-';
+		else if (out->buf[i] == '/')
+			out->buf[i] = '_';
+}
+
+#define BASE64_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+int base64_decode(const char *text, unsigned char *ret, size_t n)
+{
+	size_t length = (n + 2) / 3 * 4, padding = (3 - n % 3) % 3;
+	unsigned char bytes[96];
+
+	assert(n <= sizeof(bytes) - 2);
+	if (strlen(text) != length || strspn(text, BASE64_DIGITS) != length - padding ||
+	    strspn(text + length - padding, "=") != padding)
+		return -EINVAL;
+	if (EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)length) < 0)
+		return -EINVAL;
+	memcpy(ret, bytes, n);
 	return 0;
 }
 

@@ -96,6 +96,8 @@ void object_set_facts(struct object *obj, const struct object *facts)
 	obj->updated = facts->updated;
 	memcpy(obj->md5, facts->md5, MD5_SIZE);
 	obj->has_md5 = facts->has_md5;
+	obj->crc32c = facts->crc32c;
+	obj->has_crc32c = facts->has_crc32c;
 }
 
 int edit_condition(const struct edit *e, uint64_t generation)

@@ -8,6 +8,7 @@
 
 #include "body.h"
 #include "codec.h"
+#include "memory.h"
 #include "strbuf.h"
 
 Test(codec, digests_are_the_published_ones_of_abc)
@@ -129,4 +130,86 @@ Test(codec, gunzip_refuses_what_is_cut_damaged_or_too_big)
 	cr_assert_eq(back.len, 0);
 	strbuf_release(&out);
 	strbuf_release(&back);
+}
+
+Test(codec, crc32c_of_the_published_vectors_whole_and_in_parts)
+{
+	unsigned char zeros[32] = { 0 }, ones[32];
+	CLEANUP(free_char) char *long_text = xmalloc(200000);
+
+	memset(ones, 0xff, sizeof(ones));
+	memset(long_text, 'x', 200000);
+	cr_assert_eq(crc32c(0, "", 0), 0);
+	cr_assert_eq(crc32c(0, "123456789", 9), 0xe3069283); /* and RFC 3720, B.4: */
+	cr_assert_eq(crc32c(0, zeros, 32), 0x8a9136aa);
+	cr_assert_eq(crc32c(0, ones, 32), 0x62a8ab43);
+	cr_assert_eq(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+	cr_assert_eq(crc32c(crc32c(0, long_text, 77777), long_text + 77777, 200000 - 77777),
+		     crc32c(0, long_text, 200000));
+}
+
+static ssize_t read_cut(const struct body *body, uint64_t offset, void *buf, size_t n)
+{
+	(void)body;
+	(void)n;
+	memset(buf, '1', 1);
+	return offset < 8;
+}
+
+Test(codec, a_body_gives_both_checksums_in_one_reading)
+{
+	struct body body = body_of_bytes("123456789", 9);
+	struct body cut = { .size = 9, .fd = -1, .read = read_cut };
+	unsigned char sum[MD5_SIZE], expected[MD5_SIZE];
+	uint32_t crc = 7;
+
+	md5("123456789", 9, expected);
+	cr_assert_eq(checksum_body(&body, sum, &crc), 0);
+	cr_assert_arr_eq(sum, expected, MD5_SIZE);
+	cr_assert_eq(crc, 0xe3069283);
+	crc = 7;
+	cr_assert_lt(checksum_body(&cut, sum, &crc), 0);
+	cr_assert_eq(crc, 7, "outputs are untouched on failure");
+}
+
+Test(codec, base64_of_the_vectors_of_its_rfc)
+{
+	static const struct {
+		const char *bytes, *text, *url;
+	} rows[] = {
+		{ "", "", "" },
+		{ "f", "Zg==", "Zg" },
+		{ "fo", "Zm8=", "Zm8" },
+		{ "foo", "Zm9v", "Zm9v" },
+		{ "foob", "Zm9vYg==", "Zm9vYg" },
+		{ "fooba", "Zm9vYmE=", "Zm9vYmE" },
+		{ "foobar", "Zm9vYmFy", "Zm9vYmFy" },
+		{ "\xfb\xff\xbe", "+/++", "-_--" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100), url = STRBUF_INIT(100);
+		size_t n = strlen(rows[i].bytes);
+		unsigned char back[8];
+
+		strbuf_addch(&url, '=');
+		base64_encode(rows[i].bytes, n, &out);
+		base64url_encode(rows[i].bytes, n, &url);
+		cr_assert_str_eq(out.buf, rows[i].text);
+		cr_assert_str_eq(url.buf + 1, rows[i].url);
+		cr_assert_eq(base64_decode(rows[i].text, back, n), 0);
+		cr_assert_arr_eq(back, rows[i].bytes, n);
+	}
+}
+
+Test(codec, base64_of_another_form_or_length_is_refused)
+{
+	static const char *const texts[] = { "",     "Zg=",	"Zg==\n", " Zg==", "Zm8=",
+					     "Zm9v", "Z===",	"Zg=a",	  "====",  "Zg==Zg==",
+					     "Z_==", "\xc3\xa9==" };
+	unsigned char byte = 42;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		cr_assert_eq(base64_decode(texts[i], &byte, 1), -EINVAL, "%s", texts[i]);
+	cr_assert_eq(byte, 42);
 }
