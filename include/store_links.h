@@ -3,8 +3,11 @@
 #ifndef PUBFS_STORE_LINKS_H
 #define PUBFS_STORE_LINKS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "clock.h"
 #include "compiler.h"
 
 struct store;
@@ -17,6 +20,25 @@ struct store;
  * -ENOTSUP: cache_dir is on a network file system (said).
  */
 int index_push(struct store *next, const char *cache_dir, struct store **ret) MUST_CHECK;
+
+/*
+ * Asks again where `next` answers with passing trouble (-EAGAIN), until the deadline: then -EIO
+ * (said). A change that was made though its answer was lost is a success.
+ */
+struct retry_options {
+	int64_t deadline; /* microseconds without progress; 0: RETRY_DEADLINE */
+	/* For tests; both NULL: the monotonic clock, and a sleep that ends with -ECANCELED when the
+	 * atomic_bool at ctx (NULL: none) becomes true. */
+	int64_t (*clock)(void *ctx);
+	int (*sleep)(void *ctx, int64_t us);
+	void *ctx;
+};
+#define RETRY_DEADLINE (30 * SECOND_US)
+int retry_push(struct store *next, const struct retry_options *options, struct store **ret)
+	MUST_CHECK;
+
+/* Makes the groups of an edit side by side, on that many threads at most. */
+int spread_push(struct store *next, unsigned threads, struct store **ret) MUST_CHECK;
 
 /* Faults for tests: the n-th call from now on (1: the next; an edit counts one for each change)
  * fails with `error` and does nothing. A change that its group cancels anyway does not count. */

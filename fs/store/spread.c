@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * spread.c - the link that makes the groups of one store_edit() side by side.
+ *
+ * For a store where each change is a round trip. The thread that called takes part: with no thread
+ * to spare, all is done by it, one group after the other. Groups are handed out by a counter.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "driver.h"
+#include "memory.h"
+#include "pool.h"
+#include "store_links.h"
+
+struct spread_store {
+	struct store store;
+	struct pool *pool;
+	unsigned threads;
+};
+
+/* One store_edit(). */
+struct work {
+	struct store *next;
+	struct edit *edits;
+	size_t n, at; /* `lock`: what is not taken begins at `at` */
+	unsigned running; /* `lock`: on the pool */
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+};
+
+static struct spread_store *spread_of(struct store *s)
+{
+	return (struct spread_store *)s;
+}
+
+static size_t group_end(const struct work *w, size_t from)
+{
+	size_t end = from + 1;
+
+	while (end < w->n && w->edits[end].group == w->edits[from].group)
+		end++;
+	return end;
+}
+
+/* Takes groups until none is left. */
+static void take_groups(struct work *w)
+{
+	for (;;) {
+		size_t from, end;
+
+		pthread_mutex_lock(&w->lock);
+		from = w->at;
+		end = from < w->n ? group_end(w, from) : from;
+		w->at = end;
+		pthread_mutex_unlock(&w->lock);
+		if (from == end)
+			return;
+		(void)!store_edit(w->next, &w->edits[from], end - from); /* each has its result */
+	}
+}
+
+static void run_job(void *ctx)
+{
+	struct work *w = ctx;
+
+	take_groups(w);
+	pthread_mutex_lock(&w->lock);
+	if (!--w->running)
+		pthread_cond_signal(&w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static unsigned count_groups(const struct work *w, unsigned most)
+{
+	unsigned groups = 0;
+
+	for (size_t at = 0; at < w->n && groups < most; at = group_end(w, at))
+		groups++;
+	return groups;
+}
+
+static int spread_edit(struct store *s, struct edit *edits, size_t n)
+{
+	struct spread_store *sp = spread_of(s);
+	struct work w = { .next = s->next, .edits = edits, .n = n };
+	unsigned jobs = count_groups(&w, sp->threads);
+
+	if (jobs < 2)
+		return store_edit(s->next, edits, n);
+	pthread_mutex_init(&w.lock, NULL);
+	pthread_cond_init(&w.done, NULL);
+	w.running = jobs - 1;
+	for (unsigned i = 1; i < jobs; i++)
+		pool_run(sp->pool, run_job, &w);
+	take_groups(&w);
+	pthread_mutex_lock(&w.lock);
+	while (w.running)
+		pthread_cond_wait(&w.done, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	pthread_cond_destroy(&w.done);
+	pthread_mutex_destroy(&w.lock);
+	return edit_result(edits, n);
+}
+
+static void spread_close(struct store *s)
+{
+	struct spread_store *sp = spread_of(s);
+
+	pool_free(sp->pool);
+	free(sp);
+}
+
+static const struct store_ops spread_ops = {
+	.name = "spread",
+	.edit = spread_edit,
+	.close = spread_close,
+};
+
+int spread_push(struct store *next, unsigned threads, struct store **ret)
+{
+	struct spread_store *sp;
+	struct pool *pool;
+	int r;
+
+	assert(threads >= 1);
+	r = pool_new(threads, &pool);
+	if (r < 0)
+		return r == -EAGAIN ? -EIO : r;
+	sp = xcalloc(1, sizeof(*sp));
+	link_init(&sp->store, &spread_ops, next);
+	sp->pool = pool;
+	sp->threads = threads;
+	*ret = &sp->store;
+	return 0;
+}
