@@ -8,6 +8,7 @@
 #include <libdeflate.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,19 +25,32 @@ struct digest {
 	EVP_MD_CTX *ctx;
 };
 
-static struct digest *digest_of(const EVP_MD *md)
+/* Looked up once: OpenSSL 3 takes as long for that as for the digest of a short text. */
+static const EVP_MD *sha256_algorithm, *md5_algorithm;
+
+static void fetch_algorithms(void)
 {
+	sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+	md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
+	if (!sha256_algorithm || !md5_algorithm)
+		abort(); /* an OpenSSL without its basic digests */
+}
+
+static struct digest *digest_of(const EVP_MD *const *md)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct digest *d = xmalloc(sizeof(*d));
 
+	pthread_once(&once, fetch_algorithms);
 	d->ctx = EVP_MD_CTX_new();
-	if (!d->ctx || !EVP_DigestInit_ex(d->ctx, md, NULL))
-		abort(); /* out of memory, or an OpenSSL without its basic digests */
+	if (!d->ctx || !EVP_DigestInit_ex(d->ctx, *md, NULL))
+		abort(); /* out of memory */
 	return d;
 }
 
 struct digest *digest_new(void)
 {
-	return digest_of(EVP_sha256());
+	return digest_of(&sha256_algorithm);
 }
 
 void digest_add(struct digest *d, const void *bytes, size_t n)
@@ -60,7 +74,7 @@ void digest_finish(struct digest *d, unsigned char ret[SHA256_SIZE])
 
 void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE])
 {
-	struct digest *d = digest_of(EVP_sha256());
+	struct digest *d = digest_of(&sha256_algorithm);
 
 	digest_add(d, bytes, n);
 	digest_finish(d, ret);
@@ -68,7 +82,7 @@ void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE])
 
 void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE])
 {
-	struct digest *d = digest_of(EVP_md5());
+	struct digest *d = digest_of(&md5_algorithm);
 
 	digest_add(d, bytes, n);
 	finish(d, ret);
@@ -90,74 +104,81 @@ uint32_t crc32c(uint32_t before, const void *bytes, size_t n)
 	return ~crc;
 }
 
-int checksum_body(const struct body *body, unsigned char ret_md5[MD5_SIZE], uint32_t *ret_crc32c)
-{
-	struct digest *md = digest_of(EVP_md5());
-	unsigned char sum[MD5_SIZE];
-	char *piece = xmalloc(PIECE);
-	uint64_t offset = 0;
-	uint32_t crc = 0;
-	ssize_t r = 0;
-
-	while (offset < body->size) {
-		r = body_read(body, offset, piece, PIECE);
-		if (r <= 0)
-			break;
-		digest_add(md, piece, (size_t)r);
-		crc = crc32c(crc, piece, (size_t)r);
-		offset += (uint64_t)r;
-	}
-	free(piece);
-	finish(md, sum);
-	if (r < 0 || offset < body->size)
-		return r < 0 ? (int)r : -EIO;
-	memcpy(ret_md5, sum, MD5_SIZE);
-	*ret_crc32c = crc;
-	return 0;
-}
-
-/* What a body consists of, to each digest that was asked for. */
-static int digest_pieces(const struct body *body, struct digest *const digests[2])
+/* Gives all of a body to fn, from where it lies. */
+static int each_piece(const struct body *body, void (*fn)(void *ctx, const char *bytes, size_t n),
+		      void *ctx)
 {
 	CLEANUP(free_char) char *piece = NULL;
 
-	if (!body->buf)
-		piece = xmalloc(PIECE);
+	if (body->buf) {
+		fn(ctx, body->buf, body->size);
+		return 0;
+	}
+	piece = xmalloc(PIECE);
 	for (uint64_t offset = 0; offset < body->size;) {
-		const char *bytes = piece ? piece : body->buf;
-		ssize_t n = piece ? body_read(body, offset, piece, PIECE) : (ssize_t)body->size;
+		ssize_t n = body_read(body, offset, piece, PIECE);
 
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO;
-		for (size_t i = 0; i < 2; i++)
-			if (digests[i])
-				digest_add(digests[i], bytes, (size_t)n);
+		fn(ctx, piece, (size_t)n);
 		offset += (uint64_t)n;
 	}
+	return 0;
+}
+
+struct sums { /* NULL: not asked for */
+	struct digest *sha256, *md5;
+	uint32_t *crc32c;
+};
+
+static void sums_add(void *ctx, const char *bytes, size_t n)
+{
+	const struct sums *sums = ctx;
+
+	if (sums->sha256)
+		digest_add(sums->sha256, bytes, n);
+	if (sums->md5)
+		digest_add(sums->md5, bytes, n);
+	if (sums->crc32c)
+		*sums->crc32c = crc32c(*sums->crc32c, bytes, n);
+}
+
+int checksum_body(const struct body *body, unsigned char ret_md5[MD5_SIZE], uint32_t *ret_crc32c)
+{
+	uint32_t crc = 0;
+	struct sums sums = { .md5 = digest_of(&md5_algorithm), .crc32c = &crc };
+	int r = each_piece(body, sums_add, &sums);
+	unsigned char sum[MD5_SIZE];
+
+	finish(sums.md5, sum);
+	if (r < 0)
+		return r;
+	memcpy(ret_md5, sum, MD5_SIZE);
+	*ret_crc32c = crc;
 	return 0;
 }
 
 int digest_body(const struct body *body, unsigned char ret_sha256[SHA256_SIZE],
 		unsigned char ret_md5[MD5_SIZE])
 {
-	struct digest *const digests[2] = {
-		ret_sha256 ? digest_of(EVP_sha256()) : NULL,
-		ret_md5 ? digest_of(EVP_md5()) : NULL,
+	struct sums sums = {
+		.sha256 = ret_sha256 ? digest_of(&sha256_algorithm) : NULL,
+		.md5 = ret_md5 ? digest_of(&md5_algorithm) : NULL,
 	};
-	unsigned char *const rets[2] = { ret_sha256, ret_md5 };
-	static const size_t sizes[2] = { SHA256_SIZE, MD5_SIZE };
-	int r = digest_pieces(body, digests);
+	int r = each_piece(body, sums_add, &sums);
+	unsigned char sha[SHA256_SIZE], md[MD5_SIZE];
 
-	for (size_t i = 0; i < 2; i++) {
-		unsigned char sum[SHA256_SIZE];
-
-		if (!digests[i])
-			continue;
-		finish(digests[i], sum);
-		if (!r)
-			memcpy(rets[i], sum, sizes[i]);
-	}
-	return r;
+	if (ret_sha256)
+		finish(sums.sha256, sha);
+	if (ret_md5)
+		finish(sums.md5, md);
+	if (r < 0)
+		return r;
+	if (ret_sha256)
+		memcpy(ret_sha256, sha, SHA256_SIZE);
+	if (ret_md5)
+		memcpy(ret_md5, md, MD5_SIZE);
+	return 0;
 }
 
 void hex_encode(const unsigned char *bytes, size_t n, char *ret)
