@@ -3,8 +3,9 @@
  * fuse_ops.c - the kernel's requests: decoded, handed to the tree, replied to.
  *
  * Positive errnos exist in this file alone, and no rule does: what a name or a write means is the
- * tree's. Names and attributes are never kept by the kernel, since nothing tells it of changes by
- * others; file pages are, because a node has one generation.
+ * tree's. Names are never kept by the kernel, since nothing tells it of changes by others; so each
+ * path is looked up, and that brings the attributes, which are kept for long enough to be the
+ * answer to the stat() that asked. File pages are kept, because a node has one generation.
  */
 #include "fuse_ops.h"
 
@@ -18,13 +19,14 @@
 #include "strbuf.h"
 #include "tree.h"
 
-#define XATTR_MAX   ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
-#define BLOCK	    4096
-#define BLOCKS	    ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
-#define NODES	    ((fsfilcnt_t)1 << 32)
-#define NAME_BYTES  255
-#define UNKNOWN_INO UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
-#define DOTS	    2	       /* "." and "..": the cookies before those of the tree */
+#define XATTR_MAX    ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
+#define BLOCK	     4096
+#define BLOCKS	     ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
+#define NODES	     ((fsfilcnt_t)1 << 32)
+#define NAME_BYTES   255
+#define UNKNOWN_INO  UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
+#define DOTS	     2		/* "." and "..": the cookies before those of the tree */
+#define ATTR_SECONDS 1.0	/* of a lookup's attributes, which every lookup brings anew */
 
 static struct fuse_view *view_of(fuse_req_t req)
 {
@@ -72,7 +74,11 @@ static struct stat stat_of(const struct fuse_view *view, const struct node *node
 
 static struct fuse_entry_param entry_of(const struct fuse_view *view, const struct node *node)
 {
-	return (struct fuse_entry_param){ .ino = node->id, .attr = stat_of(view, node) };
+	return (struct fuse_entry_param){
+		.ino = node->id,
+		.attr = stat_of(view, node),
+		.attr_timeout = ATTR_SECONDS,
+	};
 }
 
 static void reply_error(fuse_req_t req, int r)
