@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bucket.h"
 #include "catalog.h"
 #include "clock.h"
 #include "command.h"
@@ -24,12 +25,16 @@
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
 #define BUCKET	     (TREE | EXPORTERS)
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS)
-#define WORKING	     (BUCKET | DATABASE)
+#define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
+#define REMOTE	     (STORE | BIT(PUBLISH))
+#define WORKING	     (STORE | DATABASE)
 #define EVERY	     (WORKING | BIT(HELP) | BIT(SCHEMA))
 #define TARGET(name) offsetof(struct options, name)
 
 #define YES_OR_NO "yes or no"
 #define A_PATH	  "a path (an absolute one in a config file)"
+#define A_STORE	  "gs://BUCKET, nor dir: and " A_PATH
+#define A_URL	  "an absolute http or https URL without query and fragment"
 
 static void *target(const struct option_row *row, struct options *o)
 {
@@ -104,6 +109,8 @@ static int parse_local_url(const char *scheme, const struct option_row *row, con
 static int parse_store(const struct option_row *row, const char *text, const char *folder,
 		       struct options *o)
 {
+	if (bucket_is_remote(text))
+		return keep_text(row, xstrdup(text), o);
 	return parse_local_url("dir:", row, text, folder, o);
 }
 
@@ -113,7 +120,7 @@ static int parse_db(const struct option_row *row, const char *text, const char *
 	return parse_local_url("sqlite:", row, text, folder, o);
 }
 
-/* It becomes the beginning of every archive_url, so it must be one that a path can follow. */
+/* The beginning of other URLs, such as every archive_url: it must be one that a path can follow. */
 static int parse_base_url(const struct option_row *row, const char *text, const char *folder,
 			  struct options *o)
 {
@@ -264,18 +271,24 @@ const struct option_row option_rows[] = {
 	{ "allow-mass-change", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
 	  YES_OR_NO, "do what the brake holds, this one time" },
 	{ "archives", 0, "URL", BIT(PUBLISH) | EXPORTERS, true, parse_store, TARGET(archives),
-	  "dir: and " A_PATH, "the store of canonical archives (dir:HOME/archives)" },
+	  A_STORE, "the store of canonical archives (dir:HOME/archives)" },
 	{ "base-url", 0, "URL", EXPORTERS, true, parse_base_url, TARGET(base_url),
-	  "an absolute http or https URL without query and fragment",
+	  A_URL,
 	  "the public URL that clients reach the repository by; no default" },
+	{ "ca-file", 0, "FILE", REMOTE, true, parse_path, TARGET(ca_file), A_PATH,
+	  "the certificates to be trusted at a private endpoint" },
 	{ "cache", 0, "DIR", BUCKET | BIT(PUBLISH), true, parse_path, TARGET(cache), A_PATH,
 	  "where the index lives (HOME/cache)" },
+	{ "class", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(storage_class), "a text",
+	  "the storage class of a new bucket (the server's default)" },
 	{ "config", 0, "FILE", WORKING, false, parse_path, TARGET(config), A_PATH,
 	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
 	{ "db", 0, "URL", DATABASE, true, parse_db, TARGET(db), "sqlite: and " A_PATH,
 	  "the package database (sqlite:HOME/pub.db)" },
 	{ "dry-run", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
 	  "print the plan and change nothing" },
+	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
+	  "where a gs: store is (STORAGE_EMULATOR_HOST, else Google)" },
 	{ "force", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(force), YES_OR_NO,
 	  "write every object anew" },
 	{ "gate", 0, "MODE", EXPORTERS | BIT(PUT), true, parse_gate, TARGET(gate),
@@ -285,9 +298,13 @@ const struct option_row option_rows[] = {
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
 	{ "jobs", 0, "N", EXPORTERS, true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
-	  "how much is done side by side (a job for each processor)" },
+	  "how much is done side by side (a job for each processor; gs: 64)" },
 	{ "json", 0, NULL, BIT(LS) | BIT(STAT), false, parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
+	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
+	  "the credentials for a gs: store" },
+	{ "location", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(location), "a text",
+	  "where a new bucket is to be (the server's default)" },
 	{ "log-file", 0, "FILE", WORKING, true, parse_path, TARGET(log_file), A_PATH,
 	  "append messages to FILE" },
 	{ "log-level", 0, "LEVEL", WORKING, true, parse_level, TARGET(log_level),
@@ -297,6 +314,8 @@ const struct option_row option_rows[] = {
 	  "the time by which ages are reckoned and stamped" },
 	{ "prefixes", 0, "WHICH", EXPORTERS, true, parse_prefixes, TARGET(own),
 	  "own, latest or both", "own, latest or both (the default)" },
+	{ "project", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(project), "a text",
+	  "the project of a new bucket (that of the credentials)" },
 	{ "read-only", 0, NULL, BIT(MOUNT), true, parse_flag, TARGET(read_only), YES_OR_NO,
 	  "refuse writing through the mount" },
 	{ "reason", 0, "TEXT", BIT(PUT), false, parse_text, TARGET(reason), "a text",
@@ -310,7 +329,7 @@ const struct option_row option_rows[] = {
 	{ "sdk", 0, "LIST", EXPORTERS, true, parse_sdk, TARGET(sdk_dart),
 	  "a list such as dart=3.11.0,flutter=3.41.0",
 	  "the stable SDKs by which latest is chosen: dart=V,flutter=V" },
-	{ "store", 0, "URL", BUCKET, true, parse_store, TARGET(store), "dir: and " A_PATH,
+	{ "store", 0, "URL", STORE, true, parse_store, TARGET(store), A_STORE,
 	  "the bucket (dir:HOME/bucket)" },
 	{ "ttl", 0, "SECONDS", BUCKET, true, parse_seconds, TARGET(ttl),
 	  "a whole number of seconds, at most 366 days",
@@ -355,7 +374,8 @@ void options_release(struct options *o)
 	char **const owned[] = {
 		&o->home,	 &o->store,  &o->db,	       &o->archives, &o->cache,
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
-		&o->sdk_flutter, &o->reason, &o->mount_options
+		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
+		&o->ca_file, &o->project, &o->location, &o->storage_class
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bucket.h"
 #include "clock.h"
 #include "command.h"
 #include "memory.h"
@@ -25,6 +26,7 @@
 #include "strbuf.h"
 
 #define ROOT_HOME   "/var/lib/pubfs"
+#define REMOTE_JOBS 64 /* each waits for its answer most of the time */
 #define DEFAULT_TTL (60 * SECOND_US)
 
 /* What getopt_long() answers for the option of row i: above any letter. */
@@ -324,7 +326,7 @@ static int fill_defaults(struct options *o)
 	if (!o->cache)
 		o->cache = xasprintf("%s/cache", o->home);
 	if (!o->jobs)
-		o->jobs = count_processors();
+		o->jobs = bucket_is_remote(o->store) ? REMOTE_JOBS : count_processors();
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bucket.h"
 #include "db.h"
 #include "export.h"
 #include "log.h"
@@ -43,7 +44,7 @@ static int make_home_of(const struct options *o, const char *url)
 	const char *path = strchr(url, '/');
 	size_t n = strlen(o->home);
 
-	if (!path || strncmp(path, o->home, n) || path[n] != '/')
+	if (!path || bucket_is_remote(url) || strncmp(path, o->home, n) || path[n] != '/')
 		return 0;
 	return make_folders(o->home);
 }
@@ -52,10 +53,45 @@ static int make_home_of(const struct options *o, const char *url)
  * one. */
 static const char *dry_url(const char *url)
 {
+	if (bucket_is_remote(url))
+		return url;
 	return access(strchr(url, '/'), F_OK) && errno == ENOENT ? "mem:" : url;
 }
 
 /* `other`: what is open already, and must be another store however its URL is spelt. */
+static int push_links(const struct options *o, struct store **s)
+{
+	const struct retry_options retry = { .deadline = RETRY_DEADLINE };
+	int r = retry_push(*s, &retry, s);
+
+	return r < 0 ? r : spread_push(*s, o->jobs, s);
+}
+
+static int open_driver(const struct options *o, const char *url, enum store_mode mode, bool bare,
+		       struct store **ret)
+{
+	const struct store_options options = { .endpoint = o->endpoint,
+					       .key_file = o->key_file,
+					       .ca_file = o->ca_file };
+	struct store *s = NULL;
+	int r = store_open_with(url, mode, &options, &s);
+
+	if (r == 0 && bucket_is_remote(url) && !bare)
+		r = push_links(o, &s);
+	if (r < 0)
+		store_close(s);
+	else
+		*ret = s;
+	return r;
+}
+
+int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
+{
+	int r = bare ? make_home_of(o, url) : 0;
+
+	return r < 0 ? r : open_driver(o, url, bare ? STORE_CREATE : STORE_OPEN, bare, ret);
+}
+
 static int open_store(const struct options *o, const char *url, bool make,
 		      const struct store *other, struct store **ret)
 {
@@ -67,9 +103,9 @@ static int open_store(const struct options *o, const char *url, bool make,
 	if (r < 0)
 		return r;
 	if (make && o->dry_run)
-		r = store_open(dry_url(url), STORE_OPEN, &driver);
+		r = open_driver(o, dry_url(url), STORE_OPEN, false, &driver);
 	else
-		r = store_open(url, make ? STORE_CREATE : STORE_OPEN, &driver);
+		r = open_driver(o, url, make ? STORE_CREATE : STORE_OPEN, false, &driver);
 	if (r < 0)
 		return r;
 	if (other && !strcmp(driver->url, other->url))
@@ -109,8 +145,7 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	if (parts & STACK_DB)
 		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
 	if (r == 0 && parts & STACK_ARCHIVES)
-		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, NULL,
-			       &stack->archives);
+		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, NULL, &stack->archives);
 	if (r == 0 && parts & STACK_BUCKET)
 		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack->archives,
 			       &stack->bucket);

@@ -14,10 +14,12 @@ struct tree;
 enum command_id {
 	COMMAND_NONE, /* what stands before any command: --help, --version */
 	COMMAND_CAT,
+	COMMAND_CHECK,
 	COMMAND_HELP,
 	COMMAND_LOAD,
 	COMMAND_LS,
 	COMMAND_MOUNT,
+	COMMAND_PROVISION,
 	COMMAND_PUBLISH,
 	COMMAND_PUT,
 	COMMAND_RM,
@@ -73,10 +75,12 @@ int path_split(struct tree *t, const char *path, struct node *ret, const char **
 	MUST_CHECK;
 
 enum exit_status command_cat(const struct options *o, int argc, char *const *argv);
+enum exit_status command_check(const struct options *o, int argc, char *const *argv);
 enum exit_status command_help(const struct options *o, int argc, char *const *argv);
 enum exit_status command_load(const struct options *o, int argc, char *const *argv);
 enum exit_status command_ls(const struct options *o, int argc, char *const *argv);
 enum exit_status command_mount(const struct options *o, int argc, char *const *argv);
+enum exit_status command_provision(const struct options *o, int argc, char *const *argv);
 enum exit_status command_publish(const struct options *o, int argc, char *const *argv);
 enum exit_status command_put(const struct options *o, int argc, char *const *argv);
 enum exit_status command_rm(const struct options *o, int argc, char *const *argv);

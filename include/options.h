@@ -21,6 +21,8 @@ struct strbuf;
 struct options {
 	char *home, *store, *db, *archives, *cache, *log_file, *config;
 	char *base_url; /* without a trailing slash */
+	char *endpoint, *key_file, *ca_file;	  /* of a gs: store */
+	char *project, *location, *storage_class; /* provision */
 	char *runtime_version, *sdk_dart, *sdk_flutter;
 	int64_t ttl; /* microseconds */
 	int64_t now; /* microseconds; NO_TIME: the wall clock */

@@ -3,6 +3,8 @@
 #ifndef PUBFS_STACK_H
 #define PUBFS_STACK_H
 
+#include <stdbool.h>
+
 #include "compiler.h"
 
 struct db;
@@ -33,6 +35,11 @@ struct stack {
 
 /* Every failure has been said. Nothing is made in a dry run but the index. */
 int stack_open(const struct options *o, unsigned parts, struct stack *ret) MUST_CHECK;
+/* A store without its index, but with what makes one elsewhere a good one: repeated calls, and
+ * changes side by side (those not if `bare`). It is not made, if it is on this host and not there,
+ * unless `bare`. */
+int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
+	MUST_CHECK;
 /* The tree over a bucket that is open; status() and ctx as in struct tree_options. */
 int stack_open_tree(const struct options *o, int (*status)(void *ctx, struct strbuf *out),
 		    void *ctx, struct stack *stack) MUST_CHECK;

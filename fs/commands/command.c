@@ -16,6 +16,8 @@ _Static_assert(EXIT_READER_GONE == 128 + SIGPIPE, "what a shell shows for SIGPIP
 
 const struct command commands[] = {
 	{ COMMAND_CAT, "cat", "PATH...", 1, ANY_NUMBER, "prints decoded contents", command_cat },
+	{ COMMAND_CHECK, "check", "", 0, 0, "tries what pubfs does to a bucket: what works?",
+	  command_check },
 	{ COMMAND_HELP, "help", "[COMMAND]", 0, 1, "tells what a command does and takes",
 	  command_help },
 	{ COMMAND_LOAD, "load", "FILE.jsonl[.gz]...|-", 1, ANY_NUMBER,
@@ -23,6 +25,8 @@ const struct command commands[] = {
 	{ COMMAND_LS, "ls", "[PATH...]", 0, ANY_NUMBER, "lists folders of the bucket", command_ls },
 	{ COMMAND_MOUNT, "mount", "MOUNTPOINT", 1, 1, "shows the bucket as a directory tree",
 	  command_mount },
+	{ COMMAND_PROVISION, "provision", "", 0, 0, "makes the bucket, if it is not there",
+	  command_provision },
 	{ COMMAND_PUBLISH, "publish", "FILE.tar.gz...", 1, ANY_NUMBER,
 	  "adds package archives to the canonical store and the database", command_publish },
 	{ COMMAND_PUT, "put", "FILE PATH", 2, 2, "writes one object; FILE may be -", command_put },

@@ -2,9 +2,9 @@
 /*
  * gcs.c - the store `gs://BUCKET`: the JSON API of Google Cloud Storage.
  *
- * Opening sends nothing: a command that finds all it needs in the index costs no request. The API is
- * followed as it is published. Passing trouble goes up as -EAGAIN, for the retry link; only
- * a refused token and a body that does not match its hash are asked for once more here.
+ * Opening sends nothing: a command that finds all it needs in the index costs no request. The API
+ * is followed as it is published. Passing trouble goes up as -EAGAIN, for the retry link; only a
+ * refused token and a body that does not match its hash are asked for once more here.
  *
  * Not here: objects as JSON (gcs_object.c), lists (gcs_list.c), uploads (gcs_write.c), copies
  * (gcs_copy.c), tokens (gcs_auth.c).
@@ -60,20 +60,12 @@ static const struct {
 	long from, to;
 	int result;
 } statuses[] = {
-	{ 200, 299, 0 },
-	{ 304, 304, -ESTALE },
-	{ 308, 308, 0 }, /* a resumable upload goes on */
-	{ 401, 401, -EACCES },
-	{ 403, 403, -EACCES },
-	{ 404, 404, -ENOENT },
-	{ 408, 408, -EAGAIN },
+	{ 200, 299, 0 },       { 304, 304, -ESTALE }, { 308, 308, 0 }, /* a resumable upload goes on
+									*/
+	{ 401, 401, -EACCES }, { 403, 403, -EACCES }, { 404, 404, -ENOENT }, { 408, 408, -EAGAIN },
 	{ 410, 410, -EAGAIN }, /* an upload or a copy has to begin again */
-	{ 412, 412, -ESTALE },
-	{ 413, 413, -E2BIG },
-	{ 416, 416, 0 }, /* a range behind the end */
-	{ 429, 429, -EAGAIN },
-	{ 500, 500, -EAGAIN },
-	{ 502, 504, -EAGAIN },
+	{ 412, 412, -ESTALE }, { 413, 413, -E2BIG },  { 416, 416, 0 }, /* a range behind the end */
+	{ 429, 429, -EAGAIN }, { 500, 500, -EAGAIN }, { 502, 504, -EAGAIN },
 };
 
 int gcs_status(long status)
@@ -119,12 +111,12 @@ struct complaint {
 
 static void parse_complaint(const struct http_answer *answer, struct complaint *ret)
 {
-	CLEANUP(gcs_json_release) json_t *json =
-		json_loadb(answer->body.buf, answer->body.len, 0, NULL);
+	CLEANUP(gcs_json_release)
+	json_t *json = json_loadb(answer->body.buf, answer->body.len, 0, NULL);
 	const json_t *error = json_object_get(json, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
-	const char *reason = json_string_value(json_object_get(
-		json_array_get(json_object_get(error, "errors"), 0), "reason"));
+	const char *reason = json_string_value(
+		json_object_get(json_array_get(json_object_get(error, "errors"), 0), "reason"));
 
 	if (!message)
 		message = json ? "no reason was given" : answer->body.buf;
@@ -164,8 +156,10 @@ static int say_refused(struct gcs_store *g, enum gcs_call call, const char *abou
 
 	auth_principal(g->auth, &who);
 	if (status == 401)
-		return fail(-EACCES, "cannot %s %s: the server does not accept the credentials of "
-			    "%s: %s", calls[call].verb, about, who.buf, c->message);
+		return fail(-EACCES,
+			    "cannot %s %s: the server does not accept the credentials of "
+			    "%s: %s",
+			    calls[call].verb, about, who.buf, c->message);
 	return fail(-EACCES, "%s may not %s %s: it needs %s on the bucket %s (the server says: %s)",
 		    who.buf, calls[call].verb, about, calls[call].permission, g->bucket,
 		    c->message);
@@ -189,6 +183,10 @@ static int judge(struct gcs_store *g, enum gcs_call call, const char *about,
 	int r = gcs_status(answer->status);
 	struct complaint c;
 
+	/* its own first sending may be what it met: only the retry link looks into that */
+	if (r == -ESTALE && answer->resent)
+		return trouble(0, false, "cannot %s %s: the connection was lost", calls[call].verb,
+			       about);
 	if (r == 0 || r == -ESTALE)
 		return r;
 	parse_complaint(answer, &c);
@@ -227,8 +225,8 @@ static int send_once(struct gcs_store *g, struct http_request *request, struct h
 	return r;
 }
 
-int gcs_send(struct gcs_store *g, enum gcs_call call, const char *key,
-	     struct http_request *request, struct http_answer *answer)
+int gcs_send(struct gcs_store *g, enum gcs_call call, const char *key, struct http_request *request,
+	     struct http_answer *answer)
 {
 	CLEANUP(strbuf_release) struct strbuf about = STRBUF_INIT(ABOUT_MAX);
 	int r;
@@ -250,8 +248,8 @@ int gcs_parse(const struct gcs_store *g, const struct http_answer *answer, json_
 	json_t *json = json_loadb(answer->body.buf, answer->body.len, JSON_ALLOW_NUL, &error);
 
 	if (!json)
-		return fail(-EIO, "%s does not answer as Google Cloud Storage does: %s", g->endpoint,
-			    error.text);
+		return fail(-EIO, "%s does not answer as Google Cloud Storage does: %s",
+			    g->endpoint, error.text);
 	*ret = json;
 	return 0;
 }
@@ -265,8 +263,10 @@ int gcs_answer_object(const struct gcs_store *g, const struct http_answer *answe
 	if (r < 0)
 		return r;
 	if (gcs_object_parse(json, ret) < 0)
-		return fail(-EIO, "%s does not answer as Google Cloud Storage does: an object "
-			    "lacks a member that every one has", g->endpoint);
+		return fail(-EIO,
+			    "%s does not answer as Google Cloud Storage does: an object "
+			    "lacks a member that every one has",
+			    g->endpoint);
 	return 0;
 }
 
@@ -387,13 +387,13 @@ const struct store_ops gcs_ops = {
 	.close = gcs_close,
 };
 
-/* Lower-case letters, digits, '-', '_' and '.', 3 to 222 of them, a letter or digit at both ends. */
+/* Lower-case letters, digits, '-', '_' and '.', 3 to 222 of them, a letter or digit at both ends.
+ */
 static bool is_bucket_name(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n >= 3 && n <= 222 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n &&
+	return n >= 3 && n <= 222 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n &&
 	       isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[n - 1]);
 }
 
@@ -414,8 +414,10 @@ static int find_endpoint(const struct store_options *options, char **ret)
 	while (n && url[n - 1] == '/')
 		url[--n] = '\0';
 	if ((strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) || strpbrk(url, " ?#@")) {
-		int r = fail(-EINVAL, "the endpoint %s is not an http or https URL without a user, a "
-			     "query or a fragment", url);
+		int r = fail(-EINVAL,
+			     "the endpoint %s is not an http or https URL without a user, a "
+			     "query or a fragment",
+			     url);
 
 		free(url);
 		return r;

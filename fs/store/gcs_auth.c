@@ -34,7 +34,7 @@
 #include "strbuf.h"
 #include "trouble.h"
 
-#define REFRESH_BEFORE (5 * MINUTE_US) /* the metadata server gives a new one no earlier */
+#define REFRESH_BEFORE (5 * MINUTE_US)	/* the metadata server gives a new one no earlier */
 #define SPARE	       (10 * SECOND_US) /* a request may be that long under way */
 #define PAUSE	       (10 * SECOND_US)
 #define TEXT_MAX       ((size_t)64 << 10)
@@ -42,13 +42,13 @@
 struct auth {
 	struct http *http;
 	enum key_kind kind;
-	char *key_file; /* NULL: the metadata server, or nobody */
+	char *key_file;		   /* NULL: the metadata server, or nobody */
 	char *principal, *project; /* `lock`; project NULL: not known */
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t asked;
 	bool asking;
-	char *token; /* NULL: none */
+	char *token;		/* NULL: none */
 	int64_t ends, next_try; /* monotonic */
 };
 
@@ -61,8 +61,8 @@ static int64_t monotonic_end(int64_t seconds)
 static int parse_token(const char *from, const struct http_answer *answer, char **ret,
 		       int64_t *ret_ends)
 {
-	CLEANUP(gcs_json_release) json_t *json =
-		json_loadb(answer->body.buf, answer->body.len, 0, NULL);
+	CLEANUP(gcs_json_release)
+	json_t *json = json_loadb(answer->body.buf, answer->body.len, 0, NULL);
 	const char *token = json_string_value(json_object_get(json, "access_token"));
 	json_int_t life = json_integer_value(json_object_get(json, "expires_in"));
 
@@ -73,23 +73,25 @@ static int parse_token(const char *from, const struct http_answer *answer, char 
 	return 0;
 }
 
-/* What the token endpoint said against us; a clock that is wrong is the likeliest reason of many. */
+/* What the token endpoint said against us; a clock that is wrong is the likeliest reason of many.
+ */
 static int say_refused(const struct key *key, const struct http_answer *answer)
 {
-	CLEANUP(gcs_json_release) json_t *json =
-		json_loadb(answer->body.buf, answer->body.len, 0, NULL);
+	CLEANUP(gcs_json_release)
+	json_t *json = json_loadb(answer->body.buf, answer->body.len, 0, NULL);
 	const char *error = json_string_value(json_object_get(json, "error"));
 	const char *why = json_string_value(json_object_get(json, "error_description"));
 	int64_t date = answer->header[HTTP_DATE] ? http_date(answer->header[HTTP_DATE]) : -1;
 	int64_t off = date > 0 ? clock_now() / SECOND_US - date : 0;
 
 	if (off > KEY_CLOCK_SLACK || off < -KEY_CLOCK_SLACK)
-		return fail(-EACCES, "%s gives no token to %s: the clock of this host is %lld "
-			    "seconds %s", key->token_uri, key->principal,
-			    (long long)(off < 0 ? -off : off), off < 0 ? "slow" : "fast");
+		return fail(-EACCES,
+			    "%s gives no token to %s: the clock of this host is %lld "
+			    "seconds %s",
+			    key->token_uri, key->principal, (long long)(off < 0 ? -off : off),
+			    off < 0 ? "slow" : "fast");
 	return fail(-EACCES, "%s gives no token to %s: %ld %s%s%s", key->token_uri, key->principal,
-		    answer->status, error ? error : "no reason", why ? ": " : "",
-		    why ? why : "");
+		    answer->status, error ? error : "no reason", why ? ": " : "", why ? why : "");
 }
 
 static int ask_endpoint(struct http *http, const struct key *key, char **ret, int64_t *ret_ends)
@@ -127,8 +129,9 @@ static int ask_endpoint(struct http *http, const struct key *key, char **ret, in
 static int ask_metadata(struct http *http, const char *path, struct http_answer *answer)
 {
 	const char *host = getenv("GCE_METADATA_HOST");
-	CLEANUP(free_char) char *url = xasprintf("http://%s/computeMetadata/v1/%s",
-						 host && *host ? host : METADATA_HOST, path);
+	CLEANUP(free_char)
+	char *url = xasprintf("http://%s/computeMetadata/v1/%s",
+			      host && *host ? host : METADATA_HOST, path);
 	struct http_request request = {
 		.method = "GET",
 		.url = url,
@@ -145,8 +148,10 @@ static int ask_metadata(struct http *http, const char *path, struct http_answer 
 		return trouble(0, false, "the metadata server answers %ld", answer->status);
 	flavor = answer->header[HTTP_METADATA_FLAVOR];
 	if (answer->status != 200 || !flavor || strcmp(flavor, "Google"))
-		return fail(-EACCES, "there is no metadata server of Google here (status %ld), and no "
-			    "--key-file or GOOGLE_APPLICATION_CREDENTIALS", answer->status);
+		return fail(-EACCES,
+			    "there is no metadata server of Google here (status %ld), and no "
+			    "--key-file or GOOGLE_APPLICATION_CREDENTIALS",
+			    answer->status);
 	return 0;
 }
 
@@ -286,8 +291,10 @@ static int choose(struct auth *a, const struct auth_options *options)
 	const char *named = getenv("GOOGLE_APPLICATION_CREDENTIALS");
 
 	if (options->key_file && !http_is_private(options->endpoint))
-		return fail(-EACCES, "tokens must not be sent to %s, where others could read them: "
-			    "use https", options->endpoint);
+		return fail(-EACCES,
+			    "tokens must not be sent to %s, where others could read them: "
+			    "use https",
+			    options->endpoint);
 	if (options->key_file)
 		return use_key_file(a, options->key_file);
 	if (strncmp(options->endpoint, "https://", 8) != 0) {

@@ -12,9 +12,9 @@ struct http;
 struct strbuf;
 
 struct auth_options {
-	struct http *http;     /* borrowed */
-	const char *key_file;  /* NULL: not named */
-	const char *endpoint;  /* where the tokens will be sent */
+	struct http *http;    /* borrowed */
+	const char *key_file; /* NULL: not named */
+	const char *endpoint; /* where the tokens will be sent */
 };
 
 /*

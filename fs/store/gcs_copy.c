@@ -129,16 +129,21 @@ static int copy_through_memory(struct gcs_store *g, struct edit *e)
 int gcs_copy(struct gcs_store *g, struct edit *e)
 {
 	const struct gcs_store *from = same_server(g, e->from);
+	uint64_t asked = e->from_generation;
 	struct object source;
 	int r;
 
 	if (!from)
 		return copy_through_memory(g, e);
-	if (e->object.has_md5) { /* the server does not compare it */
+	/* the server does not compare an MD5; and what is copied is of one generation */
+	if (e->object.has_md5 || asked == STORE_ANY) {
 		r = edit_source(e, &source);
 		if (r < 0)
 			return r;
+		e->from_generation = source.generation;
 		object_release(&source);
 	}
-	return copy_on_server(g, from, e);
+	r = copy_on_server(g, from, e);
+	e->from_generation = asked;
+	return r;
 }

@@ -61,8 +61,10 @@ static int read_file(const char *path, struct strbuf *out)
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > FILE_MAX)
 		return fail(-EACCES, "%s is no key file", path);
 	if (st.st_mode & (S_IROTH | S_IWGRP | S_IWOTH))
-		return fail(-EACCES, "the key file %s can be read or changed by others: chmod 600 it, "
-			    "and think of its key as known", path);
+		return fail(-EACCES,
+			    "the key file %s can be read or changed by others: chmod 600 it, "
+			    "and think of its key as known",
+			    path);
 	body = body_of_file(fd, (uint64_t)st.st_size);
 	return body_load(&body, out) < 0 ? -EACCES : 0;
 }
@@ -78,11 +80,15 @@ static const struct key_type {
 	enum key_kind kind;
 	struct member members[4];
 } types[] = {
-	{ "service_account", KEY_SERVICE_ACCOUNT,
-	  { { "client_email", OF(principal) }, { "private_key", OF(private_key) },
+	{ "service_account",
+	  KEY_SERVICE_ACCOUNT,
+	  { { "client_email", OF(principal) },
+	    { "private_key", OF(private_key) },
 	    { "private_key_id", OF(key_id) } } },
-	{ "authorized_user", KEY_AUTHORIZED_USER,
-	  { { "client_id", OF(client_id) }, { "client_secret", OF(client_secret) },
+	{ "authorized_user",
+	  KEY_AUTHORIZED_USER,
+	  { { "client_id", OF(client_id) },
+	    { "client_secret", OF(client_secret) },
 	    { "refresh_token", OF(refresh_token) } } },
 };
 
@@ -101,8 +107,10 @@ static int parse_members(const char *path, const json_t *json, const struct key_
 	key->kind = type->kind;
 	key->token_uri = xstrdup(uri ? uri : TOKEN_URI);
 	if (!http_is_private(key->token_uri))
-		return fail(-EACCES, "the key file %s would send its secret to %s, where others "
-			    "could read it", path, key->token_uri);
+		return fail(-EACCES,
+			    "the key file %s would send its secret to %s, where others "
+			    "could read it",
+			    path, key->token_uri);
 	key->project = xstrdup_or_null(json_string_value(json_object_get(json, "project_id")));
 	if (!key->project)
 		key->project = xstrdup_or_null(
@@ -132,7 +140,8 @@ static int check_private_key(const char *path, const struct key *key)
 	pkey = private_key(key);
 	is_rsa = pkey && EVP_PKEY_is_a(pkey, "RSA");
 	EVP_PKEY_free(pkey);
-	return is_rsa ? 0 : fail(-EACCES, "the private_key in the key file %s is none of RSA", path);
+	return is_rsa ? 0
+		      : fail(-EACCES, "the private_key in the key file %s is none of RSA", path);
 }
 
 int key_load(const char *path, struct key *ret)
@@ -199,8 +208,7 @@ static int add_assertion(const struct key *key, int64_t now, struct strbuf *out)
 	add_part(json_pack("{ss ss ss}", "alg", "RS256", "typ", "JWT", "kid", key->key_id), &text);
 	strbuf_addch(&text, '.');
 	add_part(json_pack("{ss ss ss sI sI}", "iss", key->principal, "scope", SCOPE, "aud",
-			   key->token_uri, "iat", (json_int_t)now, "exp",
-			   (json_int_t)(now + LIFE)),
+			   key->token_uri, "iat", (json_int_t)now, "exp", (json_int_t)(now + LIFE)),
 		 &text);
 	strbuf_addstr(out, text.buf);
 	strbuf_addch(out, '.');

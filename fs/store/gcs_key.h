@@ -15,8 +15,8 @@ enum key_kind { KEY_NOBODY, KEY_METADATA, KEY_SERVICE_ACCOUNT, KEY_AUTHORIZED_US
 
 struct key {
 	enum key_kind kind;
-	char *principal, *project, *token_uri; /* owned; project may be NULL */
-	char *key_id, *private_key;		      /* of a service account */
+	char *principal, *project, *token_uri;		 /* owned; project may be NULL */
+	char *key_id, *private_key;			 /* of a service account */
 	char *client_id, *client_secret, *refresh_token; /* of a user */
 };
 void key_release(struct key *key);

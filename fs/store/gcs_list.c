@@ -18,10 +18,10 @@ struct pages {
 	struct gcs_store *g;
 	const char *prefix;
 	bool deep;
-	char *start;	   /* startOffset; NULL: none */
-	char *token;	   /* of the next page; NULL: the first one */
-	char *last;	   /* shown so far; NULL: nothing */
-	unsigned idle;	   /* pages in a row that had nothing new */
+	char *start;   /* startOffset; NULL: none */
+	char *token;   /* of the next page; NULL: the first one */
+	char *last;    /* shown so far; NULL: nothing */
+	unsigned idle; /* pages in a row that had nothing new */
 	object_fn *fn;
 	void *ctx;
 };
@@ -106,8 +106,10 @@ static int parse_item(const struct pages *p, const json_t *item, struct object *
 			    p->g->bucket);
 		return 0;
 	}
-	return fail(-EIO, "%s does not answer as Google Cloud Storage does: an object lacks a "
-		    "member that every one has", p->g->endpoint);
+	return fail(-EIO,
+		    "%s does not answer as Google Cloud Storage does: an object lacks a "
+		    "member that every one has",
+		    p->g->endpoint);
 }
 
 static int show_prefix(struct pages *p, const char *prefix)
@@ -167,9 +169,8 @@ static int take_token(struct pages *p, const json_t *page)
 int gcs_list(struct store *s, const char *prefix, bool deep, const char *after, object_fn *fn,
 	     void *ctx)
 {
-	CLEANUP(pages_release) struct pages p = {
-		.g = gcs_of(s), .prefix = prefix, .deep = deep, .fn = fn, .ctx = ctx
-	};
+	CLEANUP(pages_release)
+	struct pages p = { .g = gcs_of(s), .prefix = prefix, .deep = deep, .fn = fn, .ctx = ctx };
 	int r;
 
 	if (after && strcmp(after, prefix) >= 0) {

@@ -88,8 +88,7 @@ static void parse_custom(const json_t *json, struct object *obj)
 	if (parse_time(text(json, "validated"), &obj->validated) < 0)
 		obj->validated = NO_TIME;
 	obj->has_sha256 = hex && hex_decode(hex, obj->sha256, SHA256_SIZE) == 0;
-	obj->has_decoded_size =
-		parse_number(text(json, "decoded-size"), &obj->decoded_size) == 0;
+	obj->has_decoded_size = parse_number(text(json, "decoded-size"), &obj->decoded_size) == 0;
 	if (!obj->has_decoded_size)
 		obj->decoded_size = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(custom); i++)
@@ -188,8 +187,7 @@ static int say_custom(const struct object *obj, bool patch, json_t *into)
 		    is_validated ? time_json(obj->validated) : NULL);
 
 	if (r == 0)
-		r = say(into, patch, "sha256", obj->has_sha256,
-			hex_json(obj->sha256, SHA256_SIZE));
+		r = say(into, patch, "sha256", obj->has_sha256, hex_json(obj->sha256, SHA256_SIZE));
 	if (r == 0)
 		r = say(into, patch, "decoded-size", obj->has_decoded_size,
 			decimal_json(obj->decoded_size));

@@ -22,7 +22,8 @@ static bool is_whole(const struct http_answer *answer)
 	if (answer->status == 200)
 		return true;
 	return range &&
-	       sscanf(range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, &total) == 3 &&
+	       sscanf(range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, &total) ==
+		       3 &&
 	       first == 0 && total && last == total - 1;
 }
 
@@ -37,8 +38,8 @@ static bool find_hash(const char *hashes, const char *name, unsigned char *ret, 
 		while (*hashes == ' ')
 			hashes++, part--;
 		if (part > length && !strncmp(hashes, name, length) && hashes[length] == '=') {
-			CLEANUP(free_char) char *text =
-				xstrndup(hashes + length + 1, part - length - 1);
+			CLEANUP(free_char)
+			char *text = xstrndup(hashes + length + 1, part - length - 1);
 
 			return base64_decode(text, ret, n) == 0;
 		}
@@ -125,8 +126,8 @@ static int read_once(struct store *s, const char *key, struct http_request *requ
 	return 0;
 }
 
-int gcs_read(struct store *s, const char *key, uint64_t generation, uint64_t offset,
-	     size_t length, struct strbuf *out)
+int gcs_read(struct store *s, const char *key, uint64_t generation, uint64_t offset, size_t length,
+	     struct strbuf *out)
 {
 	CLEANUP(strbuf_release) struct strbuf url = STRBUF_INIT(GCS_URL_MAX);
 	/* as stored: without this, the server decodes gzip */

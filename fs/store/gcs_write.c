@@ -54,8 +54,8 @@ static int send_multipart(struct gcs_store *g, const struct edit *e, const struc
 	CLEANUP(strbuf_release) struct strbuf url = STRBUF_INIT(GCS_URL_MAX);
 	/* 128 random bits: no body has it by chance, and none can be made to have it */
 	CLEANUP(free_char) char *boundary = identity_new();
-	CLEANUP(free_char) char *type =
-		xasprintf("Content-Type: multipart/related; boundary=%s", boundary);
+	CLEANUP(free_char)
+	char *type = xasprintf("Content-Type: multipart/related; boundary=%s", boundary);
 	struct multipart m = { .lead = STRBUF_INIT(2 * GCS_META_MAX),
 			       .tail = STRBUF_INIT(GCS_META_MAX),
 			       .middle = e->body };
@@ -86,8 +86,8 @@ static int begin_session(struct gcs_store *g, const struct edit *e, const struct
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
 	CLEANUP(strbuf_release) struct strbuf url = STRBUF_INIT(GCS_URL_MAX);
-	CLEANUP(free_char) char *length =
-		xasprintf("X-Upload-Content-Length: %" PRIu64, e->body->size);
+	CLEANUP(free_char)
+	char *length = xasprintf("X-Upload-Content-Length: %" PRIu64, e->body->size);
 	struct body body = body_of_strbuf(meta);
 	struct http_request request = {
 		.method = "POST",
@@ -105,8 +105,10 @@ static int begin_session(struct gcs_store *g, const struct edit *e, const struct
 	if (r < 0)
 		return r;
 	if (!answer.header[HTTP_LOCATION] || !http_is_private(answer.header[HTTP_LOCATION]))
-		return fail(-EIO, "cannot write %s: %s began an upload without saying where it goes "
-			    "on", e->object.key, g->endpoint);
+		return fail(-EIO,
+			    "cannot write %s: %s began an upload without saying where it goes "
+			    "on",
+			    e->object.key, g->endpoint);
 	*ret_session = steal(answer.header[HTTP_LOCATION]);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * http.c - requests by libcurl; no CURLcode leaves this file.
  *
- * An easy handle is used by one thread at a time and keeps its own connection; idle handles lie on a
- * stack, so that the connection used last, which is the likeliest to be open still, is used next.
+ * An easy handle is used by one thread at a time and keeps its own connection; idle handles lie on
+ * a stack, so that the connection used last, which is the likeliest to be open still, is used next.
  * What libcurl allows to be shared between threads is shared: names and TLS sessions, never
  * connections. Nothing is decoded: a body arrives as it was sent. Certificates are always verified.
  *
@@ -51,8 +51,9 @@ struct transfer {
 	struct http_answer *answer;
 	CURL *curl;
 	uint64_t sent; /* of the request's body */
-	int error;     /* what a callback ended it with; 0: none did */
-	size_t start;  /* of the body in request->out */
+	bool resent;
+	int error;    /* what a callback ended it with; 0: none did */
+	size_t start; /* of the body in request->out */
 };
 
 static const char *const header_names[HTTP_HEADERS] = {
@@ -247,7 +248,8 @@ static size_t give_body(char *buf, size_t size, size_t n, void *ctx)
 	return (size_t)r;
 }
 
-/* A kept connection that turns out to be closed makes libcurl begin again on a new one. */
+/* A kept connection that ends without an answer makes libcurl send again on a new one. Whether the
+ * server acted on the first is not known. */
 static int seek_body(void *ctx, curl_off_t offset, int origin)
 {
 	struct transfer *t = ctx;
@@ -255,6 +257,7 @@ static int seek_body(void *ctx, curl_off_t offset, int origin)
 	if (origin != SEEK_SET)
 		return CURL_SEEKFUNC_CANTSEEK;
 	t->sent = (uint64_t)offset;
+	t->resent = true;
 	return CURL_SEEKFUNC_OK;
 }
 
@@ -382,8 +385,10 @@ static int result(const struct transfer *t, CURLcode code, const char *detail)
 	if (r == -EAGAIN)
 		return trouble(0, false, "%s: %s", t->request->about, why);
 	if (r == -EACCES)
-		return fail(r, "%s: its certificate is not to be trusted: %s (--ca-file names the "
-			    "certificates of a private endpoint)", t->request->about, why);
+		return fail(r,
+			    "%s: its certificate is not to be trusted: %s (--ca-file names the "
+			    "certificates of a private endpoint)",
+			    t->request->about, why);
 	return fail(r, "%s: %s", t->request->about, why);
 }
 
@@ -412,6 +417,7 @@ int http_send(struct http *h, const struct http_request *request, struct http_an
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
 	code = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer->status);
+	answer->resent = t.resent;
 	r = result(&t, code, detail);
 	give_handle(h, handle);
 	log_debug("%s %s = %ld", request->method, request->about, answer->status);

@@ -47,6 +47,7 @@ struct http_request {
 
 struct http_answer {
 	long status;
+	bool resent; /* on a second connection, after the first one took it without an answer */
 	struct strbuf body; /* an error's text is cut at its maximum, all else is -E2BIG */
 	char *header[HTTP_HEADERS]; /* NULL: it had none */
 };

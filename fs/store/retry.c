@@ -33,9 +33,9 @@
 
 #define FIRST_PAUSE (SECOND_US / 4)
 #define LAST_PAUSE  (8 * SECOND_US)
-#define SPACING	    SECOND_US		 /* Google's limit for one object */
-#define SPACED_FOR  (60 * SECOND_US)	 /* no 429 for so long: it is forgotten */
-#define SLICE	    (SECOND_US / 20)	 /* how soon a cancel is seen */
+#define SPACING	    SECOND_US	     /* Google's limit for one object */
+#define SPACED_FOR  (60 * SECOND_US) /* no 429 for so long: it is forgotten */
+#define SLICE	    (SECOND_US / 20) /* how soon a cancel is seen */
 
 struct spaced {
 	UT_hash_handle hh;
@@ -203,7 +203,8 @@ static struct spaced *find_spaced(struct retry_store *rs, const char *key, int64
 {
 	struct spaced *found, *at, *next;
 
-	HASH_ITER(hh, rs->spaced, at, next) {
+	HASH_ITER(hh, rs->spaced, at, next)
+	{
 		if (at->until > time)
 			continue;
 		HASH_DEL(rs->spaced, at);
@@ -333,7 +334,8 @@ static void retry_close(struct store *s)
 	struct retry_store *rs = retry_of(s);
 	struct spaced *at, *next;
 
-	HASH_ITER(hh, rs->spaced, at, next) {
+	HASH_ITER(hh, rs->spaced, at, next)
+	{
 		HASH_DEL(rs->spaced, at);
 		free(at);
 	}

@@ -25,7 +25,7 @@ struct spread_store {
 struct work {
 	struct store *next;
 	struct edit *edits;
-	size_t n, at; /* `lock`: what is not taken begins at `at` */
+	size_t n, at;	  /* `lock`: what is not taken begins at `at` */
 	unsigned running; /* `lock`: on the pool */
 	pthread_mutex_t lock;
 	pthread_cond_t done;

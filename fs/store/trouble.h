@@ -9,8 +9,8 @@
 #include "compiler.h"
 
 struct trouble {
-	int64_t wait;	 /* microseconds that the server asked for; 0: it did not say */
-	bool too_many;	 /* requests: 429 */
+	int64_t wait;  /* microseconds that the server asked for; 0: it did not say */
+	bool too_many; /* requests: 429 */
 	char text[512];
 };
 

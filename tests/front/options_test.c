@@ -242,7 +242,7 @@ Test(options, bad_input_is_one_sentence_that_names_it)
 		{ "sync", "--sdk dart=3", "is not a list" },
 		{ "sync", "--sdk dart=3.0.0,", "is not a list" },
 		{ "sync", "--sdk dart=3.0.0,dart=3.0.0", "is not a list" },
-		{ "sync", "--store ftp://x", "--store: 'ftp://x' is not dir: and a path" },
+		{ "sync", "--store ftp://x", "--store: 'ftp://x' is not gs://BUCKET, nor dir: and a path" },
 		{ "sync", "--store dir:", "'dir:' is not" },
 		{ "sync", "--store /x", "'/x' is not" },
 		{ "sync", "--archives sqlite:/x", "--archives: 'sqlite:/x' is not" },
@@ -486,7 +486,7 @@ Test(config, mistakes_are_named_by_line)
 		{ "read-only = 1\n", ":1: read-only: '1' is not yes or no" },
 		{ "read-only\n", ":1: 'read-only' is not 'name = value'" },
 		{ "home = relative\n", ":1: home: 'relative' is not a path (an absolute one" },
-		{ "store = dir:relative\n", ":1: store: 'dir:relative' is not dir: and a path" },
+		{ "store = dir:relative\n", ":1: store: 'dir:relative' is not gs://BUCKET, nor dir: and a path" },
 		{ "db = sqlite:relative\n", ":1: db: 'sqlite:relative' is not" },
 	};
 
@@ -562,4 +562,34 @@ Test(command, the_overview_has_every_command)
 	}
 	cr_assert_null(command_find("frobnicate"));
 	cr_assert_null(command_find("l"));
+}
+
+Test(options, a_bucket_elsewhere_is_told_by_its_url)
+{
+	struct run r;
+
+	assert_taken(&r, "ls", "--store gs://bucket --endpoint http://127.0.0.1:1/ "
+			       "--key-file key.json --ca-file /etc/ca.pem");
+	cr_assert_str_eq(r.o.store, "gs://bucket");
+	cr_assert_str_eq(r.o.endpoint, "http://127.0.0.1:1");
+	cr_assert_eq(*r.o.key_file, '/', "%s: a daemon leaves its folder", r.o.key_file);
+	cr_assert_str_eq(r.o.ca_file, "/etc/ca.pem");
+	options_release(&r.o);
+	assert_taken(&r, "provision", "--project p --location EU --class STANDARD");
+	cr_assert_str_eq(r.o.project, "p");
+	cr_assert_str_eq(r.o.location, "EU");
+	cr_assert_str_eq(r.o.storage_class, "STANDARD");
+	options_release(&r.o);
+}
+
+Test(options, a_bucket_elsewhere_has_more_jobs_by_default)
+{
+	struct run r;
+
+	assert_taken(&r, "sync", SITE "--store gs://bucket");
+	cr_assert_eq(r.o.jobs, 64);
+	options_release(&r.o);
+	assert_taken(&r, "sync", SITE "--store gs://bucket --jobs 3");
+	cr_assert_eq(r.o.jobs, 3);
+	options_release(&r.o);
 }

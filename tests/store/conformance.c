@@ -171,7 +171,7 @@ void conformance_a_written_object_has_all_that_was_written(struct store *s)
 	CLEANUP(object_release) struct object now = { 0 };
 	struct body body = body_of_bytes("stored", 6);
 	struct edit e = edit_write(KEY, &body, 0);
-	int64_t before = clock_now();
+	int64_t before = clock_now() / 1000 * 1000; /* a store may keep milliseconds */
 	unsigned char sum[MD5_SIZE];
 
 	fill_headers(&e.object);

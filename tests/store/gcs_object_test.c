@@ -96,12 +96,24 @@ Test(gcs_object, five_tebibytes_are_a_size)
 Test(gcs_object, a_member_of_another_form_is_refused_and_the_output_untouched)
 {
 	static const char *const members[] = {
-		"\"name\":\"\"", "\"name\":7", "\"generation\":\"0\"", "\"generation\":7",
-		"\"generation\":\"-1\"", "\"generation\":\" 1\"", "\"generation\":\"1x\"",
-		"\"generation\":\"9223372036854775808\"", "\"generation\":\"99999999999999999999\"",
-		"\"metageneration\":null", "\"size\":\"\"", "\"size\":\"1e3\"", "\"size\":11",
-		"\"timeCreated\":\"now\"", "\"updated\":0", "\"md5Hash\":\"abc\"",
-		"\"md5Hash\":\"!!!!!!!!!!!!!!!!!!!!!!==\"", "\"crc32c\":\"AAAA\"",
+		"\"name\":\"\"",
+		"\"name\":7",
+		"\"generation\":\"0\"",
+		"\"generation\":7",
+		"\"generation\":\"-1\"",
+		"\"generation\":\" 1\"",
+		"\"generation\":\"1x\"",
+		"\"generation\":\"9223372036854775808\"",
+		"\"generation\":\"99999999999999999999\"",
+		"\"metageneration\":null",
+		"\"size\":\"\"",
+		"\"size\":\"1e3\"",
+		"\"size\":11",
+		"\"timeCreated\":\"now\"",
+		"\"updated\":0",
+		"\"md5Hash\":\"abc\"",
+		"\"md5Hash\":\"!!!!!!!!!!!!!!!!!!!!!!==\"",
+		"\"crc32c\":\"AAAA\"",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {

@@ -410,7 +410,9 @@ static int meet_edit(struct store *s, struct edit *edits, size_t n)
 	return store_edit(s->next, edits, n);
 }
 
-static const struct store_ops meet_ops = { .name = "meet", .edit = meet_edit, .close = rough_close };
+static const struct store_ops meet_ops = { .name = "meet",
+					   .edit = meet_edit,
+					   .close = rough_close };
 
 Test(spread, groups_are_made_side_by_side)
 {
