@@ -6,9 +6,9 @@
  *	decide	 may it be there (gate, hash), is it there already (content, then headers)?
  *	edit	 what is left of all of them goes to the store in one call
  *	settle	 results, the object as it is now, one log line for each change
- * Bytes that go to several keys are judged, hashed and compressed once (struct prepared). A renewed
- * `validated` goes out in a second call: its failure is a warning, and must not end the group of a
- * change that matters.
+ * Bytes that go to several keys are judged, hashed and compressed once (struct prepared, and struct
+ * streamed for those that are copied). A renewed `validated` goes out in a second call: its failure
+ *is a warning, and must not end the group of a change that matters.
  */
 #include "publish.h"
 
@@ -45,6 +45,16 @@ struct prepared {
 	bool has_stored;
 };
 
+/* An archive that was read, through the gate and the digest, for the first prefix that gets it. */
+struct streamed {
+	struct streamed *next;
+	const struct object *source;
+	struct object_name name;
+	int verdict;	   /* the gate's */
+	struct strbuf why; /* and its reason or remark */
+	unsigned char sha256[SHA256_SIZE];
+};
+
 /* What is to be sent of one publication, and with what. */
 struct decision {
 	enum published action;
@@ -59,6 +69,7 @@ struct decision {
 struct session {
 	const struct publisher_options *opt;
 	struct prepared *prepared;
+	struct streamed *streamed;
 };
 
 int publisher_new(const struct publisher_options *options, struct publisher **ret)
@@ -113,6 +124,13 @@ static bool same_part(struct name_part a, struct name_part b)
 	return a.len == b.len && (!a.len || !memcmp(a.text, b.text, a.len));
 }
 
+/* To the gate, which has nothing to do with prefixes. */
+static bool same_name(const struct object_name *a, const struct object_name *b)
+{
+	return a->kind == b->kind && same_part(a->package, b->package) &&
+	       same_part(a->version, b->version);
+}
+
 /* The same bytes under another prefix share everything; the last ones come first. */
 static int prepare(struct session *s, const struct body *body, const struct object_name *name,
 		   struct prepared **ret)
@@ -120,9 +138,7 @@ static int prepare(struct session *s, const struct body *body, const struct obje
 	struct prepared *pr;
 
 	for (pr = s->prepared; pr; pr = pr->next)
-		if (pr->body == body && pr->name.kind == name->kind &&
-		    same_part(pr->name.package, name->package) &&
-		    same_part(pr->name.version, name->version)) {
+		if (pr->body == body && same_name(&pr->name, name)) {
 			*ret = pr;
 			return 0;
 		}
@@ -150,6 +166,13 @@ static void session_end(struct session *s)
 		strbuf_release(&pr->why);
 		strbuf_release(&pr->gzipped);
 		free(pr);
+	}
+	while (s->streamed) {
+		struct streamed *st = s->streamed;
+
+		s->streamed = st->next;
+		strbuf_release(&st->why);
+		free(st);
 	}
 }
 
@@ -321,18 +344,48 @@ static bool copy_is_there(const struct publication *p, const unsigned char *expe
 }
 
 /* Reads the source once, through the gate and the digest. */
-static int decide_streamed(const struct session *s, struct publication *p, struct decision *d,
+static int stream(struct session *s, const struct publication *p, const struct object_name *name,
+		  struct streamed **ret)
+{
+	struct stored_body *source;
+	struct streamed *st;
+	int r;
+
+	for (st = s->streamed; st; st = st->next)
+		if (st->source == p->source && same_name(&st->name, name)) {
+			*ret = st;
+			return 0;
+		}
+	st = xcalloc(1, sizeof(*st));
+	st->source = p->source;
+	st->name = *name;
+	strbuf_init(&st->why, REMARK_MAX);
+	source = stored_body_new(p->from, p->source);
+	if (s->opt->gate != GATE_OFF)
+		st->verdict = gate_check(name, stored_body(source), &st->why);
+	r = stored_body_finish(source, st->sha256);
+	if (r < 0) {
+		strbuf_release(&st->why);
+		free(st);
+		return r;
+	}
+	st->next = s->streamed;
+	s->streamed = st;
+	*ret = st;
+	return 0;
+}
+
+static int decide_streamed(struct session *s, struct publication *p, struct decision *d,
 			   const unsigned char *expected)
 {
-	struct stored_body *source = stored_body_new(p->from, p->source);
-	int verdict = 0, r;
+	struct streamed *st;
+	int r = stream(s, p, &d->name, &st);
 
-	if (s->opt->gate != GATE_OFF)
-		verdict = gate_check(&d->name, stored_body(source), &p->remark);
-	r = stored_body_finish(source, d->sha256);
 	if (r < 0)
 		return r;
-	r = judge(s, p, verdict);
+	memcpy(d->sha256, st->sha256, SHA256_SIZE);
+	strbuf_addstr(&p->remark, st->why.buf);
+	r = judge(s, p, st->verdict);
 	if (r < 0)
 		return r;
 	if (expected && memcmp(d->sha256, expected, SHA256_SIZE) != 0) {
@@ -344,7 +397,7 @@ static int decide_streamed(const struct session *s, struct publication *p, struc
 	return 0;
 }
 
-static int decide_copy(const struct session *s, struct publication *p, struct decision *d)
+static int decide_copy(struct session *s, struct publication *p, struct decision *d)
 {
 	const struct object *source = p->source;
 	unsigned char expected_bytes[SHA256_SIZE], *expected = NULL;

@@ -71,6 +71,38 @@ Test(copy, an_archive_without_a_hash_is_streamed_once_and_never_again)
 	}
 }
 
+Test(copy, an_archive_for_two_prefixes_is_streamed_once)
+{
+	CLEANUP(strbuf_release) struct strbuf archive = STRBUF_INIT(BIG);
+	char hex[2 * SHA256_SIZE + 1];
+	struct publication both[2];
+	struct attempt a;
+
+	archive_hash(hex, &archive);
+	canonical_put(&w, archive.buf, archive.len);
+	attempt_copy(&w, &a);
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		publication_init(&both[i]);
+		both[i].action = PUBLISH_COPY;
+		both[i].key = i ? ARCHIVE : RUNTIME "/api/archives/foo-1.0.0.tar.gz";
+		both[i].group = (unsigned)i;
+		both[i].why = "a test";
+		both[i].from = a.p.from;
+		both[i].source = a.p.source;
+		both[i].sha256 = i ? hex : NULL;
+	}
+	counter_read(w.canonical_counter);
+	cr_assert_eq(publish_preview(w.publisher, both, 2), 0);
+	cr_assert_eq(counter_read(w.canonical_counter).read, 1);
+	hex[0] = hex[0] == '0' ? '1' : '0';
+	cr_assert_eq(publish(w.publisher, both, 2), -EINVAL);
+	cr_assert_eq(both[0].done, PUBLISHED_WRITE, "each is compared with its own hash");
+	cr_assert_eq(both[1].result, -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++)
+		publication_release(&both[i]);
+	attempt_release(&a);
+}
+
 Test(copy, an_archive_with_another_hash_is_never_exported)
 {
 	CLEANUP(strbuf_release) struct strbuf archive = STRBUF_INIT(BIG);
