@@ -59,14 +59,18 @@ static void read_all(const char *path, struct strbuf *out)
 	close(fd);
 }
 
+/* Those above `path`; the lowest is tried first, since most often only that is missing. */
 static void make_folders(char *path)
 {
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
+	char *slash = strrchr(path, '/');
+
+	*slash = '\0';
+	if (mkdir(path, 0755) < 0 && errno == ENOENT) {
+		make_folders(path);
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			err(1, "%s", path);
-		*slash = '/';
 	}
+	*slash = '/';
 }
 
 static void write_all(const char *prefix, const char *name, const struct strbuf *bytes)
