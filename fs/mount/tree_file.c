@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -34,7 +35,6 @@
 #include "tree_internal.h"
 
 #define PIECE	      ((size_t)256 << 10)
-#define TASK_SIGNALED 0x400 /* the kernel's PF_SIGNALED: killed by a signal */
 
 enum file_type { FILE_READER, FILE_WRITER, FILE_CONTROL };
 
@@ -450,13 +450,14 @@ int file_truncate(struct file *f, uint64_t size)
 
 /* Publishing. */
 
-/* The kernel flushes the files of a killed process too, whole or not. */
+/* The kernel flushes the files of a killed process too, whole or not. The exit code of its process
+ * tells; the flag PF_SIGNALED would not: every thread but one of a process that ends by itself has
+ * it as well, and may be the one that flushes. */
 static bool was_killed(pid_t task)
 {
 	CLEANUP(free_char) char *path = xasprintf("/proc/%d/stat", (int)task);
 	char line[1024];
-	const char *name_end;
-	unsigned flags = 0;
+	const char *exit_code;
 	FILE *stat = fopen(path, "re");
 	bool got;
 
@@ -464,10 +465,8 @@ static bool was_killed(pid_t task)
 		return false;
 	got = fgets(line, sizeof(line), stat);
 	fclose(stat);
-	name_end = got ? strrchr(line, ')') : NULL;
-	/* behind the name: state, parent, group, session, terminal, its group, flags */
-	return name_end && sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
-	       flags & TASK_SIGNALED;
+	exit_code = got ? strrchr(line, ' ') : NULL; /* the last field, as wait(2) has it */
+	return exit_code && WIFSIGNALED(atoi(exit_code));
 }
 
 /* The body is in the bucket: what comes next is a change of that. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -425,6 +426,37 @@ Test(write, the_flush_of_a_killed_writer_publishes_nothing)
 	cr_assert_neq(generation_of(w.driver, HTTP), 0);
 	file_close(f);
 	waitpid(killed, NULL, 0);
+	waitpid(ended, NULL, 0);
+	world_remove(&w);
+}
+
+static void *end_process(void *arg)
+{
+	_exit(0);
+	return arg;
+}
+
+/* The kernel kills the other threads, the first one too; but the process ended by itself. */
+Test(write, the_flush_of_a_process_that_one_of_its_threads_ended_is_published)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	pid_t ended = fork();
+	struct file *f;
+
+	if (!ended) {
+		pthread_t thread;
+
+		if (!pthread_create(&thread, NULL, end_process, NULL))
+			pause();
+		_exit(1);
+	}
+	cr_assert_eq(waitid(P_PID, (id_t)ended, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	f = opened(&w, HTTP, WRITE);
+	put(f, 0, text);
+	cr_assert_eq(file_flush(f, &(struct caller){ .pid = ended }), 0);
+	cr_assert_neq(generation_of(w.driver, HTTP), 0);
+	file_close(f);
 	waitpid(ended, NULL, 0);
 	world_remove(&w);
 }

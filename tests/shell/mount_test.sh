@@ -111,6 +111,9 @@ check "they changed nothing" cmp kept "$packages/oxygen"
 same "they sent nothing" "$before" generation "$packages/oxygen"
 sh -c "exec 3>'$packages/oxygen'; head -c 50 kept >&3; kill -KILL \$\$" 2>/dev/null
 check "a killed writer publishes nothing" cmp kept "$packages/oxygen"
+check "a program with many threads that ends without closing is no killed one" sh -c \
+	"'${PUBFS%/*}/tests/mount/threaded_cat' <edited >'$packages/oxygen' &&
+	cmp edited '$packages/oxygen' && cp kept '$packages/oxygen'"
 check "a reader keeps the generation it opened" sh -c \
 	"exec 3<'$packages/oxygen'; cp edited '$packages/oxygen'; cmp kept /dev/fd/3 || exit 1
 	cmp edited '$packages/oxygen'"
