@@ -47,9 +47,10 @@ const char *gcs_server_url(const struct gcs_server *s);
  *	key revoked|valid		what the token endpoint says to the right signature
  *	rewrite-limit BYTES		a rewrite call copies no more
  *	reset				no faults, and all counts 0
- *	fault KIND|* [object=NAME] [skip=N] [times=N] ACTION...
- * A fault is met by the N requests of its kind after the first `skip` ones (default: by the next
- * one); several wait in line, and of those that are due, the first is taken. Actions:
+ *	fault KIND|* [object=NAME] [skip=N] [times=N | every=N] ACTION...
+ * A fault is met by `times` requests of its kind after the first `skip` ones (default: by the next
+ * one), or by every N-th; several wait in line, and of those that are due, the first is taken.
+ * Actions:
  *	status=N [retry-after=S]	that answer, without effect
  *	drop				no answer, without effect
  *	lost[=N]			takes effect; then no answer, or this one

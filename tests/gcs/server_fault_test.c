@@ -124,7 +124,10 @@ Test(gcs_fault, faults_wait_for_their_kind_their_object_and_their_turn)
 	cr_assert_eq(status_of(OBJECT), 200);
 	cr_assert_eq(status_of(LIST "/other"), 400);
 	cr_assert_eq(status_of(LIST "/other"), 404);
-	script("fault * status=500");
+	script("fault list every=3 status=500");
+	for (int i = 1; i <= 9; i++)
+		cr_assert_eq(status_of(LIST), i % 3 ? 200 : 500);
+	script("reset\nfault * status=500");
 	cr_assert_eq(status_of(LIST), 500);
 	script("fault get status=500\nreset");
 	cr_assert_eq(status_of(OBJECT), 200);

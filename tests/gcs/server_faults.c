@@ -17,6 +17,7 @@ static const struct word {
 } words_known[] = {
 	{ "skip", NOWHERE, offsetof(struct fault, skip), false },
 	{ "times", NOWHERE, offsetof(struct fault, times), false },
+	{ "every", NOWHERE, offsetof(struct fault, every), false },
 	{ "status", NOWHERE, offsetof(struct fault, status), false },
 	{ "retry-after", NOWHERE, offsetof(struct fault, retry_after), false },
 	{ "drop", offsetof(struct fault, drop), NOWHERE, true },
@@ -110,6 +111,8 @@ bool fault_add(struct gcs_server *s, char *words)
 		fault_release(&f);
 		return false;
 	}
+	if (f.every)
+		f.skip += f.every - 1;
 	GROW(s->faults, s->n_faults, s->alloc_faults);
 	s->faults[s->n_faults++] = f;
 	return true;
@@ -127,7 +130,10 @@ struct fault fault_take(struct gcs_server *s, const struct request *q)
 			f->skip--;
 			continue;
 		}
-		f->times--;
+		if (f->every)
+			f->skip = f->every - 1;
+		else
+			f->times--;
 		taken = *f;
 		taken.object = NULL;
 		return taken;

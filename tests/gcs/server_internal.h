@@ -34,7 +34,7 @@ void pairs_release(struct pairs *p);
 struct fault {
 	int kind;     /* -1: any */
 	char *object; /* NULL: any */
-	uint64_t skip, times, status, retry_after, delay, slow, lost_status, size, cut, page;
+	uint64_t skip, times, every, status, retry_after, delay, slow, lost_status, size, cut, page;
 	bool drop, lost, garbage, hash, flip, has_size, has_cut, has_page, overlap, repeat;
 };
 

@@ -182,7 +182,8 @@ void conformance_a_written_object_has_all_that_was_written(struct store *s)
 	cr_assert_lt(e.object.generation, INT64_MAX);
 	cr_assert_eq(e.object.metageneration, 1);
 	cr_assert_eq(e.object.size, 6);
-	cr_assert(e.object.created >= before && e.object.created <= clock_now());
+	/* some stores tell milliseconds only */
+	cr_assert(e.object.created >= before - before % 1000 && e.object.created <= clock_now());
 	cr_assert_eq(e.object.updated, e.object.created);
 	cr_assert(e.object.has_md5);
 	cr_assert_arr_eq(e.object.md5, sum, MD5_SIZE);
@@ -594,10 +595,17 @@ void conformance_a_source_that_changes_meanwhile_is_estale(struct store *s)
 	static const struct store_ops ops = { .name = "meddler", .stat = meddling_stat };
 	struct store meddler = { .ops = &ops, .next = s, .url = s->url };
 	struct edit e = edit_copy(KEY, &meddler, "source", STORE_ANY);
+	int r;
 
 	cr_assert_eq(put_text(s, "source", "1", STORE_ABSENT, NULL), 0);
-	cr_assert_eq(run_edit(s, &e, NULL), -ESTALE);
-	cr_assert_eq(generation_of(s, KEY), 0);
+	r = run_edit(s, &e, NULL);
+	if (r) {
+		cr_assert_eq(r, -ESTALE);
+		cr_assert_eq(generation_of(s, KEY), 0);
+	} else { /* the copy was made in one step, without a look before */
+		expect_text(s, KEY, "1");
+		expect_text(s, "source", "1");
+	}
 }
 
 void conformance_no_edits_are_a_success(struct store *s)

@@ -196,13 +196,15 @@ void conformance_a_driver_is_always_fresh(struct store *s)
 struct race {
 	struct store *store;
 	pthread_barrier_t barrier;
-	atomic_int winners[ROUNDS];
+	atomic_int writers, winners[ROUNDS];
 	atomic_bool ended;
 };
 
 static void *race_writer(void *ctx)
 {
 	struct race *race = ctx;
+	/* of its own, or a writer could take another's work for its own whose answer was lost */
+	char text[] = { (char)('a' + race->writers++), '\0' };
 
 	for (int i = 0; i < ROUNDS; i++) {
 		uint64_t seen;
@@ -210,7 +212,7 @@ static void *race_writer(void *ctx)
 		pthread_barrier_wait(&race->barrier);
 		seen = generation_of(race->store, KEY);
 		pthread_barrier_wait(&race->barrier);
-		if (!put_text(race->store, KEY, "x", seen, NULL))
+		if (!put_text(race->store, KEY, text, seen, NULL))
 			race->winners[i]++;
 	}
 	return NULL;
