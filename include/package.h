@@ -15,6 +15,10 @@ struct package_version {
 	char *archive_sha256; /* hex as stored */
 	int64_t created;
 	bool retracted, moderated, deleted;
+
+	/* not of the database, but found out by an export: */
+	char *barred;	 /* why its archive cannot be copied; NULL: nothing is known against it */
+	bool unservable; /* and no prefix has another one that clients could use */
 };
 
 struct advisory {

@@ -7,7 +7,8 @@
  *	render	 its documents, once for both prefixes
  *	plan	 for each prefix (struct target), against what the index says of it
  *	publish	 all targets of the batch in one call; each is a group, so that none stops another
- *	settle	 lost a race: look again, and begin anew with fresh rows (RACES_MAX times)
+ *	settle	 lost a race: look again, and begin anew with fresh rows; an archive that cannot be
+ *		 copied: begin anew without it, so that what else changed does not wait for it
  *	record	 when all is on stable storage; without it the next pass compares again
  *
  * Memory: a package reserves what its rows and documents may take before it is rendered. Who finds
@@ -27,7 +28,7 @@
 #include "memory.h"
 #include "publish.h"
 
-#define RACES_MAX 5 /* a package that moves faster is left to the next pass */
+#define TRIES_MAX 5 /* a package that moves faster is left to the next pass */
 
 struct batch {
 	struct pass *pass;
@@ -77,8 +78,31 @@ static void target_count(struct export_counts *counts, const struct target *t)
 	}
 }
 
+static char *failure_text(const struct publication *p)
+{
+	if (p->result == -EINVAL && p->remark.len)
+		return xasprintf("refused %s: %s", p->key, p->remark.buf);
+	return xasprintf("%s: %s", p->key, strerror(-p->result));
+}
+
+/* At its first step that failed. */
+static void target_stop(struct item *item, struct target *t, size_t i)
+{
+	const struct publication *p = &t->publications[i];
+	CLEANUP(free_char) char *why = failure_text(p);
+
+	if (p->result == -ESTALE) {
+		t->raced = true;
+	} else if (p->action == PUBLISH_COPY && p->result != -ECANCELED) {
+		t->blocked = true;
+		item_bar(item, t->plan.steps[i].version, why);
+	} else {
+		t->error = steal(why);
+	}
+}
+
 /* The objects as this leaves them: what was there, and what took its place. */
-static void target_settle(const struct item *item, struct target *t)
+static void target_settle(struct item *item, struct target *t)
 {
 	memcpy(t->seen, t->have.digest, SHA256_SIZE);
 	survey_merge(t->seen, item->canonical.digest);
@@ -86,11 +110,7 @@ static void target_settle(const struct item *item, struct target *t)
 		const struct publication *p = &t->publications[i];
 
 		if (p->result < 0) {
-			t->raced = p->result == -ESTALE;
-			if (!t->raced && p->result == -EINVAL && p->remark.len)
-				t->error = xasprintf("refused %s: %s", p->key, p->remark.buf);
-			else if (!t->raced)
-				t->error = xasprintf("%s: %s", p->key, strerror(-p->result));
+			target_stop(item, t, i);
 			return;
 		}
 		if (p->done == PUBLISHED_NOTHING)
@@ -100,7 +120,9 @@ static void target_settle(const struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
-	if (t->plan.verdict == PLAN_UNUSABLE)
+	if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
+		t->error = xstrdup(item->unlistable);
+	else if (t->plan.verdict == PLAN_UNUSABLE)
 		target_fail(t, fail(-EINVAL,
 				    "no version of %s could be read by a client, so its listing in "
 				    "%s/ stays: %s",
@@ -125,17 +147,16 @@ static int target_look_again(const struct pass *pass, const struct target *t)
 	return 0;
 }
 
-static void print_steps(const struct pass *pass, struct item *const *items, size_t n)
+static void item_print(const struct pass *pass, const struct item *item)
 {
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < pass->n_prefixes; k++) {
-			const struct target *t = &items[i]->targets[k];
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		const struct target *t = &item->targets[k];
 
-			for (size_t j = 0; j < t->plan.n && !t->error; j++)
-				if (t->publications[j].done != PUBLISHED_NOTHING)
-					step_print(&t->plan.steps[j], t->publications[j].done,
-						   pass->opt->dry_run);
-		}
+		for (size_t j = 0; t->tried && j < t->plan.n; j++)
+			if (t->publications[j].done != PUBLISHED_NOTHING)
+				step_print(&t->plan.steps[j], t->publications[j].done,
+					   pass->opt->dry_run);
+	}
 }
 
 /* The publications of all targets, a group each. Returns how many there are. */
@@ -155,6 +176,7 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 			struct target *t = &items[i]->targets[k];
 
 			t->publications = publications + at;
+			t->tried = !t->error;
 			for (size_t j = 0; j < t->plan.n && !t->error; j++)
 				publication_make(pass, items[i], &t->plan.steps[j], group,
 						 &publications[at++]);
@@ -163,15 +185,16 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 	return at;
 }
 
-static void target_after(struct pass *pass, const struct item *item, struct target *t,
+static void target_after(const struct pass *pass, struct item *item, struct target *t,
 			 bool last_try)
 {
 	int r;
 
-	pthread_mutex_lock(&pass->lock);
-	target_count(&pass->counts, t);
-	pthread_mutex_unlock(&pass->lock);
 	target_settle(item, t);
+	if (t->blocked && last_try) {
+		t->blocked = false;
+		t->error = xstrdup(item->bars[item->n_bars - 1].why);
+	}
 	if (!t->raced)
 		return;
 	r = last_try ? fail(-ESTALE,
@@ -185,6 +208,30 @@ static void target_after(struct pass *pass, const struct item *item, struct targ
 	}
 }
 
+static bool item_is_settled(const struct item *item)
+{
+	for (size_t k = 0; k < PREFIXES_MAX; k++)
+		if (item->targets[k].raced || item->targets[k].blocked)
+			return false;
+	return true;
+}
+
+static void item_after(struct pass *pass, struct item *item, bool last_try)
+{
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		if (item->targets[k].tried)
+			target_after(pass, item, &item->targets[k], last_try);
+	if (pass->opt->dry_run && !item_is_settled(item))
+		return; /* what comes next says the same again */
+	pthread_mutex_lock(&pass->lock);
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		if (item->targets[k].tried)
+			target_count(&pass->counts, &item->targets[k]);
+	pthread_mutex_unlock(&pass->lock);
+	if (pass->opt->dry_run)
+		item_print(pass, item);
+}
+
 /* One call of publish() for these. */
 static void items_publish(struct pass *pass, struct item *const *items, size_t n, bool last_try)
 {
@@ -196,25 +243,62 @@ static void items_publish(struct pass *pass, struct item *const *items, size_t n
 			       : publish(pass->opt->publisher, publications, count);
 	if (r < 0)
 		log_debug("a batch of %zu packages did not go through whole", n);
-	if (pass->opt->dry_run)
-		print_steps(pass, items, n);
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < pass->n_prefixes; k++)
-			if (!items[i]->targets[k].error)
-				target_after(pass, items[i], &items[i]->targets[k], last_try);
+		item_after(pass, items[i], last_try);
 	for (size_t i = 0; i < count; i++)
 		publication_release(&publications[i]);
 	free(publications);
 }
 
+/* The first archive that could not be copied has ended its plan; which others cannot either? */
+static void target_bar_others(const struct pass *pass, struct item *item, const struct target *t)
+{
+	struct publication *copies = xcalloc(t->plan.n, sizeof(*copies));
+	const struct step **steps = xcalloc(t->plan.n, sizeof(*steps));
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *step = &t->plan.steps[i];
+
+		if (step->kind != STEP_COPY || item_has_bar(item, step->version))
+			continue;
+		steps[n] = step;
+		publication_make(pass, item, step, n, &copies[n]);
+		n++;
+	}
+	if (publish_preview(pass->opt->publisher, copies, n) < 0)
+		log_debug("more than one archive of %s cannot be copied", item->name);
+	for (unsigned i = 0; i < n; i++) {
+		if (copies[i].result < 0 && copies[i].result != -ESTALE) {
+			CLEANUP(free_char) char *why = failure_text(&copies[i]);
+
+			item_bar(item, steps[i]->version, why);
+		}
+		publication_release(&copies[i]);
+	}
+	free(copies);
+	free(steps);
+}
+
 static bool item_begin_again(const struct pass *pass, struct item *item)
 {
-	if (!item->targets[0].raced && !item->targets[1].raced)
+	if (item_is_settled(item))
 		return false;
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		if (item->targets[k].blocked)
+			target_bar_others(pass, item, &item->targets[k]);
 	item_clear(item);
 	item_read(pass, item);
 	item_prepare(pass, item);
 	return !item->gone;
+}
+
+/* What went through without some of its archives has failed all the same. */
+static void item_end(const struct pass *pass, struct item *item)
+{
+	for (size_t k = 0; k < pass->n_prefixes && item->n_bars; k++)
+		if (!item->targets[k].error)
+			item->targets[k].error = xstrdup(item->bars[0].why);
 }
 
 /* The first names in their order, whichever thread came first. */
@@ -327,19 +411,21 @@ static void batch_flush(struct batch *b)
 	for (unsigned tries = 1; n; tries++) {
 		size_t again = 0;
 
-		items_publish(b->pass, pending, n, tries == RACES_MAX);
+		items_publish(b->pass, pending, n, tries == TRIES_MAX);
 		for (size_t i = 0; i < n; i++)
 			if (item_begin_again(b->pass, pending[i]))
 				pending[again++] = pending[i];
 		n = again;
 	}
 	free(pending);
+	for (size_t i = 0; i < b->n; i++)
+		item_end(b->pass, &b->items[i]);
 	if (!b->pass->opt->dry_run)
 		batch_record(b);
 	for (size_t i = 0; i < b->n; i++) {
 		item_report(b->pass, &b->items[i]);
 		pass_unreserve(b->pass, b->items[i].reserved);
-		item_clear(&b->items[i]);
+		item_release(&b->items[i]);
 	}
 	b->n = 0;
 }

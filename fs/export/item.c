@@ -10,6 +10,7 @@
 #include "db.h"
 #include "log.h"
 #include "memory.h"
+#include "path.h"
 
 #define VERSION_BYTES ((size_t)3 << 10) /* of its archives, plans and edits */
 #define TEXT_COPIES   3			/* the row, the document, the compressed document */
@@ -33,6 +34,18 @@ void item_clear(struct item *item)
 		strbuf_release(&item->documents[i]);
 	for (size_t i = 0; i < PREFIXES_MAX; i++)
 		target_clear(&item->targets[i]);
+	free(item->unlistable);
+	item->unlistable = NULL;
+}
+
+void item_release(struct item *item)
+{
+	item_clear(item);
+	for (size_t i = 0; i < item->n_bars; i++) {
+		free(item->bars[i].version);
+		free(item->bars[i].why);
+	}
+	free(item->bars);
 }
 
 void item_init(const struct pass *pass, struct item *item, const char *name)
@@ -82,16 +95,56 @@ void item_read(const struct pass *pass, struct item *item)
 		item_fail(pass, item, r);
 }
 
+void item_bar(struct item *item, const char *version, const char *why)
+{
+	GROW(item->bars, item->n_bars, item->bars_alloc);
+	item->bars[item->n_bars++] = (struct bar){ xstrdup(version), xstrdup(why) };
+}
+
+bool item_has_bar(const struct item *item, const char *version)
+{
+	for (size_t i = 0; i < item->n_bars; i++)
+		if (!strcmp(item->bars[i].version, version))
+			return true;
+	return false;
+}
+
+/* An archive that is in the prefix, and not known to be another than its row says. */
+static bool target_serves(const struct target *t, const char *package,
+			  const struct package_version *row)
+{
+	CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(KEY_MAX);
+	unsigned char expected[SHA256_SIZE];
+	const struct object *there;
+
+	archive_key(t->prefix, package, row->version, &key);
+	there = survey_find(&t->have, key.buf);
+	if (!there || there->gzip)
+		return false;
+	return !row->archive_sha256 || hex_decode(row->archive_sha256, expected, SHA256_SIZE) < 0 ||
+	       !there->has_sha256 || !memcmp(there->sha256, expected, SHA256_SIZE);
+}
+
+static void apply_bars(const struct pass *pass, struct item *item)
+{
+	for (size_t b = 0; b < item->n_bars; b++)
+		for (size_t i = 0; i < item->pkg.n_versions; i++) {
+			struct package_version *row = &item->pkg.versions[i];
+
+			if (strcmp(row->version, item->bars[b].version) != 0)
+				continue;
+			row->barred = xstrdup(item->bars[b].why);
+			for (size_t k = 0; k < pass->n_prefixes; k++)
+				if (!target_serves(&item->targets[k], item->name, row))
+					row->unservable = true;
+		}
+}
+
 static int item_render(const struct pass *pass, struct item *item)
 {
 	const struct rendering *how = &pass->opt->rendering;
 	int r;
 
-	if (!package_is_visible(&item->pkg))
-		return 0;
-	r = releases_select(&item->pkg, how, &item->releases);
-	if (r < 0 || !item->releases.n)
-		return r;
 	for (size_t i = 0; i < n_package_documents; i++) {
 		const struct document *doc = &package_documents[i];
 
@@ -105,14 +158,33 @@ static int item_render(const struct pass *pass, struct item *item)
 	return 0;
 }
 
-static int target_plan(const struct pass *pass, struct item *item, struct target *t)
+/* The versions and documents of a visible package. What cannot be rendered keeps its documents, and
+ * what is taken down goes all the same. */
+static int item_list(const struct pass *pass, struct item *item)
 {
-	int r = survey_prefix(pass->opt->store, t->prefix, item->name, &t->have);
+	int r;
 
-	if (r < 0)
+	if (!package_is_visible(&item->pkg))
+		return 0;
+	r = releases_select(&item->pkg, &pass->opt->rendering, &item->releases);
+	if (r < 0 || !item->releases.n)
 		return r;
-	return plan_make(&item->pkg, &item->releases, t->prefix, &t->have, &item->canonical,
-			 &t->plan);
+	r = item_render(pass, item);
+	if (r == -EINVAL || r == -E2BIG) {
+		item->unlistable = xstrdup(log_last_failure());
+		r = 0;
+	}
+	return r;
+}
+
+static int item_survey(const struct pass *pass, struct item *item)
+{
+	int r = survey_archives(pass->opt->archives, item->name, &item->canonical);
+
+	for (size_t i = 0; !r && i < pass->n_prefixes; i++)
+		r = survey_prefix(pass->opt->store, item->targets[i].prefix, item->name,
+				  &item->targets[i].have);
+	return r;
 }
 
 void item_prepare(const struct pass *pass, struct item *item)
@@ -121,16 +193,21 @@ void item_prepare(const struct pass *pass, struct item *item)
 
 	if (item->gone || item->targets[0].error)
 		return;
-	r = item_render(pass, item);
-	if (!r)
-		r = survey_archives(pass->opt->archives, item->name, &item->canonical);
+	r = item_survey(pass, item);
+	if (!r) {
+		apply_bars(pass, item);
+		r = item_list(pass, item);
+	}
 	if (r < 0) {
 		item_fail(pass, item, r);
 		return;
 	}
 	for (size_t i = 0; i < pass->n_prefixes; i++) {
-		r = target_plan(pass, item, &item->targets[i]);
+		struct target *t = &item->targets[i];
+
+		r = plan_make(&item->pkg, item->unlistable ? NULL : &item->releases, t->prefix,
+			      &t->have, &item->canonical, &t->plan);
 		if (r < 0)
-			target_fail(&item->targets[i], r);
+			target_fail(t, r);
 	}
 }

@@ -20,9 +20,16 @@ struct target {
 	struct survey have;
 	struct plan plan;
 	struct publication *publications; /* one for each step; the batch's */
-	bool raced;
-	char *error; /* owned; NULL: it is as it should be */
+	bool tried;			  /* they are, and each says how it went */
+	bool raced;			  /* someone else wrote first */
+	bool blocked;			  /* an archive could not be copied, and ended the plan */
+	char *error;			  /* owned; NULL: it is as it should be */
 	unsigned char seen[SHA256_SIZE];
+};
+
+/* A version whose archive cannot be copied, and why. */
+struct bar {
+	char *version, *why;
 };
 
 struct item {
@@ -33,13 +40,17 @@ struct item {
 	struct strbuf documents[DOCUMENTS_MAX];
 	struct body bodies[DOCUMENTS_MAX];
 	struct target targets[PREFIXES_MAX];
+	struct bar *bars;
+	size_t n_bars, bars_alloc;
+	char *unlistable; /* why no documents could be rendered; owned; NULL: they are */
 	size_t reserved;
 	bool gone; /* its row went away meanwhile */
 };
 
 void item_init(const struct pass *pass, struct item *item, const char *name);
-/* Back to what item_init() made of it. */
+/* Back to what item_init() made of it, but for its bars. */
 void item_clear(struct item *item);
+void item_release(struct item *item);
 
 /* Its rows, in one snapshot. */
 void item_read(const struct pass *pass, struct item *item);
@@ -47,6 +58,10 @@ void item_read(const struct pass *pass, struct item *item);
 size_t item_bytes(const struct item *item);
 /* Documents, once for all prefixes, and for each of them a plan, against what the index says. */
 void item_prepare(const struct pass *pass, struct item *item);
+/* From the next item_prepare() on no copy of this archive is planned, and its version is listed
+ * only where every prefix has one that it may be. */
+void item_bar(struct item *item, const char *version, const char *why);
+bool item_has_bar(const struct item *item, const char *version);
 
 /* Its cause was said last in this thread. */
 void target_fail(struct target *t, int r);

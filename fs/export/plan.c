@@ -60,15 +60,15 @@ static int plan_archives(const struct package *pkg, const struct release_list *r
 		if (strbuf_error(&key) < 0 || strbuf_error(&source_key) < 0)
 			return fail(-E2BIG, "a version of %s is too long for a key", pkg->name);
 		source = survey_find(canonical, source_key.buf);
-		if (!source) {
-			if (!plan->no_archive++)
-				plan->first_without = v->version;
+		if (!source && !plan->no_archive++)
+			plan->first_without = v->version;
+		if (!source || v->barred)
 			continue;
-		}
 		there = survey_find(have, key.buf);
 		step = add_step(plan, STEP_COPY, key.buf, there,
 				there ? "the archive differs" : "the archive is new");
 		step->source = source;
+		step->version = v->version;
 		step->sha256 = v->archive_sha256 && *v->archive_sha256 ? v->archive_sha256 : NULL;
 	}
 	return 0;
@@ -193,6 +193,8 @@ static enum plan_verdict plan_judge(const struct package *pkg, const struct rele
 {
 	if (!package_is_visible(pkg))
 		return PLAN_TAKE_DOWN;
+	if (!releases)
+		return PLAN_UNUSABLE;
 	if (!releases->n_rows)
 		return PLAN_NO_ROWS;
 	if (!releases->n_visible)

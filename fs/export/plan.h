@@ -24,6 +24,7 @@ struct step {
 	const struct object *have;   /* borrowed from the survey; NULL: it is not there */
 	const struct object *source; /* STEP_COPY: the canonical archive, borrowed */
 	const char *sha256;	     /* STEP_COPY: of the version's row, borrowed; may be NULL */
+	const char *version;	     /* STEP_COPY: borrowed from its row */
 	size_t document;	     /* STEP_WRITE: index into package_documents */
 };
 
@@ -31,7 +32,8 @@ enum plan_verdict {
 	PLAN_EXPORT,	/* as its rows say */
 	PLAN_TAKE_DOWN, /* an administrator hid it, or every one of its versions */
 	PLAN_NO_ROWS,	/* visible, but no version is known: what is there stays */
-	PLAN_UNUSABLE,	/* no visible version could be read by a client: the documents stay */
+	PLAN_UNUSABLE,	/* no visible version could be read by a client, or a document cannot be
+			 * rendered: the documents stay */
 };
 
 struct plan {
@@ -43,8 +45,9 @@ struct plan {
 	const char *first_without; /* the first of these; borrowed from its row */
 };
 
-/* Pure. `releases` is not looked at when the package is not visible. `have` is the package in this
- * prefix, `canonical` its archives. -E2BIG: a name in the rows is too long for a key (said). */
+/* Pure. `releases` is not looked at when the package is not visible; NULL: a document of it cannot
+ * be rendered. `have` is the package in this prefix, `canonical` its archives. -E2BIG: a name in
+ * the rows is too long for a key (said). */
 int plan_make(const struct package *pkg, const struct release_list *releases, const char *prefix,
 	      const struct survey *have, const struct survey *canonical,
 	      struct plan *ret) MUST_CHECK;

@@ -14,6 +14,7 @@ void package_version_release(struct package_version *v)
 	free(v->version);
 	free(v->pubspec);
 	free(v->archive_sha256);
+	free(v->barred);
 	*v = (struct package_version){ 0 };
 }
 

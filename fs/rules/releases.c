@@ -130,6 +130,10 @@ static void select_row(struct selection *s, const struct package_version *row)
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(1000), remark = STRBUF_INIT(1000);
 	struct release release = { .row = row };
 
+	if (row->unservable) {
+		leave_out(s, row, row->barred);
+		return;
+	}
 	if (check_release(s, &release, &why, &remark) < 0) {
 		leave_out(s, row, why.buf);
 		return;

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "body.h"
 #include "clock.h"
 #include "memory.h"
+#include "render.h"
 #include "world.h"
 
 #define OWN    RUNTIME "/api/"
@@ -331,4 +333,169 @@ Test(failure, an_index_that_is_behind_is_looked_at_again)
 	bucket->next = canonical->next = NULL;
 	store_close(bucket);
 	store_close(canonical);
+}
+
+/* In the canonical store, without any metadata: what is copied has to be read. */
+static void put_canonical(const char *package, const char *version, const char *text)
+{
+	CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(1000);
+	struct body body = body_of_bytes(text, strlen(text));
+	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY, .body = &body };
+
+	archive_canonical_key(package, version, &key);
+	object_init(&edit.object);
+	edit.object.key = strbuf_detach(&key);
+	cr_assert_eq(store_edit(w.canonical, &edit, 1), 0);
+	edit_release(&edit, 1);
+}
+
+static void bad_hash(const char *version)
+{
+	world_sql(&w,
+		  "UPDATE package_version SET archive_sha256 ="
+		  " '0000000000000000000000000000000000000000000000000000000000000000'"
+		  " WHERE package = 'foo' AND version = '%s'",
+		  version);
+}
+
+static void good_hash(const char *version)
+{
+	world_sql(&w, "DELETE FROM package_version WHERE package = 'foo' AND version = '%s'",
+		  version);
+	world_add_row(&w, "foo", version);
+}
+
+Test(failure, a_take_down_does_not_wait_for_an_archive_that_is_refused)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_export_well(&w, &counts);
+	world_add(&w, "foo", "3.0.0");
+	bad_hash("3.0.0");
+	world_sql(&w, "UPDATE package_version SET retracted = 1 WHERE version = '1.0.0'");
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+	world_add_advisory(&w, "GHSA-1", "foo", "2024-05-01T00:00:00.000Z");
+	for (int pass = 0; pass < 2; pass++) {
+		cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+		cr_assert_eq(counts.failed, 1);
+		world_expect_servable(&w);
+		cr_assert_not(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
+		cr_assert(world_has_text(&w, LATEST "packages/foo", "\"retracted\":true"));
+		cr_assert(world_has_text(&w, LATEST "packages/foo/advisories", "GHSA-1"));
+		cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+		cr_assert_not(world_has_text(&w, LATEST "packages/foo", "3.0.0"));
+	}
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE attempts = 2"
+				     " AND last_error LIKE '%foo-3.0.0.tar.gz%SHA-256%'"),
+		     2);
+	good_hash("3.0.0");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert(world_has_text(&w, OWN "packages/foo", "3.0.0"));
+	world_expect_servable(&w);
+}
+
+Test(failure, all_refused_archives_of_a_package_are_found_at_once)
+{
+	world_add(&w, "foo", "1.0.0");
+	for (int i = 1; i < 9; i++) {
+		char version[16];
+
+		snprintf(version, sizeof(version), "1.%d.0", i);
+		world_add(&w, "foo", version);
+		bad_hash(version);
+	}
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.left_out, 8);
+	cr_assert_eq(counts.copied, 2);
+	cr_assert_eq(counts.written, 4);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "1.0.0"));
+	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "1.8.0"));
+	world_expect_servable(&w);
+}
+
+Test(failure, a_refused_archive_leaves_a_version_listed_whose_exported_archive_still_serves)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_sql(&w, "UPDATE package_version SET archive_sha256 = NULL");
+	world_export_well(&w, &counts);
+	put_canonical("foo", "1.0.0", "damaged");
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	cr_assert_eq(counts.left_out, 0);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "\"isDiscontinued\":true"));
+	cr_assert(world_has(&w, LATEST "archives/foo-1.0.0.tar.gz"));
+	world_expect_servable(&w);
+}
+
+Test(failure, an_exported_archive_that_is_not_the_one_of_its_row_is_listed_no_more)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_export_well(&w, &counts);
+	bad_hash("2.0.0");
+	cr_assert_eq(world_export_changed(&w, &counts), -EIO);
+	cr_assert_eq(counts.left_out, 1);
+	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	cr_assert(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"), "refused is not removed");
+}
+
+Test(failure, where_one_prefix_serves_a_refused_archive_and_the_other_not_both_say_the_same)
+{
+	struct edit removal = { .op = EDIT_REMOVE, .if_generation = STORE_ANY };
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_sql(&w, "UPDATE package_version SET archive_sha256 = NULL");
+	world_export_well(&w, &counts);
+	object_init(&removal.object);
+	removal.object.key = xstrdup(LATEST "archives/foo-2.0.0.tar.gz");
+	cr_assert_eq(store_edit(w.bucket, &removal, 1), 0);
+	edit_release(&removal, 1);
+	put_canonical("foo", "2.0.0", "damaged");
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	cr_assert_not(world_has_text(&w, OWN "packages/foo", "2.0.0"));
+	world_expect_servable(&w);
+}
+
+Test(failure, a_dry_run_says_once_what_is_left_when_an_archive_is_refused)
+{
+	char *text = NULL;
+	size_t n;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	bad_hash("2.0.0");
+	w.options.dry_run = open_memstream(&text, &n);
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	fclose(w.options.dry_run);
+	cr_assert_str_eq(text,
+			 "copy " OWN "archives/foo-1.0.0.tar.gz: the archive is new\n"
+			 "write " OWN "packages/foo/advisories: the package is new\n"
+			 "write " OWN "packages/foo: the package is new\n"
+			 "copy " LATEST "archives/foo-1.0.0.tar.gz: the archive is new\n"
+			 "write " LATEST "packages/foo/advisories: the package is new\n"
+			 "write " LATEST "packages/foo: the package is new\n",
+			 "%s", text);
+	cr_assert_eq(counts.copied, 2);
+	cr_assert_eq(counted_changes(w.counter), 0);
+	free(text);
+}
+
+Test(failure, a_take_down_does_not_wait_for_an_advisory_that_cannot_be_read)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+	world_sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '[]');"
+		      "INSERT INTO advisory_package VALUES ('A', 'foo')");
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_eq(counts.removed, 2);
+	cr_assert_not(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
+	cr_assert(world_has(&w, LATEST "packages/foo"));
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE"
+				     " '%A%'"),
+		     2);
 }
