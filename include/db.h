@@ -35,6 +35,7 @@ struct work {
 	const char *package;
 	const char *change;
 	bool exists;			   /* its row is there */
+	bool urgent; /* something of it is moderated, deleted or retracted, or it has an advisory */
 	const struct export_state *states; /* one for each prefix asked for, in that order */
 };
 typedef int work_fn(void *ctx, const struct work *work); /* not 0: stops, and is returned */

@@ -43,6 +43,10 @@ CREATE TABLE package_version (
 	PRIMARY KEY (package, version)
 ) STRICT;
 
+-- which packages an export has to look at first, without reading every version
+CREATE INDEX package_version_taken_down ON package_version (package)
+	WHERE moderated OR deleted OR retracted;
+
 CREATE TABLE advisory (
 	id TEXT NOT NULL PRIMARY KEY,
 	osv TEXT NOT NULL, -- JSON

@@ -12,11 +12,18 @@
 
 #define QUERY_MAX 65536
 
+/* What clients are to be kept from. */
+#define URGENT                                                                                     \
+	"p.moderated OR p.deleted"                                                                 \
+	" OR EXISTS (SELECT 1 FROM package_version v WHERE v.package = c.package"                  \
+	" AND (v.moderated OR v.deleted OR v.retracted))"                                          \
+	" OR EXISTS (SELECT 1 FROM advisory_package a WHERE a.package = c.package)"
+
 /* Parameters: 1 the store, 2 the renderer, then the prefixes. One walk over package_change in its
  * order, with a look-up by key for the package and for each prefix. */
 void sqlite_work_query(size_t n_prefixes, bool pending, struct strbuf *out)
 {
-	strbuf_addstr(out, "SELECT c.package, c.change, p.name IS NOT NULL, ?2");
+	strbuf_addstr(out, "SELECT c.package, c.change, p.name IS NOT NULL, " URGENT ", ?2");
 	for (size_t i = 0; i < n_prefixes; i++)
 		strbuf_addf(out,
 			    ", s%zu.change, s%zu.renderer, s%zu.seen, s%zu.attempts,"
@@ -39,7 +46,7 @@ static char *copy_column(sqlite3_stmt *stmt, int column)
 	return xstrdup_or_null((const char *)sqlite3_column_text(stmt, column));
 }
 
-#define STATE_FIRST   4 /* column of the first prefix's change */
+#define STATE_FIRST   5 /* column of the first prefix's change */
 #define STATE_COLUMNS 5
 
 static void read_state(sqlite3_stmt *stmt, int first, struct export_state *state)
@@ -59,6 +66,7 @@ static int call_for_row(sqlite3_stmt *stmt, struct export_state *states, size_t 
 		.package = (const char *)sqlite3_column_text(stmt, 0),
 		.change = (const char *)sqlite3_column_text(stmt, 1),
 		.exists = sqlite3_column_int(stmt, 2),
+		.urgent = sqlite3_column_int(stmt, 3),
 		.states = states,
 	};
 	int r;

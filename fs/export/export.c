@@ -6,7 +6,8 @@
  *	refresh	  the index looks again, when it is older than asked for (never in an event pass)
  *	collect	  one query gives all work; the index says which packages are as they were left
  *	hold	  what looks like a mistake ends the pass here, before anything is written
- *	run	  the packages in chunks, on threads where there are many
+ *	run	  the packages in chunks, on threads where there are many; first those that have
+ *		  something to be kept from clients, so that no take-down is behind an import
  * A package is current, and not read at all, when its change and renderer are the exported ones
  * and the digest of its objects is the one that was recorded with them.
  */
@@ -49,7 +50,8 @@ struct collection {
 	struct pass *pass;
 	enum pass_kind kind;
 	struct names wanted; /* PASS_NAMED, sorted */
-	struct names todo;
+	struct names urgent; /* what goes before all others, */
+	struct names todo;   /* and these */
 	struct gone *gone;
 	size_t n_gone, gone_alloc;
 	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
@@ -61,6 +63,7 @@ struct collection {
 static void collection_release(struct collection *c)
 {
 	names_release(&c->wanted);
+	names_release(&c->urgent);
 	names_release(&c->todo);
 	for (size_t i = 0; i < c->n_gone; i++) {
 		free(c->gone[i].package);
@@ -224,7 +227,7 @@ static int collect_work(void *ctx, const struct work *work)
 	if (r)
 		c->pass->counts.current++;
 	else
-		names_add(&c->todo, work->package);
+		names_add(work->urgent ? &c->urgent : &c->todo, work->package);
 	return 0;
 }
 
@@ -369,6 +372,8 @@ static int run(const struct exporter *ex, struct pass *pass, const struct names 
 	struct pool *pool = NULL;
 	int r;
 
+	if (!todo->n)
+		return 0;
 	if (threads > 1) {
 		r = pool_new(threads, &pool);
 		if (r < 0)
@@ -426,7 +431,8 @@ static int say_missing(const struct collection *c)
 	int r = 0;
 
 	for (size_t i = 0; i < c->wanted.n; i++)
-		if (!names_have(&c->todo, c->wanted.names[i]))
+		if (!names_have(&c->todo, c->wanted.names[i]) &&
+		    !names_have(&c->urgent, c->wanted.names[i]))
 			r = fail(-ENOENT, "package %s is not in the database", c->wanted.names[i]);
 	return r;
 }
@@ -441,11 +447,14 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 		return r;
 	if (c->kind == PASS_EVENT) {
 		for (size_t i = 0; i < ex->failed.n; i++)
-			names_add(&c->todo, ex->failed.names[i]);
+			if (!names_have(&c->urgent, ex->failed.names[i]))
+				names_add(&c->todo, ex->failed.names[i]);
 		names_sort(&c->todo);
-		pass->counts.packages = c->todo.n;
+		pass->counts.packages = c->urgent.n + c->todo.n;
 	}
-	r = c->todo.n ? run(ex, pass, &c->todo) : 0;
+	r = run(ex, pass, &c->urgent);
+	if (!r)
+		r = run(ex, pass, &c->todo);
 	if (r < 0)
 		return r;
 	if (pass_stopping(pass))

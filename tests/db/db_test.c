@@ -251,7 +251,8 @@ static int tell(void *ctx, const struct work *work)
 {
 	struct strbuf *out = ctx;
 
-	strbuf_addf(out, "%s%s", work->package, work->exists ? "" : "(gone)");
+	strbuf_addf(out, "%s%s%s", work->package, work->exists ? "" : "(gone)",
+		    work->urgent ? "!" : "");
 	for (size_t i = 0; i < 2; i++) {
 		const struct export_state *s = &work->states[i];
 
@@ -371,6 +372,27 @@ Test(db, work_ends_when_it_is_told_to)
 	cr_assert_eq(put("c", "1.0.0", "{}", false), 1, "nothing is left open");
 }
 
+Test(db, work_is_urgent_where_clients_are_to_be_kept_from_something)
+{
+	static const char *const changes[] = {
+		"UPDATE package SET moderated = 1",
+		"UPDATE package SET deleted = 1",
+		"UPDATE package_version SET moderated = 1",
+		"UPDATE package_version SET deleted = 1",
+		"UPDATE package_version SET retracted = 1",
+		"INSERT INTO advisory_package VALUES ('GHSA-1', 'p')",
+	};
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		sql(&w, "DELETE FROM package; DELETE FROM package_version");
+		cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+		sql(&w, "UPDATE package SET discontinued = 1, unlisted = 1");
+		cr_assert_str_eq(work("1"), "p never/-/0/-/0 never/-/0/-/0; ");
+		sql(&w, "%s", changes[i]);
+		cr_assert_str_eq(work("1"), "p! never/-/0/-/0 never/-/0/-/0; ", "%s", changes[i]);
+	}
+}
+
 Test(db, work_asks_by_keys_alone)
 {
 	for (size_t n = 1; n <= 3; n++)
@@ -395,7 +417,9 @@ Test(db, work_asks_by_keys_alone)
 			cr_assert_eq(scans, 1, "%s", plan.buf);
 			cr_assert_not_null(strstr(plan.buf, "(store=? AND prefix=? AND package=?)"),
 					   "%s", plan.buf);
-			cr_assert_null(strstr(plan.buf, "version"), "%s", plan.buf);
+			cr_assert_not_null(strstr(plan.buf, "SEARCH v USING INDEX "
+							    "package_version_taken_down "),
+					   "%s", plan.buf);
 			sqlite3_finalize(stmt);
 			strbuf_release(&query);
 			strbuf_release(&plan);

@@ -245,6 +245,50 @@ Test(export, a_moderated_version_goes_after_the_listing_without_it)
 	world_expect_keys(&w, "");
 }
 
+/* Of "verb KEY" lines: the packages of the listings, in the order in which they were changed. */
+static char *listing_order(void)
+{
+	CLEANUP(free_char) char *lines = recorder_take(w.recorder);
+	struct strbuf order = STRBUF_INIT(10000);
+	char *rest = lines, *line;
+
+	while ((line = strsep(&rest, "\n")) && *line) {
+		struct object_name name;
+
+		if (catalog_match(strchr(line, ' ') + 1, &name) == KIND_LISTING &&
+		    *name.prefix.text == 'l')
+			strbuf_addf(&order, "%.*s ", (int)name.package.len, name.package.text);
+	}
+	return strbuf_detach(&order);
+}
+
+Test(export, take_downs_come_before_everything_else_in_a_pass)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
+
+	w.options.jobs = 1;
+	for (int full = 0; full < 2; full++) {
+		CLEANUP(free_char) char *order = NULL;
+
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			world_add(&w, names[i], full ? "2.0.0" : "1.0.0");
+		world_export_well(&w, &counts);
+		free(recorder_take(w.recorder));
+		world_sql(&w, "UPDATE package SET discontinued = %d", !full);
+		world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'f'");
+		world_sql(&w, "UPDATE package_version SET retracted = 1"
+			      " WHERE package = 'e' AND version = '1.0.0'");
+		world_add_advisory(&w, full ? "GHSA-2" : "GHSA-1", "d", "2024-05-01T00:00:00.000Z");
+		cr_assert_eq(full ? world_export_all(&w, &counts)
+				  : world_export_changed(&w, &counts),
+			     0);
+		cr_assert_eq(counts.packages, 6);
+		order = listing_order();
+		cr_assert_str_eq(order, "d e f a b c ", "%s", order);
+		world_sql(&w, "UPDATE package SET moderated = 0");
+	}
+}
+
 Test(export, an_advisory_is_written_before_the_listing_that_tells_of_it)
 {
 	world_add(&w, "foo", "1.0.0");
