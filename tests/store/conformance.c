@@ -15,6 +15,18 @@
 
 #define KEY "latest/api/packages/http"
 
+static unsigned admitted;
+
+void conformance_admit(unsigned gaps)
+{
+	admitted = gaps;
+}
+
+bool conformance_admits(enum conformance_gap gap)
+{
+	return admitted & gap;
+}
+
 struct edit edit_write(const char *key, const struct body *body, unsigned group)
 {
 	struct edit e = {
@@ -26,7 +38,7 @@ struct edit edit_write(const char *key, const struct body *body, unsigned group)
 	return e;
 }
 
-static struct edit edit_other(enum edit_op op, const char *key, uint64_t if_generation)
+struct edit edit_other(enum edit_op op, const char *key, uint64_t if_generation)
 {
 	struct edit e = edit_write(key, NULL, 0);
 
@@ -35,8 +47,8 @@ static struct edit edit_other(enum edit_op op, const char *key, uint64_t if_gene
 	return e;
 }
 
-static struct edit edit_copy(const char *key, struct store *from, const char *from_key,
-			     uint64_t from_generation)
+struct edit edit_copy(const char *key, struct store *from, const char *from_key,
+		      uint64_t from_generation)
 {
 	struct edit e = edit_other(EDIT_COPY, key, STORE_ANY);
 
@@ -166,6 +178,21 @@ void conformance_what_is_not_there_is_enoent_and_leaves_the_output_alone(struct 
 	cr_assert_str_eq(out.buf, "before");
 }
 
+/* Two looks at a clock may also see the same microsecond. */
+static bool is_updated_late(struct store *s)
+{
+	bool late = false;
+
+	for (int i = 0; i < 1000 && !late; i++) {
+		CLEANUP(object_release) struct object now = { 0 };
+
+		cr_assert_eq(put_text(s, "late", "x", STORE_ANY, NULL), 0);
+		cr_assert_eq(store_stat(s, "late", &now), 0);
+		late = now.updated > now.created;
+	}
+	return late;
+}
+
 void conformance_a_written_object_has_all_that_was_written(struct store *s)
 {
 	CLEANUP(object_release) struct object now = { 0 };
@@ -184,7 +211,10 @@ void conformance_a_written_object_has_all_that_was_written(struct store *s)
 	cr_assert_eq(e.object.size, 6);
 	/* some stores tell milliseconds only */
 	cr_assert(e.object.created >= before - before % 1000 && e.object.created <= clock_now());
-	cr_assert_eq(e.object.updated, e.object.created);
+	if (conformance_admits(GAP_UPDATED))
+		cr_assert(is_updated_late(s));
+	else
+		cr_assert_eq(e.object.updated, e.object.created);
 	cr_assert(e.object.has_md5);
 	cr_assert_arr_eq(e.object.md5, sum, MD5_SIZE);
 	cr_assert_eq(store_stat(s, KEY, &now), 0);
@@ -398,8 +428,15 @@ void conformance_an_overwrite_leaves_nothing_of_the_old_object(struct store *s)
 
 /* The conditions of one verb: what is there before, the condition, and the result. `expect` are
  * the results for ANY, ABSENT, the generation there, and another one. */
-static void check_conditions(struct store *s, enum edit_op op, bool there, const int expect[4])
+static void check_conditions(struct store *s, enum edit_op op, bool there, const int results[4])
 {
+	static const enum conformance_gap gaps[] = { [EDIT_COPY] = GAP_COPY_CONDITION,
+						     [EDIT_TOUCH] = GAP_TOUCH_CONDITION,
+						     [EDIT_REMOVE] = GAP_REMOVE_CONDITION };
+	int expect[4];
+
+	for (int i = 0; i < 4; i++)
+		expect[i] = results[conformance_admits(gaps[op]) ? 0 : i];
 	for (int i = 0; i < 4; i++) {
 		struct body body = body_of_bytes("new", 3);
 		uint64_t source, old = 12345, conditions[4] = { STORE_ANY, STORE_ABSENT };
@@ -498,10 +535,17 @@ void conformance_a_touch_replaces_the_metadata_and_keeps_the_bytes(struct store 
 		cr_assert_eq(store_edit(s, &e, 1), 0);
 		object_release(&after);
 		cr_assert_eq(store_stat(s, KEY, &after), 0);
-		expect_same(&after, &e.object);
+		if (conformance_admits(GAP_TOUCH_HEADERS)) {
+			cr_assert(after.gzip && after.cache_control && after.change);
+		} else {
+			expect_same(&after, &e.object);
+			cr_assert(!after.gzip && !after.has_sha256 && !after.change,
+				  "all is replaced");
+		}
 		edit_release(&e, 1);
 		cr_assert_eq(after.generation, before.generation);
-		cr_assert_eq(after.metageneration, metageneration);
+		cr_assert_eq(after.metageneration,
+			     conformance_admits(GAP_METAGENERATION) ? 1 : metageneration);
 		cr_assert_eq(after.created, before.created);
 		cr_assert_geq(after.updated, before.updated);
 		cr_assert_eq(after.size, 5);
@@ -509,7 +553,6 @@ void conformance_a_touch_replaces_the_metadata_and_keeps_the_bytes(struct store 
 		cr_assert_arr_eq(after.md5, before.md5, MD5_SIZE);
 		cr_assert_eq(after.validated, 5);
 		cr_assert_str_eq(after.type, "text/plain");
-		cr_assert(!after.gzip && !after.has_sha256 && !after.change, "all is replaced");
 		expect_text(s, KEY, "bytes");
 	}
 }
@@ -532,7 +575,10 @@ static void check_copy(struct store *s, struct store *from)
 	cr_assert(copy.has_md5);
 	cr_assert_arr_eq(copy.md5, source.md5, MD5_SIZE);
 	cr_assert_str_eq(copy.type, "application/octet");
-	cr_assert(!copy.gzip && !copy.has_sha256 && !copy.cache_control);
+	if (s == from && conformance_admits(GAP_COPY_HEADERS))
+		cr_assert(copy.gzip && copy.has_sha256 && copy.cache_control);
+	else
+		cr_assert(!copy.gzip && !copy.has_sha256 && !copy.cache_control);
 	cr_assert_eq(copy.metageneration, 1);
 	expect_text(s, KEY, text);
 	expect_text(from, "from/source", text);
@@ -571,8 +617,14 @@ void conformance_a_copy_is_of_the_generation_that_was_asked_for(struct store *s)
 		cr_assert_eq(put_text(sources[i], "source", "1", STORE_ABSENT, &first), 0);
 		cr_assert_eq(put_text(sources[i], "source", "2", first, &second), 0);
 		e = edit_copy(KEY, sources[i], "source", first);
-		cr_assert_eq(run_edit(s, &e, NULL), -ESTALE);
-		cr_assert_eq(generation_of(s, KEY), 0);
+		if (sources[i] == s && conformance_admits(GAP_SOURCE_CONDITION)) {
+			cr_assert_eq(run_edit(s, &e, NULL), 0);
+			expect_text(s, KEY, "2");
+			cr_assert_eq(remove_key(s, KEY, STORE_ANY), 0);
+		} else {
+			cr_assert_eq(run_edit(s, &e, NULL), -ESTALE);
+			cr_assert_eq(generation_of(s, KEY), 0);
+		}
 		e = edit_copy(KEY, sources[i], "source", second);
 		cr_assert_eq(run_edit(s, &e, NULL), 0);
 		expect_text(s, KEY, "2");
@@ -599,101 +651,14 @@ void conformance_a_source_that_changes_meanwhile_is_estale(struct store *s)
 
 	cr_assert_eq(put_text(s, "source", "1", STORE_ABSENT, NULL), 0);
 	r = run_edit(s, &e, NULL);
-	if (r) {
+	if (conformance_admits(GAP_SOURCE_CONDITION)) {
+		cr_assert_eq(r, 0);
+		expect_text(s, KEY, "2");
+	} else if (r) {
 		cr_assert_eq(r, -ESTALE);
 		cr_assert_eq(generation_of(s, KEY), 0);
 	} else { /* the copy was made in one step, without a look before */
 		expect_text(s, KEY, "1");
 		expect_text(s, "source", "1");
 	}
-}
-
-void conformance_no_edits_are_a_success(struct store *s)
-{
-	cr_assert_eq(store_edit(s, NULL, 0), 0);
-}
-
-void conformance_edits_of_a_group_are_made_in_their_order(struct store *s)
-{
-	struct body one = body_of_bytes("1", 1), two = body_of_bytes("2", 1);
-	struct edit edits[] = {
-		edit_write(KEY, &one, 1),
-		edit_other(EDIT_REMOVE, KEY, STORE_ANY),
-		edit_write(KEY, &two, 1),
-	};
-
-	edits[0].if_generation = edits[2].if_generation = STORE_ABSENT;
-	edits[1].group = 1;
-	cr_assert_eq(store_edit(s, edits, 3), 0);
-	for (int i = 0; i < 3; i++)
-		cr_assert_eq(edits[i].result, 0);
-	expect_text(s, KEY, "2");
-	edit_release(edits, 3);
-}
-
-void conformance_after_a_failure_the_rest_of_its_group_is_not_tried(struct store *s)
-{
-	static const struct {
-		const char *key;
-		unsigned group;
-		uint64_t condition;
-		int result;
-	} rows[] = {
-		{ "a1", 1, STORE_ANY, 0 },	    { "a2", 1, 12345, -ESTALE },
-		{ "a3", 1, STORE_ANY, -ECANCELED }, { "a4", 1, 12345, -ECANCELED },
-		{ "b1", 2, STORE_ABSENT, 0 },	    { "c1", 3, 12345, -ESTALE },
-		{ "d1", 4, STORE_ANY, 0 },	    { "d2", 4, STORE_ANY, 0 },
-	};
-	struct edit edits[ARRAY_SIZE(rows)];
-	struct body body = body_of_bytes("x", 1);
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		edits[i] = edit_write(rows[i].key, &body, rows[i].group);
-		edits[i].if_generation = rows[i].condition;
-	}
-	cr_assert_eq(store_edit(s, edits, ARRAY_SIZE(rows)), -ESTALE);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		cr_assert_eq(edits[i].result, rows[i].result, "%s: %d", rows[i].key,
-			     edits[i].result);
-		cr_assert_eq(edits[i].object.generation != 0, !rows[i].result);
-	}
-	expect_list(s, "", true, NULL, "a1 b1 d1 d2 ");
-	edit_release(edits, ARRAY_SIZE(rows));
-}
-
-void conformance_the_first_failure_is_returned(struct store *s)
-{
-	struct body body = body_of_bytes("x", 1);
-	struct edit edits[3] = { edit_write("a", &body, 1), edit_copy("b", s, "none", STORE_ANY),
-				 edit_write("c", &body, 3) };
-
-	edits[1].group = 2;
-	edits[2].if_generation = 7;
-	cr_assert_eq(store_edit(s, edits, 3), -ENOENT);
-	cr_assert_eq(edits[2].result, -ESTALE);
-	expect_list(s, "", true, NULL, "a ");
-	edit_release(edits, 3);
-}
-
-void conformance_many_edits_are_all_made(struct store *s)
-{
-	enum { MANY = 3000 }; /* more than a process may have open files */
-	struct edit *edits = xcalloc(MANY, sizeof(*edits));
-	struct body body = body_of_bytes("body", 4);
-	uint64_t last = 0;
-
-	for (unsigned i = 0; i < MANY; i++) {
-		CLEANUP(free_char) char *key = xasprintf("many/%u/object-%u", i / 100, i);
-
-		edits[i] = edit_write(key, &body, i / 7);
-	}
-	cr_assert_eq(store_edit(s, edits, MANY), 0);
-	for (unsigned i = 0; i < MANY; i++) {
-		cr_assert_eq(edits[i].result, 0);
-		cr_assert_gt(edits[i].object.generation, last);
-		last = edits[i].object.generation;
-	}
-	cr_assert_eq(generation_of(s, "many/29/object-2999"), last);
-	edit_release(edits, MANY);
-	free(edits);
 }

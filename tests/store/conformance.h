@@ -3,6 +3,7 @@
 #ifndef PUBFS_TESTS_STORE_CONFORMANCE_H
 #define PUBFS_TESTS_STORE_CONFORMANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,24 @@
 CONFORMANCE(X)
 #undef X
 
+/*
+ * Where an emulator does otherwise than the store that it stands for. Its test names each such gap,
+ * and the check then demands to meet it: on the day that the emulator is mended, that check fails.
+ */
+enum conformance_gap {
+	GAP_COPY_CONDITION = 1 << 0,   /* a copy ignores the condition on its target */
+	GAP_SOURCE_CONDITION = 1 << 1, /* a copy ignores the generation of its source */
+	GAP_COPY_HEADERS = 1 << 2,     /* a copy keeps its source's headers where it has none */
+	GAP_REMOVE_CONDITION = 1 << 3, /* a removal ignores its condition */
+	GAP_TOUCH_CONDITION = 1 << 4,  /* a touch ignores its condition */
+	GAP_TOUCH_HEADERS = 1 << 5,    /* a touch takes no header away */
+	GAP_METAGENERATION = 1 << 6,   /* a touch does not count */
+	GAP_UPDATED = 1 << 7,	       /* a new object was updated after it was created */
+	GAP_LIST_FOLDER = 1 << 8,      /* a list after a key in a folder leaves the folder out */
+};
+void conformance_admit(unsigned gaps); /* for this process; none is admitted by itself */
+bool conformance_admits(enum conformance_gap gap);
+
 /* What other tests of stores use, too. */
 
 /* Writes `text` and returns the result; the new generation goes to *ret, which may be NULL. */
@@ -77,5 +96,9 @@ void fill_headers(struct object *obj);
 int run_edit(struct store *s, struct edit *e, uint64_t *ret) MUST_CHECK;
 /* A write of a body that the caller keeps, with no condition. */
 struct edit edit_write(const char *key, const struct body *body, unsigned group);
+/* Of the group 0; a copy without a condition on its target. */
+struct edit edit_other(enum edit_op op, const char *key, uint64_t if_generation);
+struct edit edit_copy(const char *key, struct store *from, const char *from_key,
+		      uint64_t from_generation);
 
 #endif

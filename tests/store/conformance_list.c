@@ -47,8 +47,10 @@ static void model_list(const char *prefix, bool deep, const char *after, struct 
 {
 	const char *last = NULL;
 	size_t last_len = 0, n = strlen(prefix), n_after = after ? strlen(after) : 0;
-	bool fold_passed = !deep && n_after > n && !strncmp(after, prefix, n) &&
-			   strchr(after + n, '/') == after + n_after - 1;
+	const char *fold_end =
+		!deep && n_after > n && !strncmp(after, prefix, n) ? strchr(after + n, '/') : NULL;
+	size_t n_fold = fold_end ? (size_t)(fold_end - after) + 1 : 0;
+	bool fold_passed = fold_end && (n_fold == n_after || conformance_admits(GAP_LIST_FOLDER));
 
 	for (size_t i = 0; i < ARRAY_SIZE(list_keys); i++) {
 		const char *key = list_keys[i], *slash;
@@ -56,7 +58,7 @@ static void model_list(const char *prefix, bool deep, const char *after, struct 
 
 		if (strncmp(key, prefix, n) || (after && strcmp(key, after) <= 0))
 			continue;
-		if (fold_passed && !strncmp(key, after, n_after))
+		if (fold_passed && !strncmp(key, after, n_fold))
 			continue;
 		slash = deep ? NULL : strchr(key + n, '/');
 		if (slash)
