@@ -40,6 +40,9 @@ struct work {
 };
 typedef int work_fn(void *ctx, const struct work *work); /* not 0: stops, and is returned */
 
+/* A row of a package (version NULL) or of a version. */
+typedef int name_fn(void *ctx, const char *package, const char *version);
+
 struct export_record { /* one row to be kept, after an export or its failure */
 	const char *prefix, *package;
 	struct export_state state;
@@ -51,6 +54,7 @@ struct db_ops {
 	int (*work)(struct db *db, const char *store, const char *const *prefixes, size_t n,
 		    const char *renderer, work_fn *fn, void *ctx);
 	int (*count)(struct db *db, uint64_t *ret_packages);
+	int (*names)(struct db *db, name_fn *fn, void *ctx);
 	int (*record)(struct db *db, const char *store, const struct export_record *records,
 		      size_t n);
 	int (*changed)(struct db *db, uint64_t *ret);
@@ -93,6 +97,10 @@ int db_work(struct db *db, const char *store, const char *const *prefixes, size_
 
 /* How many package rows there are. */
 int db_count(struct db *db, uint64_t *ret_packages) MUST_CHECK;
+
+/* Calls fn for every row of a package and of a version, in no order, in one snapshot. What ends it
+ * early is an error, and then the names are not all. fn must not call the database. */
+int db_names(struct db *db, name_fn *fn, void *ctx) MUST_CHECK;
 
 /* Keeps what was exported, in one transaction. With last_error set, change, renderer and seen of
  * the row stay as they were and attempts grows by one. */

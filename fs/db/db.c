@@ -58,6 +58,11 @@ int db_count(struct db *db, uint64_t *ret_packages)
 	return db->ops->count(db, ret_packages);
 }
 
+int db_names(struct db *db, name_fn *fn, void *ctx)
+{
+	return db->ops->names(db, fn, ctx);
+}
+
 int db_record(struct db *db, const char *store, const struct export_record *records, size_t n)
 {
 	return db->ops->record(db, store, records, n);

@@ -46,6 +46,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[READ_ADVISORIES] = "SELECT id, osv, synced FROM advisory_package"
 			    " JOIN advisory ON id = advisory WHERE package = ? ORDER BY id",
 	[COUNT_PACKAGES] = "SELECT count(*) FROM package",
+	[READ_NAMES] = "SELECT name, NULL FROM package"
+		       " UNION ALL SELECT package, version FROM package_version",
 	[DATA_VERSION] = "PRAGMA data_version",
 	[INSERT_PACKAGE] = "INSERT INTO package (name, created, updated) VALUES (?1, ?2, ?2)"
 			   " ON CONFLICT (name) DO NOTHING",
@@ -319,6 +321,7 @@ static const struct db_ops sqlite_ops = {
 	.package = sqlite_package,
 	.work = sqlite_work,
 	.count = sqlite_count,
+	.names = sqlite_names,
 	.record = sqlite_record,
 	.changed = sqlite_changed,
 	.begin = sqlite_begin,

@@ -19,6 +19,7 @@ enum statement {
 	READ_VERSION,
 	READ_ADVISORIES,
 	COUNT_PACKAGES,
+	READ_NAMES,
 	DATA_VERSION,
 	INSERT_PACKAGE,
 	INSERT_VERSION,
@@ -62,6 +63,7 @@ void statement_done(sqlite3_stmt **stmt); /* for CLEANUP() */
 
 /* sqlite_package.c: packages and versions. */
 int sqlite_package(struct db *db, const char *name, struct package *ret) MUST_CHECK;
+int sqlite_names(struct db *db, name_fn *fn, void *ctx) MUST_CHECK;
 int sqlite_version(struct db *db, const char *package, const char *version,
 		   struct package_version *ret) MUST_CHECK;
 int sqlite_put_version(struct db *db, const char *package, const struct package_version *v,

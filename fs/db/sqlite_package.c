@@ -251,6 +251,25 @@ int sqlite_version(struct db *base, const char *package, const char *version,
 	return 0;
 }
 
+static int read_names(struct sqlite *db, name_fn *fn, void *ctx)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	int r = statement_start(db, READ_NAMES, &stmt, "");
+
+	while (!r && (r = statement_step(db, stmt)) > 0)
+		r = fn(ctx, (const char *)sqlite3_column_text(stmt, 0),
+		       (const char *)sqlite3_column_text(stmt, 1));
+	return r;
+}
+
+int sqlite_names(struct db *base, name_fn *fn, void *ctx)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r = sqlite_enter(db, false);
+
+	return r < 0 ? r : sqlite_leave(db, read_names(db, fn, ctx));
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));

@@ -355,6 +355,32 @@ Test(db, a_failure_keeps_what_was_exported_and_counts)
 	cr_assert_str_eq(work("1"), "a never/-/0/-/0 current/1/0/-/7; ");
 }
 
+static int tell_name(void *ctx, const char *package, const char *version)
+{
+	if (!strcmp(package, "stop"))
+		return -ECANCELED;
+	strbuf_addf(ctx, "%s %s; ", package, version ? version : "-");
+	return 0;
+}
+
+Test(db, names_are_every_row_of_a_package_and_of_a_version)
+{
+	struct strbuf out = STRBUF_INIT(10000);
+
+	cr_assert_eq(db_names(w.db, tell_name, &out), 0);
+	cr_assert_str_eq(out.buf, "");
+	cr_assert_eq(put("p", "1.0.0", "{}", false), 1);
+	cr_assert_eq(put("p", "2.0.0", "{}", false), 1);
+	sql(&w, "UPDATE package SET moderated = 1; UPDATE package_version SET deleted = 1;"
+		"INSERT INTO package (name) VALUES ('empty');"
+		"INSERT INTO package_version (package, version, pubspec) VALUES ('q', '1', '{}')");
+	cr_assert_eq(db_names(w.db, tell_name, &out), 0);
+	cr_assert_str_eq(out.buf, "empty -; p -; p 1.0.0; p 2.0.0; q 1; ", "%s", out.buf);
+	sql(&w, "INSERT INTO package (name) VALUES ('stop')");
+	cr_assert_eq(db_names(w.db, tell_name, &out), -ECANCELED);
+	strbuf_release(&out);
+}
+
 static int stop_at_once(void *ctx, const struct work *work)
 {
 	cr_assert_not_null(work->package);
