@@ -78,3 +78,17 @@ Test(fake_gcs, a_bucket_is_made_once)
 	cr_assert_eq(bucket_provision(w.store, &settings), 0);
 	remove_world(&w);
 }
+
+Test(fake_gcs, only_writes_are_conditional_there)
+{
+	struct world w = make_world();
+	uint64_t first, second;
+
+	cr_assert_eq(put_text(w.store, "key", "first", STORE_ABSENT, &first), 0);
+	cr_assert_eq(put_text(w.store, "key", "second", first, &second), 0);
+	cr_assert_eq(put_text(w.store, "key", "third", first, NULL), -ESTALE);
+	expect_text(w.store, "key", "second");
+	cr_assert_eq(remove_key(w.store, "key", first), 0, "it is mended: see the table above");
+	cr_assert_eq(generation_of(w.store, "key"), 0);
+	remove_world(&w);
+}
