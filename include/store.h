@@ -26,6 +26,7 @@ struct edit {
 	struct object object; /* in: key, headers, custom keys (and, for a write, md5 if known);
 			       * out, after success of anything but a removal: as it is now */
 	uint64_t if_generation;
+	uint64_t if_metageneration; /* of that generation; 0: no condition */
 	const struct body *body; /* EDIT_WRITE: the bytes to be stored, as they are */
 	struct store *from;	 /* EDIT_COPY: from this store, on the server where it can */
 	const char *from_key;
@@ -108,7 +109,8 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
  * the same group number (they stand together) are made in their order, and after one failed the
  * rest of its group is not tried (-ECANCELED). Returns 0 when all went well, else the first
  * failure. When it returns, every change with result 0 is on stable storage.
- * Results: -ESTALE: another generation is there (or none, or one where STORE_ABSENT was asked);
+ * Results: -ESTALE: another generation or metageneration is there (or none, or one where
+ * STORE_ABSENT was asked);
  * a removal of what is not there is a success; EDIT_TOUCH of what is not there: -ESTALE. The
  * source of a copy: -ENOENT none, -ESTALE another generation. -EBADMSG: the bytes are not those
  * of object.md5.

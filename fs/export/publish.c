@@ -478,6 +478,7 @@ static void edit_make(const struct session *s, const struct publication *p,
 	object_init(&ret->object);
 	object_describe(s, p, d, &ret->object);
 	ret->if_generation = p->have ? p->have->generation : STORE_ABSENT;
+	ret->if_metageneration = p->have ? p->have->metageneration : 0;
 	if (d->action == PUBLISHED_REMOVE) {
 		ret->op = EDIT_REMOVE;
 	} else if (d->action == PUBLISHED_TOUCH) {

@@ -317,7 +317,7 @@ static int commit_change(const struct dir_store *d, struct change *c, struct dir
 		r = dir_meta_load(d, e->object.key, fd, e->op == EDIT_TOUCH, &there);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = edit_condition(e, there.generation);
+	r = edit_condition(e, there.generation ? &there : NULL);
 	if (r == 0)
 		c->top = c->path ? strlen(d->root) : 0;
 	if (r <= 0)

@@ -28,9 +28,9 @@ uint64_t generation_after(uint64_t last);
 int edit_source(const struct edit *e, struct object *ret) MUST_CHECK;
 /* Gives `obj` what a store knows of bytes and generation; headers and custom keys stay. */
 void object_set_facts(struct object *obj, const struct object *facts);
-/* What the condition says to an object of this generation (0: there is none). 1: make the change;
- * 0: it is a removal of what is not there; -ESTALE. */
-int edit_condition(const struct edit *e, uint64_t generation);
+/* What the conditions say to the object that is there (NULL: none). 1: make the change; 0: it is a
+ * removal of what is not there; -ESTALE. */
+int edit_condition(const struct edit *e, const struct object *there);
 /* True, with the result set, when an edit before edits[i] in its group failed. */
 bool edit_canceled(struct edit *edits, size_t i);
 /* What store_edit() returns: 0, or the first failure. */

@@ -104,6 +104,13 @@ void gcs_url_text(struct strbuf *url, const char *name, const char *text)
 	http_escape(text, url);
 }
 
+void gcs_url_conditions(struct strbuf *url, const struct edit *e)
+{
+	gcs_url_number(url, "ifGenerationMatch", e->if_generation);
+	if (e->if_metageneration)
+		gcs_url_number(url, "ifMetagenerationMatch", e->if_metageneration);
+}
+
 /* What the server says of its error, in one line of a bounded length, and its short reason. */
 struct complaint {
 	char message[MESSAGE_MAX], reason[64];
@@ -313,7 +320,7 @@ static int edit_touch(struct gcs_store *g, struct edit *e)
 	if (r < 0)
 		return r;
 	gcs_url(g, GCS_SERVICE, e->object.key, &url);
-	gcs_url_number(&url, "ifGenerationMatch", e->if_generation);
+	gcs_url_conditions(&url, e);
 	gcs_url_text(&url, "fields", GCS_FIELDS);
 	body = body_of_strbuf(&text);
 	request.url = url.buf;
@@ -326,7 +333,7 @@ static int edit_touch(struct gcs_store *g, struct edit *e)
 	return r == -ENOENT ? -ESTALE : r;
 }
 
-static int remove_if(struct gcs_store *g, const char *key, uint64_t generation)
+static int remove_if(struct gcs_store *g, const struct edit *e)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
 	CLEANUP(strbuf_release) struct strbuf url = STRBUF_INIT(GCS_URL_MAX);
@@ -334,10 +341,10 @@ static int remove_if(struct gcs_store *g, const char *key, uint64_t generation)
 	int r;
 
 	http_answer_init(&answer, GCS_ANSWER_MAX);
-	gcs_url(g, GCS_SERVICE, key, &url);
-	gcs_url_number(&url, "ifGenerationMatch", generation);
+	gcs_url(g, GCS_SERVICE, e->object.key, &url);
+	gcs_url_conditions(&url, e);
 	request.url = url.buf;
-	r = gcs_send(g, CALL_REMOVE, key, &request, &answer);
+	r = gcs_send(g, CALL_REMOVE, e->object.key, &request, &answer);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -345,7 +352,7 @@ static int remove_if(struct gcs_store *g, const char *key, uint64_t generation)
 static int edit_remove(struct gcs_store *g, struct edit *e)
 {
 	struct object now;
-	int r = remove_if(g, e->object.key, e->if_generation);
+	int r = remove_if(g, e);
 
 	if (r != -ESTALE)
 		return r;

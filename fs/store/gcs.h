@@ -61,6 +61,8 @@ void gcs_url(const struct gcs_store *g, const char *service, const char *key, st
 /* Append a parameter of the query. The number: not if it is STORE_ANY. */
 void gcs_url_number(struct strbuf *url, const char *name, uint64_t number);
 void gcs_url_text(struct strbuf *url, const char *name, const char *text);
+/* What the edit asks of the object that it changes. */
+void gcs_url_conditions(struct strbuf *url, const struct edit *e);
 
 #define GCS_SERVICE "/storage/v1"
 #define GCS_UPLOAD  "/upload/storage/v1"

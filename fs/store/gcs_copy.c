@@ -48,7 +48,7 @@ static void rewrite_url(const struct gcs_store *g, const struct gcs_store *from,
 	gcs_url(from, GCS_SERVICE, e->from_key, url);
 	strbuf_addf(url, "/rewriteTo/b/%s/o/", g->bucket);
 	http_escape(e->object.key, url);
-	gcs_url_number(url, "ifGenerationMatch", e->if_generation);
+	gcs_url_conditions(url, e);
 	gcs_url_number(url, "ifSourceGenerationMatch", e->from_generation);
 	if (token)
 		gcs_url_text(url, "rewriteToken", token);

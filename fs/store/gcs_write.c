@@ -44,7 +44,7 @@ static ssize_t read_multipart(const struct body *body, uint64_t offset, void *bu
 
 static void add_conditions(struct strbuf *url, const struct edit *e)
 {
-	gcs_url_number(url, "ifGenerationMatch", e->if_generation);
+	gcs_url_conditions(url, e);
 	gcs_url_text(url, "fields", GCS_FIELDS);
 }
 

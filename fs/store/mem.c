@@ -228,7 +228,7 @@ static void touch(struct edit *e, struct entry *entry)
 static int apply(struct mem_store *m, struct edit *e, struct strbuf *bytes)
 {
 	struct entry *entry = find(m, e->object.key);
-	int r = edit_condition(e, entry ? entry->object.generation : 0);
+	int r = edit_condition(e, entry ? &entry->object : NULL);
 
 	if (r <= 0)
 		return r;

@@ -100,13 +100,15 @@ void object_set_facts(struct object *obj, const struct object *facts)
 	obj->has_crc32c = facts->has_crc32c;
 }
 
-int edit_condition(const struct edit *e, uint64_t generation)
+int edit_condition(const struct edit *e, const struct object *there)
 {
-	if (e->op == EDIT_REMOVE && !generation)
+	if (e->op == EDIT_REMOVE && !there)
 		return 0;
-	if (e->op == EDIT_TOUCH && !generation)
+	if (e->op == EDIT_TOUCH && !there)
 		return -ESTALE;
-	return generation_meets(generation, e->if_generation) ? 1 : -ESTALE;
+	if (e->if_metageneration && (!there || there->metageneration != e->if_metageneration))
+		return -ESTALE;
+	return generation_meets(there ? there->generation : 0, e->if_generation) ? 1 : -ESTALE;
 }
 
 bool edit_canceled(struct edit *edits, size_t i)

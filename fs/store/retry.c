@@ -249,23 +249,31 @@ static void note_too_many(struct retry_store *rs, const char *key)
 	pthread_mutex_unlock(&rs->lock);
 }
 
-/* The bytes that the edit is to put there. */
-static int expected_md5(const struct edit *e, unsigned char ret[MD5_SIZE])
+/* The size and checksums of what the edit is to put there. `ret` is no more of an object. */
+static int expected_bytes(const struct edit *e, struct object *ret)
 {
 	CLEANUP(object_release) struct object source = { .generation = 0 };
 	int r;
 
-	if (e->object.has_md5) {
-		memcpy(ret, e->object.md5, MD5_SIZE);
-		return 0;
+	if (e->op == EDIT_WRITE) {
+		ret->size = e->body->size;
+		ret->has_md5 = ret->has_crc32c = true;
+		return checksum_body(e->body, ret->md5, &ret->crc32c);
 	}
-	if (e->op == EDIT_WRITE)
-		return digest_body(e->body, NULL, ret);
 	r = edit_source(e, &source);
-	if (r < 0 || !source.has_md5)
-		return r < 0 ? r : -ENOENT;
-	memcpy(ret, source.md5, MD5_SIZE);
-	return 0;
+	if (r == 0)
+		object_set_facts(ret, &source);
+	return r;
+}
+
+/* By MD5, and where one was composed and has none, by CRC-32C. */
+static bool has_same_bytes(const struct object *a, const struct object *b)
+{
+	if (a->size != b->size)
+		return false;
+	if (a->has_md5 && b->has_md5)
+		return !memcmp(a->md5, b->md5, MD5_SIZE);
+	return a->has_crc32c && b->has_crc32c && a->crc32c == b->crc32c;
 }
 
 /* True, with the facts set, when what is there is what the edit was to put there. */
@@ -273,16 +281,17 @@ static bool is_own_work(struct store *s, struct edit *e)
 {
 	CLEANUP(object_release) struct object now = { .generation = 0 };
 	struct attempt a = { .rs = retry_of(s), .verb = "look at", .what = e->object.key };
-	unsigned char sum[MD5_SIZE];
+	struct object expected = { .generation = 0 };
 
-	if (e->op != EDIT_WRITE && e->op != EDIT_COPY)
-		return false;
-	if (expected_md5(e, sum) < 0 || AGAIN(&a, store_stat(s->next, e->object.key, &now)) < 0)
-		return false;
-	if (!now.has_md5 || memcmp(now.md5, sum, MD5_SIZE) != 0 ||
+	if (e->op == EDIT_REMOVE || AGAIN(&a, store_stat(s->next, e->object.key, &now)) < 0 ||
 	    !object_same_headers(&now, &e->object) || now.validated != e->object.validated)
 		return false;
-	log_info("%s was written though the answer was lost", e->object.key);
+	if (e->op == EDIT_TOUCH && !generation_meets(now.generation, e->if_generation))
+		return false;
+	if (e->op != EDIT_TOUCH &&
+	    (expected_bytes(e, &expected) < 0 || !has_same_bytes(&now, &expected)))
+		return false;
+	log_info("%s was changed though the answer was lost", e->object.key);
 	object_set_facts(&e->object, &now);
 	return true;
 }

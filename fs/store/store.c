@@ -103,6 +103,7 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
 static void edit_check(const struct edit *e)
 {
 	assert(e->object.key && *e->object.key);
+	assert(!e->if_metageneration || e->if_generation != STORE_ABSENT);
 	switch (e->op) {
 	case EDIT_WRITE:
 		assert(e->body);

@@ -332,6 +332,9 @@ Test(publish, the_condition_is_what_was_looked_at)
 	attempt_write(&w, &old, LISTING, OTHER_TEXT);
 	old.have.generation--;
 	cr_assert_eq(attempt_run(&w, &old), -ESTALE);
+	old.have.generation++;
+	old.have.metageneration++;
+	cr_assert_eq(attempt_run(&w, &old), -ESTALE, "its metadata were others");
 	cr_assert_eq(old.p.done, PUBLISHED_NOTHING);
 	attempt_release(&none);
 	attempt_release(&old);

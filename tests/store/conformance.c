@@ -495,6 +495,50 @@ void conformance_each_condition_of_a_removal_holds(struct store *s)
 	check_conditions(s, EDIT_REMOVE, true, (int[]){ 0, -ESTALE, 0, -ESTALE });
 }
 
+void conformance_a_condition_on_the_metageneration_holds_for_every_change(struct store *s)
+{
+	static const enum edit_op ops[] = { EDIT_WRITE, EDIT_COPY, EDIT_TOUCH, EDIT_REMOVE };
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(ops); i++) {
+		bool met = i % 2;
+		struct body body = body_of_bytes("new", 3);
+		CLEANUP(object_release) struct object now = { 0 };
+		struct edit e = edit_other(EDIT_TOUCH, KEY, STORE_ANY);
+		uint64_t source, generation;
+
+		cr_assert_eq(put_text(s, "source", "new", STORE_ANY, &source), 0);
+		cr_assert_eq(put_text(s, KEY, "old", STORE_ANY, &generation), 0);
+		cr_assert_eq(run_edit(s, &e, NULL), 0);
+		cr_assert_eq(store_stat(s, KEY, &now), 0);
+		if (conformance_admits(GAP_METAGENERATION)) {
+			cr_assert_eq(now.metageneration, 1);
+			return; /* there is nothing to name */
+		}
+		cr_assert_eq(now.metageneration, 2);
+		e = edit_copy(KEY, s, "source", source);
+		e.op = ops[i / 2];
+		e.body = &body;
+		e.if_generation = generation;
+		e.object.validated = 1; /* what is there is not what a lost answer would leave */
+		e.if_metageneration = met ? now.metageneration : now.metageneration - 1;
+		cr_assert_eq(run_edit(s, &e, NULL), met ? 0 : -ESTALE, "op %d", ops[i / 2]);
+		if (!met)
+			expect_text(s, KEY, "old");
+		else if (ops[i / 2] == EDIT_REMOVE)
+			cr_assert_eq(generation_of(s, KEY), 0);
+	}
+	{
+		struct body body = body_of_bytes("new", 3);
+		struct edit e = edit_write("none", &body, 0);
+
+		e.if_metageneration = 1;
+		cr_assert_eq(run_edit(s, &e, NULL), -ESTALE, "what is not there has none");
+		e = edit_other(EDIT_REMOVE, "none", STORE_ANY);
+		e.if_metageneration = 1;
+		cr_assert_eq(run_edit(s, &e, NULL), 0, "a removal of what is not there");
+	}
+}
+
 void conformance_a_wrong_md5_changes_nothing(struct store *s)
 {
 	struct body body = body_of_bytes("new", 3);

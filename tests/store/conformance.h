@@ -32,6 +32,7 @@
 	X(each_condition_of_a_copy_holds)                                                          \
 	X(each_condition_of_a_touch_holds)                                                         \
 	X(each_condition_of_a_removal_holds)                                                       \
+	X(a_condition_on_the_metageneration_holds_for_every_change)                                \
 	X(a_wrong_md5_changes_nothing)                                                             \
 	X(a_touch_replaces_the_metadata_and_keeps_the_bytes)                                       \
 	X(a_copy_has_the_bytes_of_its_source_and_its_own_headers)                                  \

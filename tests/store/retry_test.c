@@ -9,6 +9,8 @@
 #include "../../fs/store/driver.h"
 #include "../../fs/store/trouble.h"
 #include "body.h"
+#include "clock.h"
+#include "codec.h"
 #include "conformance.h"
 #include "log.h"
 #include "memory.h"
@@ -340,6 +342,63 @@ Test(retry, a_copy_whose_answer_was_lost_is_a_success)
 	cr_assert_eq(store_edit(w.s, &e, 1), 0);
 	edit_release(&e, 1);
 	expect_text(w.s, KEY, "text");
+}
+
+Test(retry, a_touch_whose_answer_was_lost_is_a_success_and_that_of_another_is_stale)
+{
+	struct edit e = write_of(NULL, STORE_ANY);
+	uint64_t generation;
+
+	cr_assert_eq(put_text(w.s, KEY, "text", STORE_ABSENT, &generation), 0);
+	e.op = EDIT_TOUCH;
+	e.if_generation = generation;
+	e.if_metageneration = 1;
+	w.rough.lost = true;
+	w.rough.trouble = 1;
+	cr_assert_eq(store_edit(w.s, &e, 1), 0);
+	cr_assert_eq(e.object.metageneration, 2);
+	e.object.validated += SECOND_US; /* not what is there, which has another metageneration */
+	w.rough.lost = false;
+	w.rough.trouble = 1;
+	cr_assert_eq(store_edit(w.s, &e, 1), -ESTALE);
+	edit_release(&e, 1);
+}
+
+/* As composed objects are: known by their size and CRC-32C. */
+static int composed_stat(struct store *s, const char *key, struct object *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100);
+	int r = store_stat(s->next, key, ret);
+
+	if (r == 0 && store_read(s->next, key, ret->generation, 0, 100, &out) == 0) {
+		ret->has_md5 = false;
+		ret->has_crc32c = true;
+		ret->crc32c = crc32c(0, out.buf, out.len);
+	}
+	return r;
+}
+
+static const struct store_ops composed_ops = { .name = "composed",
+					       .stat = composed_stat,
+					       .close = rough_close };
+
+Test(retry, own_work_without_an_md5_is_known_by_its_crc32c)
+{
+	static const char *const there[] = { "mine", "fine" };
+	struct store composed;
+
+	link_init(&composed, &composed_ops, w.rough.store.next);
+	w.rough.store.next = &composed;
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++) {
+		struct body mine = body_of_bytes("mine", 4), body = body_of_bytes(there[i], 4);
+		struct edit e = write_of(&body, STORE_ANY);
+
+		cr_assert_eq(run_edit(w.s, &e, NULL), 0);
+		e = write_of(&mine, STORE_ABSENT);
+		w.rough.trouble = 1;
+		cr_assert_eq(run_edit(w.s, &e, NULL), i ? -ESTALE : 0, "%s", there[i]);
+	}
+	w.rough.store.next = composed.next;
 }
 
 Test(retry, a_write_that_another_one_overtook_is_stale)
