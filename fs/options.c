@@ -17,6 +17,8 @@
 
 #define TTL_MAX (366 * DAY_US / SECOND_US) /* nobody means more; microseconds still fit */
 
+#define SIZE_LIMIT (UINT64_C(1) << 50) /* 1 PiB */
+
 #define JOBS_MAX 1024 /* what a pool takes */
 
 #define BIT(id)	     (1u << COMMAND_##id)
@@ -195,6 +197,24 @@ static int parse_jobs(const struct option_row *row, const char *text, const char
 	return 0;
 }
 
+/* A number of bytes, or of the unit whose letter stands behind it. */
+static int parse_size(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	static const char units[] = "KMGT";
+	size_t n = strlen(text);
+	const char *unit = n ? strchr(units, text[n - 1]) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	CLEANUP(free_char) char *digits = xstrndup(text, n - (unit != NULL));
+	uint64_t *slot = target(row, o), size;
+	int r = parse_number(digits, 0, SIZE_LIMIT >> shift, &size);
+
+	(void)folder;
+	if (r == 0)
+		*slot = size << shift;
+	return r;
+}
+
 static int parse_gate(const struct option_row *row, const char *text, const char *folder,
 		      struct options *o)
 {
@@ -278,7 +298,10 @@ const struct option_row option_rows[] = {
 	{ "ca-file", 0, "FILE", REMOTE, true, parse_path, TARGET(ca_file), A_PATH,
 	  "the certificates to be trusted at a private endpoint" },
 	{ "cache", 0, "DIR", BUCKET | BIT(PUBLISH), true, parse_path, TARGET(cache), A_PATH,
-	  "where the index lives (HOME/cache)" },
+	  "where the index and cached bodies live (HOME/cache)" },
+	{ "cache-size", 0, "SIZE", TREE | BIT(MOUNT), true, parse_size, TARGET(cache_size),
+	  "a number of bytes, or of K, M, G or T, of at most 1 PiB",
+	  "how much disk bodies of a gs: store may take (1G; 0: none)" },
 	{ "class", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(storage_class), "a text",
 	  "the storage class of a new bucket (the server's default)" },
 	{ "config", 0, "FILE", WORKING, false, parse_path, TARGET(config), A_PATH,

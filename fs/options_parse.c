@@ -28,6 +28,7 @@
 #define ROOT_HOME   "/var/lib/pubfs"
 #define REMOTE_JOBS 64 /* each waits for its answer most of the time */
 #define DEFAULT_TTL (60 * SECOND_US)
+#define DEFAULT_CACHE (UINT64_C(1) << 30) /* every listing and advisory of a large registry */
 
 /* What getopt_long() answers for the option of row i: above any letter. */
 #define ROW_VALUE 256
@@ -380,6 +381,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 	CLEANUP(free_char) char *folder = getcwd(NULL, 0);
 	struct options o = {
 		.ttl = DEFAULT_TTL,
+		.cache_size = DEFAULT_CACHE,
 		.now = NO_TIME,
 		.gate = GATE_ENFORCE,
 		.log_level = LEVEL_WARNING,

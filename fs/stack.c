@@ -149,6 +149,8 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	if (r == 0 && parts & STACK_BUCKET)
 		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack->archives,
 			       &stack->bucket);
+	if (r == 0 && parts & STACK_BODIES && o->cache_size && bucket_is_remote(o->store))
+		r = cache_push(stack->bucket, o->cache, o->cache_size, &stack->bucket);
 	if (r == 0 && parts & STACK_BUCKET)
 		r = open_publisher(o, stack);
 	return r;

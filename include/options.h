@@ -25,6 +25,7 @@ struct options {
 	char *project, *location, *storage_class; /* provision */
 	char *runtime_version, *sdk_dart, *sdk_flutter;
 	int64_t ttl; /* microseconds */
+	uint64_t cache_size; /* bytes that cached bodies may take; 0: none are kept */
 	int64_t now; /* microseconds; NO_TIME: the wall clock */
 	unsigned jobs;
 	enum gate_mode gate;

@@ -19,6 +19,7 @@ enum stack_part {
 	STACK_BUCKET = 1 << 0,	 /* with its index and publisher */
 	STACK_ARCHIVES = 1 << 1, /* the canonical store, with its index */
 	STACK_DB = 1 << 2,
+	STACK_BODIES = 1 << 6, /* the bucket with its cached bodies: they will be read by people */
 	/* made when they are not there, and the home with them: */
 	STACK_MAKE_BUCKET = 1 << 3,
 	STACK_MAKE_ARCHIVES = 1 << 4,

@@ -93,7 +93,7 @@ static void leave_terminal(void *ctx)
 
 static int build(struct service *s)
 {
-	unsigned parts = STACK_BUCKET;
+	unsigned parts = STACK_BUCKET | STACK_BODIES;
 	struct exporter_options export;
 	int r;
 

@@ -38,7 +38,7 @@ int path_failure(const char *path, int r)
 enum exit_status paths_each(const struct options *o, int argc, char *const *argv, path_fn *fn)
 {
 	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
-	int r = stack_open(o, STACK_BUCKET, &stack), first = 0;
+	int r = stack_open(o, STACK_BUCKET | STACK_BODIES, &stack), first = 0;
 
 	if (r == 0)
 		r = stack_open_tree(o, NULL, NULL, &stack);

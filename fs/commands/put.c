@@ -138,7 +138,7 @@ enum exit_status command_put(const struct options *o, int argc, char *const *arg
 		fail(-EIO, "cannot open %s: %s", argv[0], strerror(errno));
 		return EXIT_FAILED;
 	}
-	r = stack_open(o, STACK_BUCKET, &stack);
+	r = stack_open(o, STACK_BUCKET | STACK_BODIES, &stack);
 	if (r == 0)
 		r = stack_open_tree(o, NULL, NULL, &stack);
 	if (r < 0)

@@ -123,6 +123,8 @@ void batch_release(struct batch *b);
 
 /* index_open.c - the folder, its locks, and whether what lies there can be trusted. */
 int index_open(struct index *x, const char *cache_dir) MUST_CHECK;
+/* The folder below cache_dir of what is kept of this store, made if needed; owned by the caller. */
+int index_place(const char *cache_dir, const char *url, char **ret) MUST_CHECK;
 void index_close(struct index *x); /* what index_open() opened */
 /* Opens and locks a file of the index's folder. */
 int index_lock(const struct index *x, const char *name, int operation, int *ret_fd) MUST_CHECK;

@@ -112,8 +112,7 @@ static int make_folders(const char *path)
 	return 0;
 }
 
-/* The folder of this store's index, made if needed. */
-static int make_place(const char *cache_dir, const char *url, char **ret)
+int index_place(const char *cache_dir, const char *url, char **ret)
 {
 	CLEANUP(free_char) char *dir = NULL;
 	unsigned char sum[SHA256_SIZE];
@@ -410,7 +409,7 @@ int index_open(struct index *x, const char *cache_dir)
 	int r;
 
 	x->lock = -1;
-	r = make_place(cache_dir, x->store.url, &x->dir);
+	r = index_place(cache_dir, x->store.url, &x->dir);
 	if (!r)
 		r = index_lock(x, "open.lock", LOCK_EX, &opening);
 	if (!r)

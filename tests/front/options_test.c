@@ -154,6 +154,32 @@ Test(options, without_any_there_are_defaults)
 	options_release(&r.o);
 }
 
+Test(options, a_size_may_have_a_unit)
+{
+	static const struct {
+		const char *line;
+		uint64_t size;
+	} rows[] = {
+		{ "", UINT64_C(1) << 30 },
+		{ "--cache-size 0", 0 },
+		{ "--cache-size 0K", 0 },
+		{ "--cache-size 4097", 4097 },
+		{ "--cache-size 3K", 3 << 10 },
+		{ "--cache-size 20M", 20 << 20 },
+		{ "--cache-size 2G", UINT64_C(2) << 30 },
+		{ "--cache-size 1024T", UINT64_C(1) << 50 },
+		{ "--cache-size 1125899906842624", UINT64_C(1) << 50 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct run r;
+
+		assert_taken(&r, "ls", rows[i].line);
+		cr_assert_eq(r.o.cache_size, rows[i].size, "%s", rows[i].line);
+		options_release(&r.o);
+	}
+}
+
 static void assert_home(const char *line, const char *home)
 {
 	struct run r;
@@ -228,6 +254,14 @@ Test(options, bad_input_is_one_sentence_that_names_it)
 		{ "ls", "--ttl 1.5", "'1.5' is not" },
 		{ "ls", "--ttl 31622401", "'31622401' is not" },
 		{ "ls", "--ttl 99999999999999999999", "is not" },
+		{ "ls", "--cache-size \"\"", "--cache-size: '' is not a number of bytes" },
+		{ "ls", "--cache-size K", "'K' is not" },
+		{ "ls", "--cache-size 5k", "'5k' is not" },
+		{ "ls", "--cache-size 1KK", "'1KK' is not" },
+		{ "ls", "--cache-size -1G", "'-1G' is not" },
+		{ "ls", "--cache-size 1025T", "'1025T' is not" },
+		{ "ls", "--cache-size 1125899906842625", "is not" },
+		{ "sync", "--cache-size 1G", "pubfs sync takes no --cache-size" },
 		{ "sync", "--jobs 0", "--jobs: '0' is not a number from 1 to 1024" },
 		{ "sync", "--jobs 1025", "'1025' is not" },
 		{ "sync", "--jobs 2x", "'2x' is not" },
