@@ -98,8 +98,11 @@ int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 /* -ENOTEMPTY; -EBUSY: one of the folders that are always there. */
 int tree_rmdir(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
 
-/* user.pubfs.*; -ENODATA: no such attribute. list: NUL-ended names, one after another. */
+/* user.pubfs.*, which cost no request and cannot be changed; -ENODATA: no such attribute;
+ * -ENOTSUP: no name that begins with "user.". list: NUL-ended names, one after another. set, for
+ * removing too: what is answered to the attempt, -EPERM or -ENOTSUP. */
 int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *out) MUST_CHECK;
 int tree_listxattr(struct tree *t, uint64_t id, struct strbuf *out) MUST_CHECK;
+int tree_setxattr(const char *name) MUST_CHECK;
 
 #endif

@@ -502,7 +502,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	(void)value;
 	(void)size;
 	(void)flags;
-	reply_error(req, strncmp(name, "system.", strlen("system.")) ? -EPERM : -ENOTSUP);
+	reply_error(req, tree_setxattr(name));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

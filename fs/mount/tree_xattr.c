@@ -8,7 +8,8 @@
 #include "clock.h"
 #include "tree_internal.h"
 
-#define XATTR_PREFIX "user.pubfs."
+#define USER_NAMES   "user."
+#define XATTR_PREFIX USER_NAMES "pubfs."
 
 static void add_text(const char *text, struct strbuf *out)
 {
@@ -37,6 +38,13 @@ static void cache_control(const struct object *obj, struct strbuf *out)
 static void change(const struct object *obj, struct strbuf *out)
 {
 	add_text(obj->change, out);
+}
+
+/* As gcloud storage hash --hex prints it: the bytes that Google sends in base64. */
+static void crc32c_hex(const struct object *obj, struct strbuf *out)
+{
+	if (obj->has_crc32c)
+		strbuf_addf(out, "%08" PRIx32, obj->crc32c);
 }
 
 static void disposition(const struct object *obj, struct strbuf *out)
@@ -107,6 +115,7 @@ static const struct {
 } attributes[] = {
 	{ "cache-control", cache_control },
 	{ "change", change },
+	{ "crc32c", crc32c_hex },
 	{ "disposition", disposition },
 	{ "encoding", encoding },
 	{ "generation", generation },
@@ -145,8 +154,10 @@ int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *
 	size_t n = strlen(XATTR_PREFIX), before = out->len;
 	int r;
 
-	if (!strncmp(name, "system.", strlen("system.")))
-		return -ENOTSUP; /* access control lists: ls does not ask again */
+	/* access control lists, security labels: once it is told that there are none, ls does not
+	 * ask again */
+	if (strncmp(name, USER_NAMES, strlen(USER_NAMES)) != 0)
+		return -ENOTSUP;
 	if (strncmp(name, XATTR_PREFIX, n) != 0)
 		return -ENODATA;
 	r = object_of(t, id, &obj);
@@ -156,6 +167,11 @@ int tree_getxattr(struct tree *t, uint64_t id, const char *name, struct strbuf *
 		if (!strcmp(name + n, attributes[i].name))
 			attributes[i].value(&obj, out);
 	return out->len > before ? 0 : -ENODATA;
+}
+
+int tree_setxattr(const char *name)
+{
+	return strncmp(name, USER_NAMES, strlen(USER_NAMES)) != 0 ? -ENOTSUP : -EPERM;
 }
 
 int tree_listxattr(struct tree *t, uint64_t id, struct strbuf *out)

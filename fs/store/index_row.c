@@ -4,7 +4,8 @@
  *
  *	row	flags (1 byte), number, [checked], content, CRC-32 of the key and all before it
  *	content	flags, generation, metageneration, size, created, updated, [validated], [md5],
- *		[sha256], [decoded size], [type, cache control, disposition], runtime version, change
+ *		[crc32c], [sha256], [decoded size], [type, cache control, disposition], runtime
+ *		version, change
  *
  * Numbers are varints: seven bits a byte, the lowest first. Times stand as differences, folded so
  * that small negative ones are short: `created` to the generation (every driver counts those near
@@ -24,9 +25,10 @@
 #include "index.h"
 #include "memory.h"
 
-#define ROW_FORMAT 1 /* a new one whenever the layout changes */
+#define ROW_FORMAT 2 /* a new one whenever the layout changes */
 
 #define CRC_SIZE      4
+#define CRC32C_SIZE   4
 #define CHANGE_DIGITS 16
 #define CHANGE_BYTES  (CHANGE_DIGITS / 2)
 
@@ -40,13 +42,14 @@ enum content_flag {
 	HAS_VALIDATED = 16,
 	HAS_OWN_HEADERS = 32, /* others than the catalog's */
 	HAS_PACKED_CHANGE = 64,
+	HAS_CRC32C = 128,
 };
 
 /* Packed content, taken apart. Texts point into it; bytes NULL: no text. */
 struct content {
 	uint64_t flags, generation, metageneration, size, decoded_size, change_number;
 	int64_t created, updated, validated;
-	const unsigned char *md5, *sha256, *change_digits;
+	const unsigned char *md5, *crc32c, *sha256, *change_digits;
 	struct slice type, cache_control, disposition, runtime_version, change;
 };
 
@@ -226,7 +229,8 @@ void row_pack_content(const struct object *obj, struct strbuf *out)
 				(obj->has_sha256 ? HAS_SHA256 : 0U) |
 				(obj->has_decoded_size ? HAS_DECODED_SIZE : 0U) |
 				(obj->validated != NO_TIME ? HAS_VALIDATED : 0U) |
-				(own ? HAS_OWN_HEADERS : 0U) | (packed ? HAS_PACKED_CHANGE : 0U));
+				(own ? HAS_OWN_HEADERS : 0U) | (packed ? HAS_PACKED_CHANGE : 0U) |
+				(obj->has_crc32c ? HAS_CRC32C : 0U));
 	add_number(out, obj->generation);
 	add_number(out, obj->metageneration);
 	add_number(out, obj->size);
@@ -236,6 +240,8 @@ void row_pack_content(const struct object *obj, struct strbuf *out)
 		add_difference(out, (uint64_t)obj->validated, (uint64_t)obj->updated);
 	if (obj->has_md5)
 		strbuf_add(out, obj->md5, MD5_SIZE);
+	if (obj->has_crc32c)
+		strbuf_add(out, &obj->crc32c, CRC32C_SIZE);
 	if (obj->has_sha256)
 		strbuf_add(out, obj->sha256, SHA256_SIZE);
 	if (obj->has_decoded_size)
@@ -266,6 +272,8 @@ static bool take_content(struct slice in, struct content *ret)
 	if (c.flags & HAS_VALIDATED && !take_difference(&in, (uint64_t)c.updated, &c.validated))
 		return false;
 	if (c.flags & HAS_MD5 && !take_bytes(&in, MD5_SIZE, &c.md5))
+		return false;
+	if (c.flags & HAS_CRC32C && !take_bytes(&in, CRC32C_SIZE, &c.crc32c))
 		return false;
 	if (c.flags & HAS_SHA256 && !take_bytes(&in, SHA256_SIZE, &c.sha256))
 		return false;
@@ -341,6 +349,9 @@ int row_unpack_content(const char *key, struct slice content, struct object *ret
 	ret->has_md5 = c.md5 != NULL;
 	if (c.md5)
 		memcpy(ret->md5, c.md5, MD5_SIZE);
+	ret->has_crc32c = c.crc32c != NULL;
+	if (c.crc32c)
+		memcpy(&ret->crc32c, c.crc32c, CRC32C_SIZE);
 	ret->has_sha256 = c.sha256 != NULL;
 	if (c.sha256)
 		memcpy(ret->sha256, c.sha256, SHA256_SIZE);
@@ -370,9 +381,9 @@ char *row_format(void)
 
 	for (enum kind kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		const struct kind_info *info = catalog_info(kind);
-		CLEANUP(free_char) char *line =
-			xasprintf("%s\n%s\n%s\n%d\n", info->name, info->type, info->cache_control,
-				  info->attachment);
+		CLEANUP(free_char)
+		char *line = xasprintf("%s\n%s\n%s\n%d\n", info->name, info->type,
+				       info->cache_control, info->attachment);
 
 		digest_add(digest, line, strlen(line));
 	}

@@ -197,7 +197,9 @@ static void remove_entry(struct mem_store *m, struct entry *e)
 
 static void put(struct mem_store *m, struct edit *e, struct strbuf *bytes)
 {
-	struct object now = { .metageneration = 1, .size = bytes->len, .has_md5 = true };
+	struct object now = {
+		.metageneration = 1, .size = bytes->len, .has_md5 = true, .has_crc32c = true
+	};
 	struct entry *entry = find(m, e->object.key);
 
 	if (!entry)
@@ -206,6 +208,7 @@ static void put(struct mem_store *m, struct edit *e, struct strbuf *bytes)
 	now.generation = m->last_generation;
 	now.created = now.updated = clock_now();
 	md5(bytes->buf, bytes->len, now.md5);
+	now.crc32c = crc32c(0, bytes->buf, bytes->len);
 	object_set_facts(&e->object, &now);
 	object_release(&entry->object);
 	object_copy(&entry->object, &e->object);

@@ -139,6 +139,8 @@ void expect_same(const struct object *a, const struct object *b)
 	cr_assert_eq(a->validated, b->validated, "%s", a->key);
 	cr_assert_eq(a->has_md5, b->has_md5, "%s", a->key);
 	cr_assert_arr_eq(a->md5, b->md5, MD5_SIZE);
+	cr_assert_eq(a->has_crc32c, b->has_crc32c, "%s", a->key);
+	cr_assert_eq(a->crc32c, b->crc32c, "%s", a->key);
 	cr_assert(object_same_headers(a, b), "%s", a->key);
 }
 

@@ -31,7 +31,8 @@ static struct object make_object(const char *key)
 	obj.validated = NOW + 86399 * 1000000LL;
 	memset(obj.md5, 0xa5, sizeof(obj.md5));
 	memset(obj.sha256, 0x5a, sizeof(obj.sha256));
-	obj.has_md5 = obj.has_sha256 = obj.has_decoded_size = true;
+	obj.crc32c = 0xfedcba98;
+	obj.has_md5 = obj.has_crc32c = obj.has_sha256 = obj.has_decoded_size = true;
 	obj.decoded_size = 1234567;
 	obj.runtime_version = xstrdup("2026.08.18");
 	obj.change = xstrdup("1234-00112233445566ff");
@@ -105,7 +106,7 @@ Test(index_row, the_ends_of_every_number_are_kept)
 
 Test(index_row, each_fact_may_be_missing_alone)
 {
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 9; i++) {
 		CLEANUP(object_release) struct object obj = make_object(ARCHIVE);
 
 		if (i == 0)
@@ -122,6 +123,8 @@ Test(index_row, each_fact_may_be_missing_alone)
 			set_text(&obj.change, NULL);
 		if (i == 6)
 			obj.gzip = !obj.gzip;
+		if (i == 7)
+			obj.has_crc32c = false, obj.crc32c = 0;
 		expect_kept(&obj);
 	}
 }
