@@ -39,7 +39,8 @@ struct mount_options {
 /* Everything off; uid and gid of this process. */
 void mount_options_init(struct mount_options *options);
 /* One -o argument: ro, rw, allow_other, default_permissions, noxattr, uid=N, gid=N, umask=OCTAL,
- * with commas between. -EINVAL: another word (said). */
+ * with commas between. -EINVAL: another word, or allow_other without default_permissions, by which
+ * the kernel keeps others to the modes that are shown (said). */
 int mount_options_parse(struct mount_options *options, const char *text) MUST_CHECK;
 
 /*

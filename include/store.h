@@ -47,6 +47,7 @@ struct store_ops {
 		    object_fn *fn, void *ctx);
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
+	int (*knows)(struct store *s, const char *what);
 	void (*close)(struct store *s);
 };
 
@@ -123,6 +124,10 @@ int store_edit(struct store *s, struct edit *edits, size_t n) MUST_CHECK;
  * A driver knows everything as it is: 0.
  */
 int store_refresh(struct store *s, const char *what, int64_t max_age) MUST_CHECK;
+
+/* 1: a list of that prefix is answered without a request to find out what is there, if need be as
+ * it once was; 0: a caching link has never listed it. `what`: "" or "latest/", as above. */
+int store_knows(struct store *s, const char *what) MUST_CHECK;
 
 /* For the makers of edits and links. */
 void edit_release(struct edit *edits, size_t n); /* releases each `object` */

@@ -51,6 +51,12 @@ int tree_new(const struct tree_options *options, struct tree **ret) MUST_CHECK;
 void tree_free(struct tree *t);
 /* How many bodies the gate has refused. */
 uint64_t tree_refusals(struct tree *t);
+/* What is known of the bucket, without a request; what was never listed is not counted. */
+struct tree_counts {
+	uint64_t objects, bytes; /* as stored */
+	uint64_t unmapped;	 /* objects that no path shows, a whole folder at the top being one */
+};
+int tree_count(struct tree *t, struct tree_counts *ret) MUST_CHECK;
 
 /* lookup, create, mkdir and resolve give +1 reference to ret->id; forget takes `count` back. */
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;

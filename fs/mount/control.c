@@ -97,6 +97,7 @@ static const struct {
 } files[] = {
 	{ "rejected", rejected_text },
 	{ "status", status_text },
+	{ "unmapped", tree_unmapped },
 };
 
 const char *control_name(size_t n)

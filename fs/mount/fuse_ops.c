@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "memory.h"
@@ -21,8 +22,8 @@
 
 #define XATTR_MAX    ((size_t)64 << 10) /* the kernel's XATTR_SIZE_MAX */
 #define BLOCK	     4096
-#define BLOCKS	     ((fsblkcnt_t)1 << 38) /* 1 PiB: a bucket has no end */
-#define NODES	     ((fsfilcnt_t)1 << 32)
+#define FREE_BLOCKS  ((fsblkcnt_t)1 << 38) /* 1 PiB */
+#define FREE_NODES   ((fsfilcnt_t)1 << 32)
 #define NAME_BYTES   255
 #define UNKNOWN_INO  UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
 #define DOTS	     2		/* "." and "..": the cookies before those of the tree */
@@ -450,22 +451,41 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 	reply_error(req, -EPERM);
 }
 
+/* A bucket has no end: what it holds is used, and as much as anybody could want is free. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
+	struct tree_counts counts = { .objects = 0 };
+	int r = tree_count(tree_of(req), &counts);
+	fsblkcnt_t used = (counts.bytes + BLOCK - 1) / BLOCK;
 	struct statvfs st = {
 		.f_bsize = BLOCK,
 		.f_frsize = BLOCK,
-		.f_blocks = BLOCKS,
-		.f_bfree = BLOCKS,
-		.f_bavail = BLOCKS,
-		.f_files = NODES,
-		.f_ffree = NODES,
-		.f_favail = NODES,
+		.f_blocks = used + FREE_BLOCKS,
+		.f_bfree = FREE_BLOCKS,
+		.f_bavail = FREE_BLOCKS,
+		.f_files = counts.objects + FREE_NODES,
+		.f_ffree = FREE_NODES,
+		.f_favail = FREE_NODES,
 		.f_namemax = NAME_BYTES,
 	};
 
 	(void)ino;
-	fuse_reply_statfs(req, &st);
+	if (r < 0)
+		reply_error(req, r);
+	else
+		fuse_reply_statfs(req, &st);
+}
+
+/* Asked for where the kernel does not check the modes itself. Reading and writing are for whoever
+ * gets in, and refused where they are tried; but no file can be run. */
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct node node;
+	int r = tree_getattr(tree_of(req), ino, NULL, &node);
+
+	if (!r && mask & X_OK && !node.is_dir)
+		r = -EACCES;
+	reply_error(req, r);
 }
 
 /* Size 0 asks how much there is. */
@@ -519,7 +539,7 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	.opendir = op_opendir, .readdir = op_readdir, .readdirplus = op_readdirplus,               \
 	.releasedir = op_releasedir, .unlink = op_unlink, .mkdir = op_mkdir, .rmdir = op_rmdir,    \
 	.rename = op_rename, .mknod = op_mknod, .symlink = op_symlink, .link = op_link,            \
-	.statfs = op_statfs
+	.statfs = op_statfs, .access = op_access
 /* clang-format on */
 
 const struct fuse_lowlevel_ops fuse_ops = {

@@ -16,6 +16,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -38,7 +40,8 @@
 #define THREADS_MAX  64
 #define THREADS_IDLE 16
 #define FUSE_DEVICE  "/dev/fuse"
-#define FAILED	     3 /* exit status of a daemon that ended in no way of its own */
+#define SUBTYPE	     "pubfs" /* the kernel calls it fuse.pubfs */
+#define FAILED	     3	     /* exit status of a daemon that ended in no way of its own */
 
 extern char **environ;
 
@@ -114,6 +117,10 @@ int mount_options_parse(struct mount_options *options, const char *text)
 	while (!r && (word = strsep(&rest, ",")))
 		if (*word)
 			r = parse_word(&parsed, word);
+	if (!r && parsed.allow_other && !parsed.default_permissions)
+		r = fail(-EINVAL,
+			 "-o allow_other lets everybody write, whatever the modes say: add "
+			 "default_permissions");
 	if (!r)
 		*options = parsed;
 	return r;
@@ -138,6 +145,22 @@ static int check_device(void)
 		    FUSE_DEVICE, strerror(errno));
 }
 
+/* The last one that was mounted there is the one that is seen. */
+static bool is_ours(const char *mountpoint)
+{
+	FILE *table = setmntent("/proc/self/mounts", "r");
+	struct mntent entry;
+	char line[2 * PATH_MAX];
+	bool ours = false;
+
+	while (table && getmntent_r(table, &entry, line, sizeof(line)))
+		if (!strcmp(entry.mnt_dir, mountpoint))
+			ours = !strcmp(entry.mnt_type, "fuse." SUBTYPE);
+	if (table)
+		endmntent(table);
+	return ours;
+}
+
 /* A process that was killed leaves its mount behind, and every access answers ENOTCONN. */
 static int detach_dead(const char *mountpoint)
 {
@@ -146,6 +169,9 @@ static int detach_dead(const char *mountpoint)
 	pid_t pid;
 	int status;
 
+	if (!is_ours(mountpoint))
+		return fail(-EBUSY, "cannot mount on %s: a dead mount of another program is there",
+			    mountpoint);
 	if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
 		log_warning("%s: a dead mount was detached", mountpoint);
 		return 0;
@@ -177,13 +203,33 @@ static int check_empty(const char *mountpoint)
 	return 0;
 }
 
+/* As the table of mounts has it: realpath(3) fails on the mount itself, so it is told of the folder
+ * above. */
+static char *path_of_dead(const char *mountpoint)
+{
+	CLEANUP(free_char) char *copy = xstrdup(mountpoint);
+	CLEANUP(free_char) char *above = NULL;
+	char *name;
+
+	for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/';)
+		copy[--n] = '\0';
+	name = strrchr(copy, '/');
+	if (name)
+		*name++ = '\0';
+	above = realpath(!name ? "." : *copy ? copy : "/", NULL);
+	return above ? xasprintf("%s/%s", strcmp(above, "/") ? above : "", name ? name : copy)
+		     : xstrdup(mountpoint);
+}
+
 static int check_mountpoint(const char *mountpoint)
 {
 	struct statx st;
 	int r;
 
 	if (statx(AT_FDCWD, mountpoint, 0, STATX_TYPE, &st) < 0 && errno == ENOTCONN) {
-		r = detach_dead(mountpoint);
+		CLEANUP(free_char) char *path = path_of_dead(mountpoint);
+
+		r = detach_dead(path);
 		if (r < 0)
 			return r;
 	}
@@ -377,14 +423,13 @@ static int add_options(const struct mount *m, struct fuse_args *args)
 {
 	CLEANUP(strbuf_release) struct strbuf words = STRBUF_INIT(64 << 10);
 
-	strbuf_addstr(&words, "subtype=pubfs,fsname=pubfs#");
+	strbuf_addstr(&words, "subtype=" SUBTYPE ",fsname=pubfs#");
 	add_escaped(&words, m->source);
 	if (m->options.read_only)
 		strbuf_addstr(&words, ",ro");
 	if (m->options.allow_other)
 		strbuf_addstr(&words, ",allow_other");
-	/* others are kept to the modes that are shown */
-	if (m->options.default_permissions || m->options.allow_other)
+	if (m->options.default_permissions)
 		strbuf_addstr(&words, ",default_permissions");
 	if (strbuf_error(&words) || fuse_opt_add_arg(args, "pubfs") < 0 ||
 	    fuse_opt_add_arg(args, "-o") < 0 || fuse_opt_add_arg(args, words.buf) < 0)

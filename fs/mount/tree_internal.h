@@ -29,6 +29,9 @@ struct tree {
 	struct overlay overlay;
 	struct file *files; /* what is open */
 	struct dir *dirs;
+	struct tree_counts counts; /* of the last tree_count(), */
+	int64_t counted;	   /* which ended then (monotonic; 0: there was none) */
+	int64_t count_took;
 };
 
 /* A reference to the node of that id, to be given back by inode_drop(). -ESTALE: unknown. */
@@ -56,6 +59,9 @@ int folder_exists(struct tree *t, const char *key) MUST_CHECK;
 int folder_refresh(struct tree *t, const char *path) MUST_CHECK;
 /* -ENOENT, or +1 reference to what has that path; asks for no refresh. */
 int path_find(struct tree *t, const char *path, struct inode **ret) MUST_CHECK;
+
+/* Appends a line of JSON for each object that no path shows. */
+int tree_unmapped(struct tree *t, struct strbuf *out) MUST_CHECK;
 
 /* 1: the listing in the bucket has a hash for this archive, as 64 digits; 0: it has none. */
 int listed_sha256(struct tree *t, const char *archive_key,

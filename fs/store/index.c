@@ -337,6 +337,13 @@ static int index_refresh(struct store *s, const char *what, int64_t max_age)
 	return index_refresh_object(index_of(s), what, max_age);
 }
 
+static int index_knows(struct store *s, const char *what)
+{
+	int r = was_never_listed(index_of(s), what);
+
+	return r < 0 ? r : !r;
+}
+
 static void index_close_link(struct store *s)
 {
 	index_close(index_of(s));
@@ -350,6 +357,7 @@ static const struct store_ops index_ops = {
 	.list = index_list,
 	.edit = index_edit,
 	.refresh = index_refresh,
+	.knows = index_knows,
 	.close = index_close_link,
 };
 

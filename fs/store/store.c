@@ -157,3 +157,11 @@ int store_refresh(struct store *s, const char *what, int64_t max_age)
 		  (long long)max_age, r);
 	return r;
 }
+
+int store_knows(struct store *s, const char *what)
+{
+	struct store *link = LINK_WITH(s, knows);
+
+	assert(what);
+	return link ? link->ops->knows(link, what) : 1;
+}

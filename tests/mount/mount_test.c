@@ -21,11 +21,10 @@ Test(mount, options_are_words_with_commas_between)
 
 	mount_options_init(&o);
 	cr_assert_eq(o.uid, getuid());
-	cr_assert_eq(mount_options_parse(&o, "ro,allow_other,uid=12,gid=34,umask=077,noxattr"), 0);
+	cr_assert_eq(mount_options_parse(&o, "ro,uid=12,gid=34,umask=077,noxattr"), 0);
 	cr_assert(o.read_only);
-	cr_assert(o.allow_other);
 	cr_assert(o.no_xattr);
-	cr_assert_not(o.default_permissions);
+	cr_assert_not(o.allow_other || o.default_permissions);
 	cr_assert_eq(o.uid, 12);
 	cr_assert_eq(o.gid, 34);
 	cr_assert_eq(o.umask, 077);
@@ -33,6 +32,18 @@ Test(mount, options_are_words_with_commas_between)
 	cr_assert_not(o.read_only);
 	cr_assert(o.default_permissions);
 	cr_assert_eq(mount_options_parse(&o, ""), 0);
+}
+
+Test(mount, others_are_let_in_only_where_the_kernel_keeps_them_to_the_modes)
+{
+	struct mount_options o;
+
+	mount_options_init(&o);
+	cr_assert_eq(mount_options_parse(&o, "allow_other"), -EINVAL);
+	cr_assert_not_null(strstr(log_last_failure(), "default_permissions"));
+	cr_assert_not(o.allow_other);
+	cr_assert_eq(mount_options_parse(&o, "allow_other,default_permissions"), 0);
+	cr_assert(o.allow_other && o.default_permissions);
 }
 
 Test(mount, other_words_and_values_are_refused_and_change_nothing)

@@ -2,6 +2,7 @@
 /* tree_test.c - names, nodes, folders and attributes of the tree. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,82 @@ Test(tree, what_no_path_can_show_is_left_out_and_fails_nothing)
 	put_text(w.store, ".pubfs/status", "x");
 	expect_names(&w, "other", "good ");
 	expect_names(&w, "", "2026.08.18/ latest/ other/ ");
+	world_remove(&w);
+}
+
+/* What `.pubfs/unmapped` says: one name after another. */
+static char *unmapped_names(struct world *w)
+{
+	struct strbuf names = STRBUF_INIT(1 << 16);
+	int r;
+	CLEANUP(free_char) char *text = read_path(w, ".pubfs/unmapped", &r);
+
+	cr_assert_eq(r, 0);
+	for (char *rest = text, *line; (line = strsep(&rest, "\n")) && *line;) {
+		json_t *entry = json_loads(line, 0, NULL);
+
+		cr_assert_not_null(json_object_get(entry, "why"), "%s", line);
+		strbuf_addf(&names, "%s|", json_string_value(json_object_get(entry, "name")));
+		json_decref(entry);
+	}
+	return strbuf_detach(&names);
+}
+
+Test(tree, what_no_path_can_show_is_counted_and_named_in_unmapped)
+{
+	static const char *const shown[] = { LATEST "http", LATEST "http/advisories",
+					     "other/a-b",   "other/a/b-c",
+					     "top",	    "zoo" };
+	/* in the order in which they are noticed */
+	static const char *const hidden[] = {
+		".pubfs/status", "other/", "other/a\nb", "other/a", "other/a/b", "other/a/b/", "x/."
+	};
+	static const char *const tops[] = { "", "latest/", "other/", "x/" };
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(strbuf_release) struct strbuf expected = STRBUF_INIT(1 << 16);
+	CLEANUP(free_char) char *names = NULL;
+	CLEANUP(free_char) char *none = NULL;
+	struct tree_counts counts;
+
+	none = unmapped_names(&w);
+	cr_assert_str_eq(none, "");
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		put_text(w.driver, shown[i], "12345");
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
+		put_text(w.driver, hidden[i], "123");
+		strbuf_addf(&expected, "%s|", i ? hidden[i] : ".pubfs/");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++)
+		cr_assert_eq(store_refresh(w.store, tops[i], 0), 0);
+	names = unmapped_names(&w);
+	cr_assert_eq(tree_count(w.tree, &counts), 0);
+	/* what lies below `.pubfs/` in the bucket was never listed */
+	cr_assert_eq(counts.objects, ARRAY_SIZE(shown) + ARRAY_SIZE(hidden) - 1);
+	cr_assert_eq(counts.bytes, 5 * ARRAY_SIZE(shown) + 3 * (ARRAY_SIZE(hidden) - 1));
+	cr_assert_eq(counts.unmapped, ARRAY_SIZE(hidden));
+	cr_assert_str_eq(names, expected.buf);
+	world_remove(&w);
+}
+
+Test(tree, what_was_never_listed_is_neither_asked_for_nor_counted)
+{
+	struct world w = world_make(LONG_TTL);
+	struct tree_counts counts;
+	struct node node;
+
+	put_text(w.driver, LATEST "http", "12345");
+	put_text(w.driver, "backups/huge", "123");
+	cr_assert_eq(tree_count(w.tree, &counts), 0);
+	cr_assert_eq(counts.objects, 0);
+	cr_assert_eq(world_requests(&w), 0);
+	expect_names(&w, "", "2026.08.18/ backups/ latest/ ");
+	cr_assert_eq(resolve(&w, LATEST "http", &node), 0);
+	world_requests(&w);
+	while (counts.objects == 0) /* a count may be a moment old */
+		cr_assert_eq(tree_count(w.tree, &counts), 0);
+	cr_assert_eq(world_requests(&w), 0);
+	cr_assert_eq(counts.objects, 1);
+	cr_assert_eq(counts.bytes, 5);
 	world_remove(&w);
 }
 
@@ -707,7 +784,7 @@ Test(tree, the_control_folder_is_not_listed_and_says_what_it_was_given)
 	w.options.ctx = said;
 	world_remake(&w);
 	expect_names(&w, "", "2026.08.18/ latest/ ");
-	expect_names(&w, ".pubfs", "rejected status ");
+	expect_names(&w, ".pubfs", "rejected status unmapped ");
 	cr_assert_eq(resolve(&w, ".pubfs", &node), 0);
 	cr_assert_eq(node.mode, 0700);
 	cr_assert_eq(resolve(&w, ".pubfs/status", &node), 0);
