@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# A mount from its start to its end: owners and modes, what it says of itself, signals, a dead one.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+if ! can_mount; then
+	not_ok "there is no usable /dev/fuse: none of the mount tests ran"
+	exit 0
+fi
+golden=$tests/golden
+export PUBFS_HOME="$T/home"
+site="--base-url https://pub.example.com --runtime-version 2026.08.18"
+m=$T/mnt
+packages=$m/latest/api/packages
+listing=$packages/oxygen
+
+attribute() { getfattr --only-values -n "user.pubfs.$1" "$2"; }
+
+"$PUBFS" publish "$golden"/archives/*.tar.gz >/dev/null || not_ok "publish"
+# shellcheck disable=SC2086 # options
+"$PUBFS" sync $site >/dev/null || not_ok "sync"
+objects=$(find "$PUBFS_HOME/bucket" -name .pubfs-store -prune -o -type f -print | wc -l)
+bytes=$(find "$PUBFS_HOME/bucket" -name .pubfs-store -prune -o -type f -printf '%s\n' |
+	awk '{ n += $1 } END { print n }')
+
+# attributes, owners and modes
+check "mount" mount_at "$m"
+same "getfattr -d prints what is known of an object" \
+	"cache-control change encoding generation kind md5 metageneration runtime-version sha256 stored-size type validated" \
+	sh -c "getfattr -d --absolute-names '$listing' | sed -n 's/^user.pubfs.\([^=]*\)=.*/\1/p' | xargs"
+same "of an archive it says the disposition" 'attachment; filename="oxygen-1.0.0.tar.gz"' \
+	attribute disposition "$m/latest/api/archives/oxygen-1.0.0.tar.gz"
+fails "an attribute cannot be set" 1 "Operation not permitted" \
+	setfattr -n user.pubfs.type -v x "$listing"
+fails "nor be removed" 1 "Operation not permitted" setfattr -x user.pubfs.type "$listing"
+fails "nor be added" 1 "Operation not permitted" setfattr -n user.other -v x "$listing"
+fails "there are no security labels" 1 "Operation not supported" \
+	setfattr -n security.selinux -v x "$listing"
+same "df counts the objects" "$objects" sh -c "df --output=iused '$m' | tail -n 1 | tr -d ' '"
+same "and their bytes, in blocks" "$(((bytes + 4095) / 4096))" \
+	sh -c "stat -f -c '%b %f' '$m' | awk '{ print \$1 - \$2 }'"
+check "a mode that is there can be set" chmod 644 "$listing"
+fails "another one cannot" 1 "Operation not permitted" chmod 600 "$listing"
+check "an owner that is there can be set" chown "$(id -u):$(id -g)" "$listing"
+fails "another one cannot" 1 "Operation not permitted" chown 12345 "$listing"
+before=$(stat -c %Y "$listing")
+check "a time can be set" touch -d 2001-01-01 "$listing"
+same "and is forgotten" "$before" stat -c %Y "$listing"
+check "access(2): it can be read and written, not run" \
+	sh -c "test -r '$listing' -a -w '$listing' && ! test -x '$listing' && test -x '$packages'"
+check "unmount" unmount "$daemon" "$m"
+
+fails "allow_other without default_permissions is a mistake" 2 "default_permissions" \
+	"$PUBFS" mount "$m" -o allow_other
+check "mount with an owner and a mask" \
+	mount_at "$m" -o uid=1234,gid=2345,umask=027,allow_other,default_permissions
+same "they are shown" "1234 2345 640" stat -c "%u %g %a" "$listing"
+same "of folders too" "1234 2345 750" stat -c "%u %g %a" "$packages"
+if [ "$(id -u)" = 0 ]; then
+	chmod 711 "$T"
+	as() { setpriv --reuid "$1" --regid "$2" --clear-groups "$3" "$4" "$5"; }
+	check "the owner may read" as 1234 1 cat "$listing" "$listing"
+	check "the group may read" as 1 2345 cat "$listing" "$listing"
+	fails "the group may not write" 1 "Permission denied" as 1 2345 truncate -s0 "$listing"
+	fails "others may not read" 1 "Permission denied" as 1 1 head -c1 "$listing"
+	fails "nor look into .pubfs" 1 "Permission denied" as 1 2345 tail -n1 "$m/.pubfs/status"
+fi
+check "unmount" unmount "$daemon" "$m"
+
+# a dead mount
+check "mount" mount_at "$m"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+fails "a killed mount leaves a dead one" 1 "not connected" stat "$m"
+check "mounting there again" mount_at "$m"
+check "detaches it, and says so" grep -q "dead mount was detached" "$m.log"
+check "and works" test -s "$listing"
+check "unmount" unmount "$daemon" "$m"
