@@ -2,51 +2,7 @@
 /* pass.c - one export pass: what its threads share, and how much memory they may take. */
 #include "pass.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "memory.h"
-
 #define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
-
-void names_add(struct names *names, const char *name)
-{
-	GROW(names->names, names->n, names->alloc);
-	names->names[names->n++] = xstrdup(name);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-void names_sort(struct names *names)
-{
-	size_t kept = 0;
-
-	if (!names->n)
-		return;
-	qsort(names->names, names->n, sizeof(*names->names), by_name);
-	for (size_t i = 1; i < names->n; i++)
-		if (!strcmp(names->names[i], names->names[kept]))
-			free(names->names[i]);
-		else
-			names->names[++kept] = names->names[i];
-	names->n = kept + 1;
-}
-
-bool names_have(const struct names *names, const char *name)
-{
-	return names->n && bsearch(&name, names->names, names->n, sizeof(*names->names), by_name);
-}
-
-void names_release(struct names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->names[i]);
-	free(names->names);
-	*names = (struct names){ 0 };
-}
 
 void pass_init(struct pass *pass, const struct exporter_options *options)
 {

@@ -9,18 +9,9 @@
 
 #include "compiler.h"
 #include "export.h"
+#include "names.h"
 
 #define PREFIXES_MAX 2 /* the own one, then latest */
-
-/* A growing array of owned names. */
-struct names {
-	char **names;
-	size_t n, alloc;
-};
-void names_add(struct names *names, const char *name);
-void names_sort(struct names *names);			      /* byte order, each name once */
-bool names_have(const struct names *names, const char *name); /* of sorted ones */
-void names_release(struct names *names);
 
 /* One pass, shared by the threads that work on it. */
 struct pass {
