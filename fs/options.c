@@ -36,6 +36,7 @@
 #define YES_OR_NO "yes or no"
 #define A_PATH	  "a path (an absolute one in a config file)"
 #define A_STORE	  "gs://BUCKET, nor dir: and " A_PATH
+#define A_LIMIT	  "a number, or a percentage such as 10%"
 #define A_URL	  "an absolute http or https URL without query and fragment"
 
 static void *target(const struct option_row *row, struct options *o)
@@ -287,6 +288,13 @@ static int parse_sdk(const struct option_row *row, const char *text, const char 
 	return 0;
 }
 
+static int parse_limit(const struct option_row *row, const char *text, const char *folder,
+		       struct options *o)
+{
+	(void)folder;
+	return brake_limit_parse(text, target(row, o));
+}
+
 const struct option_row option_rows[] = {
 	{ "allow-mass-change", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
 	  YES_OR_NO, "do what the brake holds, this one time" },
@@ -332,6 +340,10 @@ const struct option_row option_rows[] = {
 	  "append messages to FILE" },
 	{ "log-level", 0, "LEVEL", WORKING, true, parse_level, TARGET(log_level),
 	  "error, warning, info or debug", "error, warning (the default), info or debug" },
+	{ "max-rewrites", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.rewrites), A_LIMIT,
+	  "listings that may change in one pass (10 or 10%, whichever is more)" },
+	{ "max-takedowns", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.takedowns),
+	  A_LIMIT, "packages that may be taken down in one pass (200 or 1%)" },
 	{ "now", 0, "TIME", DATABASE | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },

@@ -383,6 +383,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 		.ttl = DEFAULT_TTL,
 		.cache_size = DEFAULT_CACHE,
 		.now = NO_TIME,
+		.limits = brake_defaults,
 		.gate = GATE_ENFORCE,
 		.log_level = LEVEL_WARNING,
 		.own = true,

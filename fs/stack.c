@@ -12,6 +12,7 @@
 #include "bucket.h"
 #include "db.h"
 #include "export.h"
+#include "held.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
@@ -164,7 +165,10 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 	r = open_parts(o, parts, &stack);
 	if (r < 0)
 		return r;
+	if (stack.bucket)
+		stack.held = held_path(o->cache, stack.bucket->url, "sync");
 	*ret = (struct stack){
+		.held = steal(stack.held),
 		.bucket = steal(stack.bucket),
 		.archives = steal(stack.archives),
 		.publisher = steal(stack.publisher),
@@ -207,6 +211,8 @@ void stack_describe_export(const struct options *o, const struct stack *stack,
 		.latest = o->latest,
 		.jobs = o->jobs,
 		.ttl = o->ttl,
+		.limits = o->limits,
+		.held = stack->held,
 		.force = o->force,
 		.rebase = o->rebase,
 		.allow_mass_change = o->allow_mass_change,
@@ -223,5 +229,6 @@ void stack_close(struct stack *stack)
 		db_close(stack->db);
 	store_close(stack->bucket);
 	store_close(stack->archives);
+	free(stack->held);
 	*stack = (struct stack){ .bucket = NULL };
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "brake.h"
 #include "compiler.h"
 #include "render.h"
 
@@ -30,7 +31,9 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	int64_t ttl;		   /* microseconds: how old the index may be when a pass begins */
 	bool force;		   /* send everything */
 	bool rebase;		   /* the database was restored: its side is taken */
-	bool allow_mass_change;	   /* an operator's word for this one run */
+	struct brake_limits limits;
+	const char *held;	   /* where the plan that the brake holds is kept; NULL: nowhere */
+	bool allow_mass_change;	   /* an operator's word for this one run: release what is held there */
 	FILE *dry_run;		   /* print the plan here and change nothing; NULL: do it */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
@@ -41,6 +44,7 @@ struct export_counts {
 	uint64_t current;	/* packages that were as they should be, and not read at all */
 	uint64_t written, copied, touched, removed;
 	uint64_t failed;	/* packages */
+	uint64_t held;		/* packages of which the brake holds something */
 	/* of the packages that were read: */
 	uint64_t left_out;	/* versions that no client could read */
 	uint64_t no_archive;	/* listed versions without a canonical archive */
@@ -55,8 +59,9 @@ void exporter_free(struct exporter *ex);
 /*
  * One pass over all packages, against the index. Failures are per package, said and counted, and
  * kept in the database. 0: all went well; -EIO: some packages failed, the rest was done;
- * -ECANCELED: held, nothing was written (an empty or restored database, another base URL; said,
- * with what to do). Nothing failed, but `stop` was set: -ECANCELED too. `ret` is always filled.
+ * -ECANCELED: held (said, with what to do): nothing was written (an empty or restored database,
+ * another base URL), or all but what counts.held says. Nothing failed, but `stop` was set:
+ * -ECANCELED too. `ret` is always filled.
  */
 int export_all(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /* The same for these packages alone. -ENOENT: one is not in the database (said; the rest is done). */

@@ -31,6 +31,10 @@ void log_debug(const char *fmt, ...) PRINTF(1, 2);
 /* What fail() said last in this thread, or "" (for `last_error` and the like). Never NULL. */
 const char *log_last_failure(void);
 
+/* Until it is set back, this thread says nothing; log_last_failure() is kept all the same. For a
+ * rehearsal, whose failures the performance will say. */
+void log_set_mute(bool mute);
+
 /* The level (default: LEVEL_WARNING) and where lines go: standard error until one of these. */
 void log_set_level(enum log_level level);
 int log_level_parse(const char *name, enum log_level *ret) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "brake.h"
 #include "compiler.h"
 #include "gate.h"
 #include "log.h"
@@ -28,6 +29,7 @@ struct options {
 	uint64_t cache_size; /* bytes that cached bodies may take; 0: none are kept */
 	int64_t now; /* microseconds; NO_TIME: the wall clock */
 	unsigned jobs;
+	struct brake_limits limits;
 	enum gate_mode gate;
 	enum log_level log_level;
 	bool own, latest; /* the prefixes to be exported */

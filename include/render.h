@@ -31,6 +31,7 @@ struct release_list {
 	size_t latest;	  /* index into versions; n > 0 */
 	size_t n_visible; /* rows that are neither moderated nor deleted */
 	size_t n_rows;
+	size_t n_unservable; /* left out, too: clients could not get their archives */
 	char **left_out; /* one sentence for each visible version that is unusable (section 17) */
 	size_t n_left_out;
 	char **noticed; /* kept and reported, such as another version in its pubspec */

@@ -32,6 +32,7 @@ struct stack {
 	struct publisher *publisher;
 	struct db *db;
 	struct tree *tree; /* by stack_open_tree() */
+	char *held;	   /* where the plan that the brake holds is kept, with a bucket */
 };
 
 /* Every failure has been said. Nothing is made in a dry run but the index. */

@@ -37,6 +37,7 @@ static const struct {
 };
 
 static _Thread_local char last_failure[LINE_MAX_BYTES];
+static _Thread_local bool muted;
 
 void log_set_level(enum log_level level)
 {
@@ -64,6 +65,11 @@ int log_to_file(const char *path)
 	sink.fd = fd;
 	sink.target = TO_FILE;
 	return 0;
+}
+
+void log_set_mute(bool mute)
+{
+	muted = mute;
 }
 
 void log_to_syslog(void)
@@ -112,7 +118,7 @@ static void say_to(enum target target, enum log_level level, const char *message
 /* An error is for whoever typed the command, too; the standard error of a daemon is nowhere. */
 static void say(enum log_level level, const char *message)
 {
-	if ((int)level > sink.threshold)
+	if ((int)level > sink.threshold || muted)
 		return;
 	say_to(sink.target, level, message);
 	if (sink.target == TO_FILE && level == LEVEL_ERROR)
@@ -145,7 +151,7 @@ int fail(int r, const char *fmt, ...)
 		char message[LINE_MAX_BYTES];                                                      \
 		va_list ap;                                                                        \
                                                                                                    \
-		if ((level) > sink.threshold)                                                          \
+		if ((level) > sink.threshold)                                                      \
 			return;                                                                    \
 		va_start(ap, fmt);                                                                 \
 		format(message, fmt, ap);                                                          \

@@ -90,6 +90,9 @@ static int print_summary(const struct export_counts *counts, const struct option
 			    counts->packages == 1 ? "" : "s", counts->current, counts->written,
 			    counts->copied, counts->touched, counts->removed, counts->failed);
 
+	if (r == 0 && counts->held)
+		r = output_text("%" PRIu64 " package%s held\n", counts->held,
+				counts->held == 1 ? " is" : "s are");
 	if (r == 0 && counts->left_out)
 		r = output_text("%" PRIu64 " version%s left out, since no client could read %s\n",
 				counts->left_out, counts->left_out == 1 ? " is" : "s are",

@@ -62,6 +62,12 @@ static void publication_make(const struct pass *pass, const struct item *item,
 	}
 }
 
+/* In a dry run, where they are still in the plan. */
+static bool step_is_held(const struct target *t, const struct step *step)
+{
+	return t->held_whole || (t->held && step->kind != STEP_REMOVE);
+}
+
 static void target_count(struct export_counts *counts, const struct target *t)
 {
 	for (size_t i = 0; i < t->plan.n; i++) {
@@ -73,7 +79,7 @@ static void target_count(struct export_counts *counts, const struct target *t)
 			[PUBLISHED_REMOVE] = &counts->removed,
 		};
 
-		if (count[t->publications[i].done])
+		if (count[t->publications[i].done] && !step_is_held(t, &t->plan.steps[i]))
 			++*count[t->publications[i].done];
 	}
 }
@@ -101,6 +107,12 @@ static void target_stop(struct item *item, struct target *t, size_t i)
 	}
 }
 
+/* Of a package of which every version is left out: why the first one is. */
+static const char *unlisted_why(const struct item *item)
+{
+	return item->releases.n_left_out ? item->releases.left_out[0] : item->bars[0].why;
+}
+
 /* The objects as this leaves them: what was there, and what took its place. */
 static void target_settle(struct item *item, struct target *t)
 {
@@ -120,13 +132,15 @@ static void target_settle(struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
-	if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
+	if (t->held)
+		t->error = xstrdup("held: too much would change at once");
+	else if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
 		t->error = xstrdup(item->unlistable);
 	else if (t->plan.verdict == PLAN_UNUSABLE)
 		target_fail(t, fail(-EINVAL,
 				    "no version of %s could be read by a client, so its listing in "
 				    "%s/ stays: %s",
-				    item->name, t->prefix, item->releases.left_out[0]));
+				    item->name, t->prefix, unlisted_why(item)));
 }
 
 /* What the index says of the keys that a race was lost for may be old. */
@@ -153,9 +167,12 @@ static void item_print(const struct pass *pass, const struct item *item)
 		const struct target *t = &item->targets[k];
 
 		for (size_t j = 0; t->tried && j < t->plan.n; j++)
-			if (t->publications[j].done != PUBLISHED_NOTHING)
+			if (t->publications[j].done != PUBLISHED_NOTHING) {
+				if (step_is_held(t, &t->plan.steps[j]))
+					fputs("held ", pass->opt->dry_run);
 				step_print(&t->plan.steps[j], t->publications[j].done,
 					   pass->opt->dry_run);
+			}
 	}
 }
 
@@ -326,7 +343,7 @@ static void count_without_archive(struct export_counts *counts, const struct ite
 static void item_report(struct pass *pass, const struct item *item)
 {
 	const struct release_list *releases = &item->releases;
-	bool failed = false;
+	bool failed = false, held = false;
 
 	if (item->gone)
 		return;
@@ -337,12 +354,14 @@ static void item_report(struct pass *pass, const struct item *item)
 	if (item->targets[0].plan.verdict == PLAN_NO_ROWS && !item->targets[0].error)
 		log_warning("%s has no version, so what is exported of it stays", item->name);
 	pthread_mutex_lock(&pass->lock);
-	pass->counts.left_out += releases->n_left_out;
+	pass->counts.left_out += releases->n_left_out + releases->n_unservable;
 	count_without_archive(&pass->counts, item);
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
 		pass->counts.garbage += item->targets[k].plan.garbage;
-		failed |= item->targets[k].error != NULL;
+		held |= item->targets[k].held;
+		failed |= item->targets[k].error && !item->targets[k].held;
 	}
+	pass->counts.held += held;
 	if (failed) {
 		pass->counts.failed++;
 		names_add(&pass->failed, item->name);

@@ -6,6 +6,7 @@
  *	refresh	  the index looks again, when it is older than asked for (never in an event pass)
  *	collect	  one query gives all work; the index says which packages are as they were left
  *	hold	  what looks like a mistake ends the pass here, before anything is written
+ *	weigh	  what would be changed of what is there; the brake holds what is too much of it
  *	run	  the packages in chunks, on threads where there are many; first those that have
  *		  something to be kept from clients, so that no take-down is behind an import
  * A package is current, and not read at all, when its change and renderer are the exported ones
@@ -30,6 +31,7 @@
 #include "pool.h"
 #include "store.h"
 #include "survey.h"
+#include "weigh.h"
 
 enum pass_kind { PASS_FULL, PASS_NAMED, PASS_EVENT };
 
@@ -49,6 +51,7 @@ struct collection {
 	const struct exporter *ex;
 	struct pass *pass;
 	enum pass_kind kind;
+	struct brake brake;
 	struct names wanted; /* PASS_NAMED, sorted */
 	struct names urgent; /* what goes before all others, */
 	struct names todo;   /* and these */
@@ -56,12 +59,14 @@ struct collection {
 	size_t n_gone, gone_alloc;
 	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
 	bool ours[PREFIXES_MAX];	      /* written with this one */
+	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
 	size_t n_restored; /* packages with marks that are not of this database */
 	char *restored;	   /* the first */
 };
 
 static void collection_release(struct collection *c)
 {
+	brake_release(&c->brake);
 	names_release(&c->wanted);
 	names_release(&c->urgent);
 	names_release(&c->todo);
@@ -183,6 +188,7 @@ static int collect_objects(struct collection *c, const struct work *work)
 		if (r < 0)
 			return r;
 		restored |= is_restored(&have, work->change);
+		c->n_known[i] += have.n > 0;
 		survey_merge(have.digest, canonical.digest);
 		current = current && is_exported(c, work, i, have.digest);
 	}
@@ -221,6 +227,11 @@ static int collect_work(void *ctx, const struct work *work)
 		return 0;
 	}
 	c->pass->counts.packages++;
+	if (c->kind == PASS_EVENT && !c->ex->opt.allow_mass_change &&
+	    brake_has(&c->brake, work->package, work->change)) {
+		c->pass->counts.held++;
+		return 0;
+	}
 	r = collect_objects(c, work);
 	if (r < 0)
 		return r;
@@ -287,6 +298,28 @@ static int hold_empty(const struct exporter *ex, const struct pass *pass)
 	return 0;
 }
 
+/* A full pass has asked for every package that the database has. */
+static int hold_strangers(const struct collection *c)
+{
+	if (c->kind != PASS_FULL || c->ex->opt.allow_mass_change)
+		return 0;
+	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
+		uint64_t present, known = c->n_known[i];
+		int r = survey_count(c->ex->opt.store, c->pass->prefixes[i], &present);
+
+		if (r < 0)
+			return r;
+		if (brake_holds_strangers(present, known))
+			return fail(-ECANCELED,
+				    "held: the database knows %" PRIu64 " of the %" PRIu64
+				    " packages in %s/, so it is another registry's, or has lost "
+				    "most of its own; if it is the right one, repeat with "
+				    "--allow-mass-change",
+				    known, present, c->pass->prefixes[i]);
+	}
+	return 0;
+}
+
 /* Some of a prefix may be left from before a change of the URL that was allowed once. */
 static int hold_base(const struct collection *c)
 {
@@ -337,8 +370,11 @@ static int record_gone(const struct collection *c)
 	return r;
 }
 
+typedef void chunk_fn(struct pass *pass, char *const *names, size_t n);
+
 struct chunk {
 	struct pass *pass;
+	chunk_fn *fn;
 	char *const *names;
 	size_t n;
 };
@@ -347,7 +383,7 @@ static void run_chunk(void *ctx)
 {
 	struct chunk *chunk = ctx;
 
-	batch_run(chunk->pass, chunk->names, chunk->n);
+	chunk->fn(chunk->pass, chunk->names, chunk->n);
 	free(chunk);
 }
 
@@ -365,7 +401,7 @@ static unsigned run_threads(const struct exporter *ex, size_t chunks)
 	return chunks < threads ? (unsigned)chunks : threads;
 }
 
-static int run(const struct exporter *ex, struct pass *pass, const struct names *todo)
+static int run(const struct exporter *ex, struct pass *pass, chunk_fn *fn, const struct names *todo)
 {
 	size_t batch = ex->opt.store->batch ? ex->opt.store->batch : 1;
 	unsigned threads = run_threads(ex, (todo->n + batch - 1) / batch);
@@ -383,7 +419,7 @@ static int run(const struct exporter *ex, struct pass *pass, const struct names 
 		size_t left = todo->n - at;
 		struct chunk *chunk = xmalloc(sizeof(*chunk));
 
-		*chunk = (struct chunk){ pass, todo->names + at, left < batch ? left : batch };
+		*chunk = (struct chunk){ pass, fn, todo->names + at, left < batch ? left : batch };
 		if (pool)
 			pool_run(pool, run_chunk, chunk);
 		else
@@ -412,6 +448,8 @@ static int decide(struct collection *c)
 		r = hold_base(c);
 	if (!r)
 		r = hold_restored(c);
+	if (!r)
+		r = hold_strangers(c);
 	return r ? r : record_gone(c);
 }
 
@@ -426,42 +464,104 @@ static void remember_failed(struct exporter *ex, struct pass *pass, enum pass_ki
 }
 
 /* Every wanted package with a row is work, in the same order. */
-static int say_missing(const struct collection *c)
+static int say_missing(const struct collection *c, const struct names *seen)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < c->wanted.n; i++)
-		if (!names_have(&c->todo, c->wanted.names[i]) &&
-		    !names_have(&c->urgent, c->wanted.names[i]))
+		if (!names_have(seen, c->wanted.names[i]))
 			r = fail(-ENOENT, "package %s is not in the database", c->wanted.names[i]);
 	return r;
 }
 
+/* What failed before is work again, in every pass. */
+static void add_failed(struct collection *c)
+{
+	const struct names *failed = &c->ex->failed;
+
+	for (size_t i = 0; i < failed->n; i++)
+		if (!names_have(&c->urgent, failed->names[i]))
+			names_add(&c->todo, failed->names[i]);
+	names_sort(&c->todo);
+	c->pass->counts.packages = c->urgent.n + c->todo.n + c->pass->counts.held;
+}
+
+static void move_others(struct names *from, const struct names *taken, struct names *ret)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (!names_have(taken, from->names[i]))
+			names_add(ret, from->names[i]);
+}
+
+/* Of many packages, the take-downs are judged by themselves, and done before the rest is weighed.
+ */
+static int run_take_downs(struct exporter *ex, struct pass *pass, struct collection *c)
+{
+	CLEANUP(names_release) struct names first = { 0 }, rest = { 0 };
+	int r = brake_judge(&c->brake, BURDEN_TAKE_DOWN);
+
+	if (r < 0)
+		return r;
+	brake_pick(&c->brake, BURDEN_TAKE_DOWN, BURDEN_SHRINK | BURDEN_EMPTY, &first);
+	move_others(&c->urgent, &first, &rest);
+	names_release(&c->urgent);
+	c->urgent = rest;
+	rest = (struct names){ 0 };
+	return run(ex, pass, batch_run, &first);
+}
+
+static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
+{
+	unsigned left = BURDEN_REWRITE | BURDEN_SHRINK | BURDEN_EMPTY;
+	int r;
+
+	for (size_t i = 0; i < pass->n_prefixes; i++)
+		c->brake.rewrite_all[i] = c->foreign_renderer[i] && !c->ours[i];
+	pass->deep = c->urgent.n + c->todo.n > ex->opt.limits.rewrites.number;
+	r = run(ex, pass, weigh_packages, &c->urgent);
+	if (!r && pass->deep)
+		r = run_take_downs(ex, pass, c);
+	if (!r)
+		r = run(ex, pass, weigh_packages, &c->todo);
+	return r < 0 ? r : brake_judge(&c->brake, pass->deep ? left : left | BURDEN_TAKE_DOWN);
+}
+
+static int end(struct collection *c, const struct names *seen)
+{
+	int r = say_missing(c, seen);
+	int held = brake_end(&c->brake, seen, c->kind == PASS_FULL);
+
+	if (held < 0)
+		return held;
+	return c->pass->counts.failed || c->pass->counts.left_out ? -EIO : r;
+}
+
 static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c)
 {
+	CLEANUP(names_release) struct names seen = { 0 };
 	int r = begin(ex, pass, c->kind);
 
 	if (!r)
 		r = decide(c);
 	if (r < 0)
 		return r;
-	if (c->kind == PASS_EVENT) {
-		for (size_t i = 0; i < ex->failed.n; i++)
-			if (!names_have(&c->urgent, ex->failed.names[i]))
-				names_add(&c->todo, ex->failed.names[i]);
-		names_sort(&c->todo);
-		pass->counts.packages = c->urgent.n + c->todo.n;
-	}
-	r = run(ex, pass, &c->urgent);
+	if (c->kind == PASS_EVENT)
+		add_failed(c);
+	move_others(&c->urgent, &c->todo, &seen);
+	move_others(&c->todo, &c->urgent, &seen);
+	names_sort(&seen);
+	if (c->n_known[0] || c->n_known[1])
+		r = weigh(ex, pass, c);
 	if (!r)
-		r = run(ex, pass, &c->todo);
+		r = run(ex, pass, batch_run, &c->urgent);
+	if (!r)
+		r = run(ex, pass, batch_run, &c->todo);
 	if (r < 0)
 		return r;
 	if (pass_stopping(pass))
 		return -ECANCELED;
 	remember_failed(ex, pass, c->kind);
-	r = say_missing(c);
-	return pass->counts.failed || pass->counts.left_out ? -EIO : r;
+	return end(c, &seen);
 }
 
 static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted,
@@ -478,7 +578,9 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 		c.wanted = *wanted;
 		*wanted = (struct names){ 0 };
 	}
-	r = run_pass(ex, &pass, &c);
+	r = brake_init(&c.brake, &pass);
+	if (!r)
+		r = run_pass(ex, &pass, &c);
 	*ret = pass.counts;
 	pass.counts = (struct export_counts){ 0 };
 	return r;

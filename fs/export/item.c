@@ -187,10 +187,32 @@ static int item_survey(const struct pass *pass, struct item *item)
 	return r;
 }
 
+static void apply_brake(const struct pass *pass, struct item *item, size_t k)
+{
+	struct target *t = &item->targets[k];
+
+	t->held_whole = names_have(&pass->held_whole[k], item->name);
+	t->held = t->held_whole || names_have(&pass->held[k], item->name);
+	if (pass->opt->dry_run)
+		return; /* it shows what is held */
+	if (t->held_whole)
+		plan_release(&t->plan);
+	else if (t->held)
+		plan_keep_removals(&t->plan);
+}
+
+static void refuse_unweighed(const struct pass *pass, struct item *item)
+{
+	for (size_t i = 0; i < pass->n_unweighed && !item->targets[0].error; i++)
+		if (!strcmp(pass->unweighed[i].package, item->name))
+			item_fail(pass, item, fail(-EIO, "%s", pass->unweighed[i].why));
+}
+
 void item_prepare(const struct pass *pass, struct item *item)
 {
 	int r;
 
+	refuse_unweighed(pass, item);
 	if (item->gone || item->targets[0].error)
 		return;
 	r = item_survey(pass, item);
@@ -209,5 +231,7 @@ void item_prepare(const struct pass *pass, struct item *item)
 			      &t->have, &item->canonical, &t->plan);
 		if (r < 0)
 			target_fail(t, r);
+		else
+			apply_brake(pass, item, i);
 	}
 }

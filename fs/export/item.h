@@ -23,6 +23,7 @@ struct target {
 	bool tried;			  /* they are, and each says how it went */
 	bool raced;			  /* someone else wrote first */
 	bool blocked;			  /* an archive could not be copied, and ended the plan */
+	bool held, held_whole;		  /* by the brake, but for its removals, or with them */
 	char *error;			  /* owned; NULL: it is as it should be */
 	unsigned char seen[SHA256_SIZE];
 };

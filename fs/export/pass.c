@@ -2,6 +2,8 @@
 /* pass.c - one export pass: what its threads share, and how much memory they may take. */
 #include "pass.h"
 
+#include <stdlib.h>
+
 #define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
 
 void pass_init(struct pass *pass, const struct exporter_options *options)
@@ -21,6 +23,21 @@ void pass_release(struct pass *pass)
 	pthread_cond_destroy(&pass->room);
 	export_counts_release(&pass->counts);
 	names_release(&pass->failed);
+	for (size_t i = 0; i < PREFIXES_MAX; i++) {
+		names_release(&pass->held[i]);
+		names_release(&pass->held_whole[i]);
+	}
+	for (size_t i = 0; i < pass->n_weights; i++) {
+		free(pass->weights[i].package);
+		free(pass->weights[i].change);
+		names_release(&pass->weights[i].lost);
+	}
+	free(pass->weights);
+	for (size_t i = 0; i < pass->n_unweighed; i++) {
+		free(pass->unweighed[i].package);
+		free(pass->unweighed[i].why);
+	}
+	free(pass->unweighed);
 }
 
 bool pass_stopping(const struct pass *pass)

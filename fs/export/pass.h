@@ -13,6 +13,28 @@
 
 #define PREFIXES_MAX 2 /* the own one, then latest */
 
+/* What a pass would do to what is there, in one prefix. */
+enum burden {
+	BURDEN_REWRITE = 1 << 0, /* the listing changes */
+	BURDEN_TAKE_DOWN =
+		1 << 1, /* that, or a removal, because clients are to be kept from something */
+	BURDEN_SHRINK = 1 << 2, /* the listing loses most of its versions */
+	BURDEN_EMPTY = 1 << 3,	/* the advisory list loses all that it had */
+};
+#define BURDENS 4
+
+/* One package in the balance. */
+struct weight {
+	char *package, *change;
+	unsigned burdens[PREFIXES_MAX];
+	struct names lost; /* advisories of the lists that become empty */
+};
+
+/* A package that could not be weighed: it must not be changed unseen. */
+struct unweighed {
+	char *package, *why;
+};
+
 /* One pass, shared by the threads that work on it. */
 struct pass {
 	const struct exporter_options *opt;
@@ -20,13 +42,22 @@ struct pass {
 	size_t n_prefixes;
 	char *renderer; /* what export_state keeps of it; borrowed */
 	bool refresh;	/* renew `validated` where it is old */
+	bool deep;	/* there are so many packages that each change is looked at more closely */
+
+	/* settled by the brake before anything is done, sorted: packages of which only removals
+	 * go through, and those of which nothing does */
+	struct names held[PREFIXES_MAX], held_whole[PREFIXES_MAX];
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t room;  /* `reserved` went down */
 	size_t reserved;      /* bytes of packages in memory */
 	struct export_counts counts;
 	struct names failed; /* packages */
-	int error;	     /* the database could not keep what was done */
+	struct unweighed *unweighed;
+	size_t n_unweighed, unweighed_alloc;
+	struct weight *weights;
+	size_t n_weights, weights_alloc;
+	int error; /* the database could not keep what was done */
 };
 void pass_init(struct pass *pass, const struct exporter_options *options);
 void pass_release(struct pass *pass);

@@ -30,6 +30,18 @@ void plan_release(struct plan *plan)
 	*plan = (struct plan){ 0 };
 }
 
+void plan_keep_removals(struct plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->steps[i].kind == STEP_REMOVE)
+			plan->steps[kept++] = plan->steps[i];
+		else
+			free(plan->steps[i].key);
+	plan->n = kept;
+}
+
 static struct step *add_step(struct plan *plan, enum step_kind kind, const char *key,
 			     const struct object *have, const char *why)
 {

@@ -52,6 +52,8 @@ int plan_make(const struct package *pkg, const struct release_list *releases, co
 	      const struct survey *have, const struct survey *canonical,
 	      struct plan *ret) MUST_CHECK;
 void plan_release(struct plan *plan);
+/* What is left of a plan that the brake holds: what is taken down goes all the same. */
+void plan_keep_removals(struct plan *plan);
 
 /* True for a mark that this database cannot have made, at this change number: a later one, or the
  * same number with other digits. It was restored, or is another one. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "memory.h"
 #include "strbuf.h"
 
@@ -95,6 +96,26 @@ int survey_archives(struct store *archives, const char *package, struct survey *
 		return r;
 	*ret = found;
 	survey_init(&found);
+	return 0;
+}
+
+static int count_listing(void *ctx, const struct object *obj)
+{
+	struct object_name name;
+
+	*(uint64_t *)ctx += catalog_match(obj->key, &name) == KIND_LISTING;
+	return 0;
+}
+
+int survey_count(struct store *s, const char *prefix, uint64_t *ret)
+{
+	CLEANUP(free_char) char *folder = xasprintf("%s/api/packages/", prefix);
+	uint64_t n = 0;
+	int r = store_list(s, folder, false, NULL, count_listing, &n);
+
+	if (r < 0)
+		return r;
+	*ret = n;
 	return 0;
 }
 

@@ -22,6 +22,9 @@ int survey_prefix(struct store *s, const char *prefix, const char *package,
 		  struct survey *ret) MUST_CHECK;
 int survey_archives(struct store *archives, const char *package, struct survey *ret) MUST_CHECK;
 
+/* How many packages have a listing in a prefix. */
+int survey_count(struct store *s, const char *prefix, uint64_t *ret) MUST_CHECK;
+
 /* NULL: there is none of that key. Borrowed. */
 const struct object *survey_find(const struct survey *survey, const char *key);
 

@@ -64,6 +64,7 @@ static void counts_add(struct export_counts *to, const struct export_counts *fro
 	to->touched += from->touched;
 	to->removed += from->removed;
 	to->failed += from->failed;
+	to->held += from->held;
 	to->left_out += from->left_out;
 	to->no_archive += from->no_archive;
 	to->garbage += from->garbage;
@@ -80,7 +81,10 @@ static void note_pass(struct updater *u, int r, const struct export_counts *coun
 	counts_add(&status->total, counts);
 	free(status->last_error);
 	status->last_error = NULL;
-	if (counts->failed)
+	if (counts->held)
+		status->last_error = xasprintf("%llu packages are held (.pubfs/held)",
+					       (unsigned long long)counts->held);
+	else if (counts->failed)
 		status->last_error = xasprintf("%llu packages could not be exported",
 					       (unsigned long long)counts->failed);
 	else if (counts->left_out)
@@ -96,7 +100,7 @@ static void run_pass(struct updater *u, struct schedule *next, bool full)
 	struct export_counts counts = { 0 };
 	int r = full ? export_all(u->exporter, &counts) : export_changed(u->exporter, &counts);
 	int64_t now = clock_monotonic();
-	bool whole = !r || counts.failed || counts.left_out;
+	bool whole = !r || counts.failed || counts.left_out || counts.held;
 
 	note_pass(u, r, &counts);
 	if (whole && full)

@@ -21,7 +21,7 @@ struct release {
 struct selection {
 	const struct package *pkg;
 	struct release *releases;
-	size_t n, n_visible;
+	size_t n, n_visible, n_unservable;
 	char **left_out, **noticed;
 	size_t n_left_out, n_noticed, left_out_alloc, noticed_alloc;
 	struct strbuf text; /* of one JSON string at a time */
@@ -131,7 +131,7 @@ static void select_row(struct selection *s, const struct package_version *row)
 	struct release release = { .row = row };
 
 	if (row->unservable) {
-		leave_out(s, row, row->barred);
+		s->n_unservable++;
 		return;
 	}
 	if (check_release(s, &release, &why, &remark) < 0) {
@@ -239,6 +239,7 @@ int releases_select(const struct package *pkg, const struct rendering *how,
 		.n = s.n,
 		.latest = s.n ? choose_latest(&s, sdks) : 0,
 		.n_visible = s.n_visible,
+		.n_unservable = s.n_unservable,
 		.n_rows = pkg->n_versions,
 		.left_out = s.left_out,
 		.n_left_out = s.n_left_out,

@@ -336,6 +336,7 @@ static void site_open(struct site *site)
 		.latest = true,
 		.jobs = 4,
 		.ttl = MINUTE_US,
+		.limits = brake_defaults,
 	};
 	fill(site);
 }

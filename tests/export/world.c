@@ -125,6 +125,7 @@ void world_init(struct world *w)
 		.own = true,
 		.latest = true,
 		.jobs = 2,
+		.limits = brake_defaults,
 	};
 	bucket_open(w);
 }

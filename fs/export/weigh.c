@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * weigh.c - what a pass would change of what is there, before it does, and what the brake says.
+ *
+ * A package of which nothing is there weighs nothing: a new deployment fills its prefix freely.
+ * Any other is rendered and compared as an export would do it, and kept is only what it would do
+ * (struct weight), so that a pass over everything takes no more memory than one over a few.
+ *
+ * What was held before, and is still planned at the same change, is held again and is not counted:
+ * a single change beside it goes on. It is what an operator may release, and nothing else.
+ */
+#include "weigh.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "held.h"
+#include "item.h"
+#include "log.h"
+#include "memory.h"
+#include "previous.h"
+#include "publish.h"
+
+/* No list of advisories that has one is so short. */
+#define EMPTY_LIST_MAX 100
+
+#define WHY_MAX ((size_t)64 << 10)
+
+/* 1: something of it is there. */
+static int is_there(const struct pass *pass, const char *name)
+{
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		CLEANUP(survey_release) struct survey have = { 0 };
+		int r = survey_prefix(pass->opt->store, pass->prefixes[k], name, &have);
+
+		if (r < 0 || have.n)
+			return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+/* 1: the decoded text of an object; 0: it is damaged or gone, and says nothing. */
+static int load_previous(const struct pass *pass, const struct object *have, struct strbuf *out)
+{
+	CLEANUP(strbuf_release) struct strbuf stored = STRBUF_INIT(DOCUMENT_MAX);
+	int r = store_read(pass->opt->store, have->key, have->generation, 0, have->size, &stored);
+
+	if (r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -E2BIG)
+		return 0;
+	if (r < 0)
+		return r;
+	if (have->gzip)
+		return gzip_decode(stored.buf, stored.len, out) == 0;
+	strbuf_add(out, stored.buf, stored.len);
+	return strbuf_error(out) == 0;
+}
+
+/* 1: this document would be written over the one that is there. What the gate refuses would not. */
+static int would_change(const struct pass *pass, const struct item *item, const struct step *step)
+{
+	struct publication p;
+	int r;
+
+	publication_init(&p);
+	p.action = PUBLISH_WRITE;
+	p.key = step->key;
+	p.have = step->have;
+	p.why = step->why;
+	p.body = &item->bodies[step->document];
+	r = publish_preview(pass->opt->publisher, &p, 1);
+	if (!r)
+		r = p.done == PUBLISHED_WRITE;
+	else if (r == -EINVAL || r == -ESTALE)
+		r = 0;
+	publication_release(&p);
+	return r;
+}
+
+static int weigh_listing(const struct pass *pass, const struct item *item, const struct step *step,
+			 unsigned *burdens)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	const struct object *have = step->have;
+	struct previous_listing before;
+	bool shorter =
+		!have->has_decoded_size || item->bodies[step->document].size < have->decoded_size;
+	int r = 0;
+
+	*burdens |= BURDEN_REWRITE;
+	if (shorter || pass->deep)
+		r = load_previous(pass, have, &text);
+	if (r <= 0 || previous_listing(&text, &item->pkg, &item->releases, &before) < 0)
+		return r < 0 ? r : 0;
+	if (before.retracted)
+		*burdens |= BURDEN_TAKE_DOWN;
+	if (brake_holds_shrunk(before.versions, before.lost))
+		*burdens |= BURDEN_SHRINK;
+	return 0;
+}
+
+static int weigh_advisories(const struct pass *pass, const struct item *item,
+			    const struct step *step, unsigned *burdens, struct names *lost)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	CLEANUP(names_release) struct names gone = { 0 };
+	const struct object *have = step->have;
+	struct previous_advisories before;
+	bool had_some = !have->has_decoded_size || have->decoded_size > EMPTY_LIST_MAX;
+	bool has_some = item->bodies[step->document].size > EMPTY_LIST_MAX;
+	int r = 0;
+
+	if ((had_some && !has_some) || pass->deep)
+		r = load_previous(pass, have, &text);
+	if (r <= 0 ||
+	    previous_advisories(&text, &item->documents[step->document], &gone, &before) < 0)
+		return r < 0 ? r : 0;
+	if (before.added)
+		*burdens |= BURDEN_TAKE_DOWN;
+	if (!before.emptied)
+		return 0;
+	*burdens |= BURDEN_EMPTY;
+	for (size_t i = 0; i < gone.n; i++)
+		names_add(lost, gone.names[i]);
+	return 0;
+}
+
+static int weigh_step(const struct pass *pass, const struct item *item, const struct step *step,
+		      unsigned *burdens, struct names *lost)
+{
+	int r;
+
+	if (step->kind == STEP_REMOVE)
+		*burdens |= BURDEN_TAKE_DOWN;
+	if (step->kind != STEP_WRITE || !step->have)
+		return 0;
+	r = would_change(pass, item, step);
+	if (r <= 0)
+		return r;
+	if (package_documents[step->document].kind == KIND_LISTING)
+		return weigh_listing(pass, item, step, burdens);
+	return weigh_advisories(pass, item, step, burdens, lost);
+}
+
+/* Adds to the weight what a package does in one prefix. */
+static int weigh_target(const struct pass *pass, const struct item *item, size_t k,
+			struct weight *w)
+{
+	const struct target *t = &item->targets[k];
+	int r = 0;
+
+	for (size_t i = 0; i < t->plan.n && !r; i++)
+		r = weigh_step(pass, item, &t->plan.steps[i], &w->burdens[k], &w->lost);
+	if (w->burdens[k] & BURDEN_TAKE_DOWN)
+		w->burdens[k] &= ~(unsigned)BURDEN_REWRITE;
+	return r;
+}
+
+static void keep_weight(struct pass *pass, struct weight *w)
+{
+	pthread_mutex_lock(&pass->lock);
+	GROW(pass->weights, pass->n_weights, pass->weights_alloc);
+	pass->weights[pass->n_weights++] = *w;
+	pthread_mutex_unlock(&pass->lock);
+}
+
+static void keep_unweighed(struct pass *pass, const char *name, const char *why)
+{
+	pthread_mutex_lock(&pass->lock);
+	GROW(pass->unweighed, pass->n_unweighed, pass->unweighed_alloc);
+	pass->unweighed[pass->n_unweighed++] = (struct unweighed){ xstrdup(name), xstrdup(why) };
+	pthread_mutex_unlock(&pass->lock);
+}
+
+static void weigh_item(struct pass *pass, const struct item *item)
+{
+	struct weight w = { .package = NULL };
+	unsigned all = 0;
+	int r = 0;
+
+	for (size_t k = 0; k < pass->n_prefixes && !r; k++) {
+		if (item->targets[k].error) {
+			keep_unweighed(pass, item->name, item->targets[k].error);
+			return;
+		}
+		r = weigh_target(pass, item, k, &w);
+		all |= w.burdens[k];
+	}
+	if (r < 0) {
+		CLEANUP(free_char)
+		char *why = xasprintf("%s: cannot read what is there of it", item->name);
+
+		keep_unweighed(pass, item->name, why);
+	}
+	if (r < 0 || !all) {
+		names_release(&w.lost);
+		return;
+	}
+	w.package = xstrdup(item->name);
+	w.change = xstrdup(item->pkg.change);
+	keep_weight(pass, &w);
+}
+
+static void weigh_package(struct pass *pass, const char *name)
+{
+	struct item item;
+	size_t bytes;
+
+	item_init(pass, &item, name);
+	item_read(pass, &item);
+	bytes = item_bytes(&item);
+	pass_reserve(pass, bytes, true);
+	item_prepare(pass, &item);
+	if (!item.gone)
+		weigh_item(pass, &item);
+	item_release(&item);
+	pass_unreserve(pass, bytes);
+}
+
+void weigh_packages(struct pass *pass, char *const *names, size_t n)
+{
+	log_set_mute(true);
+	for (size_t i = 0; i < n && !pass_stopping(pass); i++) {
+		int r = is_there(pass, names[i]);
+
+		if (r > 0)
+			weigh_package(pass, names[i]);
+		else if (r < 0)
+			keep_unweighed(pass, names[i], "the bucket cannot be listed");
+	}
+	log_set_mute(false);
+}
+
+int brake_init(struct brake *brake, struct pass *pass)
+{
+	int r;
+
+	*brake = (struct brake){ .pass = pass };
+	strbuf_init(&brake->why_before, WHY_MAX);
+	strbuf_init(&brake->why, WHY_MAX);
+	r = held_load(pass->opt->held, &brake->before, &brake->why_before);
+	for (size_t i = 0; i < brake->before.n; i++) {
+		const char *space = strchr(brake->before.names[i], ' ');
+
+		if (space)
+			names_add(&brake->keys, space + 1);
+	}
+	names_sort(&brake->keys);
+	return r;
+}
+
+void brake_release(struct brake *brake)
+{
+	names_release(&brake->before);
+	names_release(&brake->keys);
+	names_release(&brake->now);
+	strbuf_release(&brake->why_before);
+	strbuf_release(&brake->why);
+}
+
+bool brake_has(const struct brake *brake, const char *package, const char *change)
+{
+	for (size_t k = 0; k < brake->pass->n_prefixes; k++) {
+		CLEANUP(free_char)
+		char *key = xasprintf("%s %s %s", brake->pass->prefixes[k], package, change);
+
+		if (!names_have(&brake->keys, key))
+			return false;
+	}
+	return true;
+}
+
+void brake_pick(const struct brake *brake, unsigned burdens, unsigned without, struct names *ret)
+{
+	const struct pass *pass = brake->pass;
+
+	for (size_t i = 0; i < pass->n_weights; i++) {
+		unsigned all = 0;
+
+		for (size_t k = 0; k < pass->n_prefixes; k++)
+			all |= pass->weights[i].burdens[k];
+		if (all & burdens && !(all & without))
+			names_add(ret, pass->weights[i].package);
+	}
+	names_sort(ret);
+}
+
+/* One kind of burden in one prefix. */
+struct judgement {
+	unsigned burden;
+	const char *verb; /* of its items */
+	bool whole;	  /* nothing of it goes through, removals neither */
+	/* Whether so many new ones are too much; says why. */
+	int (*holds)(struct brake *brake, size_t k, uint64_t n, const struct names *lost);
+};
+
+static void add_why(struct brake *brake, const char *fmt, ...) PRINTF(2, 3);
+static void add_why(struct brake *brake, const char *fmt, ...)
+{
+	va_list ap;
+
+	strbuf_addstr(&brake->why, brake->why.len ? "; " : "held: ");
+	va_start(ap, fmt);
+	strbuf_vaddf(&brake->why, fmt, ap);
+	va_end(ap);
+}
+
+/* Asks for the listings of a prefix only where their number can matter. */
+static int beyond(struct brake *brake, const struct brake_limit *limit, size_t k, uint64_t n,
+		  uint64_t *ret_present)
+{
+	int r;
+
+	if (n <= limit->number)
+		return 0;
+	r = survey_count(brake->pass->opt->store, brake->pass->prefixes[k], ret_present);
+	return r < 0 ? r : brake_holds(limit, *ret_present, n);
+}
+
+static int hold_rewrites(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
+{
+	const struct exporter_options *opt = brake->pass->opt;
+	const char *prefix = brake->pass->prefixes[k];
+	uint64_t present = 0;
+	int r = brake->rewrite_all[k] ? 0 : beyond(brake, &opt->limits.rewrites, k, n, &present);
+
+	(void)lost;
+	if (r <= 0)
+		return r;
+	add_why(brake, "%" PRIu64 " of %" PRIu64 " listings in %s/ would be rewritten", n, present,
+		prefix);
+	if (!strcmp(prefix, "latest") && opt->runtime_version)
+		strbuf_addf(&brake->why, " (pubfs diff latest %s shows how)", opt->runtime_version);
+	return 1;
+}
+
+static int hold_takedowns(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
+{
+	uint64_t present = 0;
+	int r = beyond(brake, &brake->pass->opt->limits.takedowns, k, n, &present);
+
+	(void)lost;
+	if (r > 0)
+		add_why(brake, "%" PRIu64 " packages in %s/ would be taken down, whole or in part",
+			n, brake->pass->prefixes[k]);
+	return r;
+}
+
+static int hold_shrinks(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
+{
+	(void)lost;
+	if (n)
+		add_why(brake, "%" PRIu64 " listing%s in %s/ would lose most of %s versions", n,
+			n == 1 ? "" : "s", brake->pass->prefixes[k], n == 1 ? "its" : "their");
+	return n > 0;
+}
+
+static int hold_emptied(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
+{
+	if (!brake_holds_emptied(lost->n))
+		return 0;
+	add_why(brake,
+		"%" PRIu64 " advisory list%s in %s/ would become empty, of %zu advisories at once",
+		n, n == 1 ? "" : "s", brake->pass->prefixes[k], lost->n);
+	return 1;
+}
+
+static const struct judgement judgements[BURDENS] = {
+	{ BURDEN_REWRITE, "rewrite", false, hold_rewrites },
+	{ BURDEN_TAKE_DOWN, "take-down", true, hold_takedowns },
+	{ BURDEN_SHRINK, "shrink", false, hold_shrinks },
+	{ BURDEN_EMPTY, "empty", false, hold_emptied },
+};
+
+static char *item_of(const struct brake *brake, const struct judgement *j, size_t k,
+		     const struct weight *w)
+{
+	return xasprintf("%s %s %s %s", j->verb, brake->pass->prefixes[k], w->package, w->change);
+}
+
+static void hold(struct brake *brake, const struct judgement *j, size_t k, const struct weight *w)
+{
+	struct pass *pass = brake->pass;
+	CLEANUP(free_char) char *item = item_of(brake, j, k, w);
+
+	names_add(&brake->now, item);
+	names_add(j->whole ? &pass->held_whole[k] : &pass->held[k], w->package);
+}
+
+static int judge(struct brake *brake, const struct judgement *j, size_t k)
+{
+	struct pass *pass = brake->pass;
+	CLEANUP(names_release) struct names lost = { 0 };
+	const struct weight **new = xcalloc(pass->n_weights + 1, sizeof(*new));
+	uint64_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < pass->n_weights; i++) {
+		const struct weight *w = &pass->weights[i];
+		CLEANUP(free_char) char *item = NULL;
+
+		if (!(w->burdens[k] & j->burden))
+			continue;
+		item = item_of(brake, j, k, w);
+		if (names_have(&brake->before, item)) {
+			if (!pass->opt->allow_mass_change)
+				hold(brake, j, k, w);
+			continue;
+		}
+		new[n++] = w;
+		for (size_t a = 0; a < w->lost.n; a++)
+			names_add(&lost, w->lost.names[a]);
+	}
+	names_sort(&lost);
+	r = j->holds(brake, k, n, &lost);
+	for (uint64_t i = 0; r > 0 && i < n; i++)
+		hold(brake, j, k, new[i]);
+	free(new);
+	return r < 0 ? r : 0;
+}
+
+int brake_judge(struct brake *brake, unsigned burdens)
+{
+	struct pass *pass = brake->pass;
+
+	for (size_t i = 0; i < ARRAY_SIZE(judgements); i++)
+		for (size_t k = 0; burdens & judgements[i].burden && k < pass->n_prefixes; k++) {
+			int r = judge(brake, &judgements[i], k);
+
+			if (r < 0)
+				return r;
+		}
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		names_sort(&pass->held[k]);
+		names_sort(&pass->held_whole[k]);
+	}
+	return 0;
+}
+
+/* The package of an item, `verb prefix package change`; the caller frees it. */
+static char *package_of(const char *item)
+{
+	size_t n;
+
+	for (int skip = 0; skip < 2 && *item; skip++)
+		item += strcspn(item, " ") + 1;
+	n = strcspn(item, " ");
+	return xstrndup(item, n);
+}
+
+int brake_end(struct brake *brake, const struct names *seen, bool all)
+{
+	const struct exporter_options *opt = brake->pass->opt;
+	size_t n_held = brake->now.n;
+	int r = 0;
+
+	if (brake->why.len)
+		strbuf_addstr(&brake->why,
+			      ": pubfs sync --dry-run shows what, --allow-mass-change does it");
+	else
+		strbuf_addstr(&brake->why, brake->why_before.buf);
+	for (size_t i = 0; !all && i < brake->before.n; i++) {
+		CLEANUP(free_char) char *package = package_of(brake->before.names[i]);
+
+		if (!names_have(seen, package))
+			names_add(&brake->now, brake->before.names[i]);
+	}
+	names_sort(&brake->now);
+	if (!opt->dry_run)
+		r = held_save(opt->held, brake->why.buf, &brake->now);
+	return r < 0 || !n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
+}

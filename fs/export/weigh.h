@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* weigh.h - what a pass would change of what is there, before it does, and what the brake says. */
+#ifndef PUBFS_WEIGH_H
+#define PUBFS_WEIGH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "compiler.h"
+#include "names.h"
+#include "pass.h"
+#include "strbuf.h"
+
+/* Adds the weights of those of these packages of which something is there. Says nothing: what fails
+ * here fails again when it is done. */
+void weigh_packages(struct pass *pass, char *const *names, size_t n);
+
+/* The brake of one pass: what was held before, and what is held now. */
+struct brake {
+	struct pass *pass;
+	bool rewrite_all[PREFIXES_MAX]; /* an operator has allowed another base URL */
+	struct names before;		/* items of the held plan, sorted */
+	struct names keys;		/* the same without their verbs, sorted */
+	struct strbuf why_before;
+	struct names now; /* items */
+	struct strbuf why;
+};
+int brake_init(struct brake *brake, struct pass *pass) MUST_CHECK;
+void brake_release(struct brake *brake);
+
+/* True: each prefix holds this package at this change already. */
+bool brake_has(const struct brake *brake, const char *package, const char *change);
+/* Judges the weights: of these burdens, what is too much is held (pass->held and held_whole). */
+int brake_judge(struct brake *brake, unsigned burdens) MUST_CHECK;
+/* When the pass is done: keeps the new plan (of packages that were not looked at, the old one
+ * stays), says what is held, and then answers -ECANCELED. `seen` are those that were, sorted. */
+int brake_end(struct brake *brake, const struct names *seen, bool all) MUST_CHECK;
+/* Of the packages that were weighed, those that have one of these burdens, and none of `without`.
+ */
+void brake_pick(const struct brake *brake, unsigned burdens, unsigned without, struct names *ret);
+
+#endif

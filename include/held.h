@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* held.h - plans that a brake holds: a file each, until they are released or nobody plans them. */
+#ifndef PUBFS_HELD_H
+#define PUBFS_HELD_H
+
+#include "compiler.h"
+
+struct names;
+struct strbuf;
+
+/*
+ * The file begins with one line, "# TIME held: why", and has one item a line behind it, such as
+ * `rewrite latest foo 7-0123456789abcdef` or `remove latest/api/packages/foo 1700000000000001`.
+ * What an item names is what may be released, and nothing else: a package that has changed since
+ * is another item.
+ */
+
+/* Below the cache, for the plan of "sync" or "gc". The caller frees it. */
+char *held_path(const char *cache, const char *store_url, const char *plan);
+/* Appends all plans of a store that are held. None: nothing. */
+int held_text(const char *cache, const char *store_url, struct strbuf *out) MUST_CHECK;
+
+/* The items, sorted, and appended why they are held. No such file, or path NULL: none. */
+int held_load(const char *path, struct names *ret, struct strbuf *why) MUST_CHECK;
+/* Keeps these instead of what is there; without items it is over. path NULL: nothing. */
+int held_save(const char *path, const char *why, const struct names *items) MUST_CHECK;
+
+#endif
