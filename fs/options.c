@@ -330,7 +330,7 @@ const struct option_row option_rows[] = {
 	  "the folder of the defaults (PUBFS_HOME)" },
 	{ "jobs", 0, "N", EXPORTERS, true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(LS) | BIT(STAT), false, parse_flag, TARGET(json), YES_OR_NO,
+	{ "json", 0, NULL, BIT(LS) | BIT(STAT) | BIT(SYNC), false, parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "brake.h"
 #include "compiler.h"
 #include "render.h"
 
 struct db;
+struct planned_out;
 struct publisher;
 struct store;
 
@@ -34,7 +34,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	struct brake_limits limits;
 	const char *held;	   /* where the plan that the brake holds is kept; NULL: nowhere */
 	bool allow_mass_change;	   /* an operator's word for this one run: release what is held there */
-	FILE *dry_run;		   /* print the plan here and change nothing; NULL: do it */
+	struct planned_out *dry_run; /* print the plan here and change nothing; NULL: do it */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 

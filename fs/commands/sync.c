@@ -11,10 +11,15 @@
 
 #include "command.h"
 #include "export.h"
+#include "facts.h"
 #include "log.h"
 #include "options.h"
+#include "planned.h"
 #include "stack.h"
 #include "store.h"
+#include "strbuf.h"
+
+#define SUMMARY_MAX 4096
 
 /* Waits for SIGINT and SIGTERM beside a pass. The first lets it finish what is under way; one more
  * ends the process as if nobody had waited. */
@@ -81,6 +86,30 @@ static int print_missing_archives(const struct export_counts *counts, const char
 	return r < 0 ? r : output_text("\n");
 }
 
+static int print_json(const struct export_counts *counts, bool dry_run)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(SUMMARY_MAX);
+	const struct {
+		const char *name;
+		uint64_t n;
+	} rows[] = {
+		{ "packages", counts->packages }, { "current", counts->current },
+		{ "written", counts->written },	  { "copied", counts->copied },
+		{ "touched", counts->touched },	  { "removed", counts->removed },
+		{ "failed", counts->failed },	  { "held", counts->held },
+		{ "left_out", counts->left_out }, { "no_archive", counts->no_archive },
+		{ "garbage", counts->garbage },
+	};
+	struct facts f;
+
+	facts_begin(&f, true, &text);
+	facts_flag(&f, "dry_run", dry_run);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		facts_number(&f, rows[i].name, rows[i].n);
+	facts_end(&f);
+	return output(text.buf, text.len);
+}
+
 static int print_summary(const struct export_counts *counts, const struct options *o)
 {
 	int r = output_text("%s%" PRIu64 " package%s, %" PRIu64 " of them current: %" PRIu64
@@ -116,11 +145,12 @@ static int export(const struct options *o, const struct stack *stack, const atom
 {
 	CLEANUP(exporter_close) struct exporter *ex = NULL;
 	CLEANUP(export_counts_release) struct export_counts counts = { .packages = 0 };
+	struct planned_out planned = { .file = stdout, .json = o->json };
 	struct exporter_options options;
 	int r, printed;
 
 	stack_describe_export(o, stack, &options);
-	options.dry_run = o->dry_run ? stdout : NULL;
+	options.dry_run = o->dry_run ? &planned : NULL;
 	options.stop = stop;
 	r = exporter_new(&options, &ex);
 	if (r < 0)
@@ -131,7 +161,7 @@ static int export(const struct options *o, const struct stack *stack, const atom
 		r = export_all(ex, &counts);
 	if (r == -ECANCELED && atomic_load(stop))
 		r = -EINTR;
-	printed = print_summary(&counts, o);
+	printed = o->json ? print_json(&counts, o->dry_run) : print_summary(&counts, o);
 	return r < 0 ? r : printed;
 }
 

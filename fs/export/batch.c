@@ -26,6 +26,7 @@
 #include "item.h"
 #include "log.h"
 #include "memory.h"
+#include "planned.h"
 #include "publish.h"
 
 #define TRIES_MAX 5 /* a package that moves faster is left to the next pass */
@@ -101,7 +102,8 @@ static void target_stop(struct item *item, struct target *t, size_t i)
 		t->raced = true;
 	} else if (p->action == PUBLISH_COPY && p->result != -ECANCELED) {
 		t->blocked = true;
-		item_bar(item, t->plan.steps[i].version, why);
+		if (!item_has_bar(item, t->plan.steps[i].version))
+			item_bar(item, t->plan.steps[i].version, why);
 	} else {
 		t->error = steal(why);
 	}
@@ -161,18 +163,43 @@ static int target_look_again(const struct pass *pass, const struct target *t)
 	return 0;
 }
 
+static void step_print(const struct pass *pass, const struct item *item, const struct target *t,
+		       size_t i)
+{
+	static const enum planned_action actions[] = {
+		[STEP_COPY] = PLANNED_COPY,
+		[STEP_WRITE] = PLANNED_WRITE,
+		[STEP_REMOVE] = PLANNED_REMOVE,
+	};
+	const struct step *step = &t->plan.steps[i];
+	struct planned planned = {
+		.action = actions[step->kind],
+		.key = step->key,
+		.why = step->why,
+		.generation = step->have ? step->have->generation : 0,
+		.held = step_is_held(t, step),
+	};
+
+	if (step->kind == STEP_WRITE)
+		planned.bytes = item->bodies[step->document].size;
+	else
+		planned.bytes = step->kind == STEP_COPY ? step->source->size : step->have->size;
+	if (t->publications[i].done == PUBLISHED_TOUCH) {
+		planned.action = PLANNED_RENEW;
+		planned.why = "its metadata is not as it should be";
+		planned.bytes = 0;
+	}
+	planned_print(pass->opt->dry_run, &planned);
+}
+
 static void item_print(const struct pass *pass, const struct item *item)
 {
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
 		const struct target *t = &item->targets[k];
 
-		for (size_t j = 0; t->tried && j < t->plan.n; j++)
-			if (t->publications[j].done != PUBLISHED_NOTHING) {
-				if (step_is_held(t, &t->plan.steps[j]))
-					fputs("held ", pass->opt->dry_run);
-				step_print(&t->plan.steps[j], t->publications[j].done,
-					   pass->opt->dry_run);
-			}
+		for (size_t i = 0; t->tried && i < t->plan.n; i++)
+			if (t->publications[i].done != PUBLISHED_NOTHING)
+				step_print(pass, item, t, i);
 	}
 }
 

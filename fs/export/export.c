@@ -28,6 +28,7 @@
 #include "memory.h"
 #include "pass.h"
 #include "plan.h"
+#include "planned.h"
 #include "pool.h"
 #include "store.h"
 #include "survey.h"
@@ -581,6 +582,8 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 	r = brake_init(&c.brake, &pass);
 	if (!r)
 		r = run_pass(ex, &pass, &c);
+	if (ex->opt.dry_run)
+		planned_print_sums(ex->opt.dry_run);
 	*ret = pass.counts;
 	pass.counts = (struct export_counts){ 0 };
 	return r;

@@ -11,7 +11,6 @@
 #include "plan.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,19 +259,4 @@ bool change_is_foreign(const char *mark, const char *change)
 	if (!change_parse(mark, &n, &digits) || !change_parse(change, &ours, &our_digits))
 		return false;
 	return n > ours || (n == ours && strcmp(digits, our_digits) != 0);
-}
-
-void step_print(const struct step *step, enum published action, FILE *out)
-{
-	static const char *const verbs[] = {
-		[STEP_COPY] = "copy",
-		[STEP_WRITE] = "write",
-		[STEP_REMOVE] = "remove",
-	};
-
-	fprintf(out, "%s %s", action == PUBLISHED_TOUCH ? "renew" : verbs[step->kind], step->key);
-	if (step->have)
-		fprintf(out, " (generation %" PRIu64 ")", step->have->generation);
-	fprintf(out, ": %s\n",
-		action == PUBLISHED_TOUCH ? "its metadata is not as it should be" : step->why);
 }

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "compiler.h"
 #include "publish.h"
@@ -58,8 +57,5 @@ void plan_keep_removals(struct plan *plan);
 /* True for a mark that this database cannot have made, at this change number: a later one, or the
  * same number with other digits. It was restored, or is another one. */
 bool change_is_foreign(const char *mark, const char *change);
-
-/* The dry run's line of a step: what is done, to which key, on which generation, and why. */
-void step_print(const struct step *step, enum published action, FILE *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "memory.h"
+#include "planned.h"
 #include "world.h"
 
 #define OWN    RUNTIME "/api/"
@@ -372,6 +373,7 @@ Test(export, a_dry_run_prints_the_plan_and_changes_nothing)
 {
 	CLEANUP(free_char) char *before = NULL;
 	CLEANUP(free_char) char *text = NULL;
+	struct planned_out out = { .json = false };
 	size_t n;
 
 	world_add(&w, "foo", "1.0.0");
@@ -382,13 +384,15 @@ Test(export, a_dry_run_prints_the_plan_and_changes_nothing)
 	world_sql(&w, "DELETE FROM package WHERE name = 'gone'");
 	before = world_keys(&w);
 	counter_read(w.counter);
-	w.options.dry_run = open_memstream(&text, &n);
+	out.file = open_memstream(&text, &n);
+	w.options.dry_run = &out;
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
-	fclose(w.options.dry_run);
+	fclose(out.file);
 	w.options.dry_run = NULL;
 	cr_assert(strstr(text, "copy " OWN "archives/foo-2.0.0.tar.gz: the archive is new\n"));
 	cr_assert(strstr(text, "write " OWN "packages/foo (generation "));
 	cr_assert_not(strstr(text, "advisories"), "they stay the same");
+	cr_assert(strstr(text, "in all: write listing: 1, "), "%s", text);
 	cr_assert_eq(counted_changes(w.counter), 0);
 	world_expect_keys(&w, before);
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state"), 1);

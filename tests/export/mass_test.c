@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "held.h"
 #include "memory.h"
+#include "planned.h"
 #include "world.h"
 
 #define OWN    RUNTIME "/api/"
@@ -346,15 +347,17 @@ Test(mass, another_base_url_that_was_allowed_rewrites_everything_at_once)
 
 Test(mass, a_dry_run_shows_what_goes_on_and_keeps_no_plan)
 {
+	struct planned_out out = { .json = false };
 	char *text = NULL;
 	size_t n;
 
 	fill(12);
 	world_sql(&w, "UPDATE package SET discontinued = 1");
 	world_add(&w, "q", "1.0.0");
-	w.options.dry_run = open_memstream(&text, &n);
+	out.file = open_memstream(&text, &n);
+	w.options.dry_run = &out;
 	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
-	fclose(w.options.dry_run);
+	fclose(out.file);
 	cr_assert(strstr(text, "write " LATEST "packages/q: the package is new\n"), "%s", text);
 	cr_assert(strstr(text, "held write " LATEST "packages/p00 (generation "), "%s", text);
 	cr_assert_eq(held_items("rewrite"), 0);

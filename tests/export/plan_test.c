@@ -2,7 +2,6 @@
 /* plan_test.c - what an export changes, and in which order (spec, sections 11 and 20). */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,31 +213,6 @@ Test(plan, the_hash_of_a_row_goes_with_its_copy_unless_it_is_empty)
 			cr_assert_str_eq(plan.steps[0].sha256, hashes[i]);
 		releases_release(&again);
 	}
-}
-
-Test(plan, a_dry_run_says_what_which_why_and_the_generation)
-{
-	SCENE_PLAN(&scenes[2]);
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-
-	step_print(&plan.steps[0], PUBLISHED_WRITE, out);
-	step_print(&plan.steps[1], PUBLISHED_WRITE, out);
-	step_print(&plan.steps[2], PUBLISHED_TOUCH, out);
-	step_print(&plan.steps[3], PUBLISHED_REMOVE, out);
-	step_print(&plan.steps[4], PUBLISHED_REMOVE, out);
-	fclose(out);
-	cr_assert_str_eq(text, "copy latest/api/archives/foo-1.0.0.tar.gz (generation 41): "
-			       "the archive differs\n"
-			       "write latest/api/packages/foo/advisories: the package is new\n"
-			       "renew latest/api/packages/foo (generation 44): "
-			       "its metadata is not as it should be\n"
-			       "remove latest/api/archives/foo-2.0.0.tar.gz (generation 42): "
-			       "the version is moderated\n"
-			       "remove latest/api/archives/foo-3.0.0.tar.gz (generation 43): "
-			       "the version is deleted\n");
-	free(text);
 }
 
 Test(plan, a_change_that_the_database_cannot_have_made_is_foreign)
