@@ -48,6 +48,7 @@ struct store_ops {
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
 	int (*knows)(struct store *s, const char *what);
+	uint64_t (*version)(struct store *s);
 	void (*close)(struct store *s);
 };
 
@@ -128,6 +129,9 @@ int store_refresh(struct store *s, const char *what, int64_t max_age) MUST_CHECK
 /* 1: a list of that prefix is answered without a request to find out what is there, if need be as
  * it once was; 0: a caching link has never listed it. `what`: "" or "latest/", as above. */
 int store_knows(struct store *s, const char *what) MUST_CHECK;
+/* Grows whenever what stat and list answer may have changed: a caller that sees the same number
+ * twice knows that its own copy of an answer is still right. 0: nobody knows. */
+uint64_t store_version(struct store *s);
 
 /* For the makers of edits and links. */
 void edit_release(struct edit *edits, size_t n); /* releases each `object` */

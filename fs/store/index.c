@@ -344,10 +344,22 @@ static int index_knows(struct store *s, const char *what)
 	return r < 0 ? r : !r;
 }
 
+static uint64_t version_of_tables(struct store *s)
+{
+	return index_version(index_of(s));
+}
+
+static void free_index(struct index *x)
+{
+	pthread_mutex_destroy(&x->fresh.lock);
+	free(x->fresh.what);
+	free(x);
+}
+
 static void index_close_link(struct store *s)
 {
 	index_close(index_of(s));
-	free(s);
+	free_index(index_of(s));
 }
 
 static const struct store_ops index_ops = {
@@ -358,6 +370,7 @@ static const struct store_ops index_ops = {
 	.edit = index_edit,
 	.refresh = index_refresh,
 	.knows = index_knows,
+	.version = version_of_tables,
 	.close = index_close_link,
 };
 
@@ -367,9 +380,10 @@ int index_push(struct store *next, const char *cache_dir, struct store **ret)
 	int r;
 
 	link_init(&x->store, &index_ops, next);
+	pthread_mutex_init(&x->fresh.lock, NULL);
 	r = index_open(x, cache_dir);
 	if (r < 0) {
-		free(x);
+		free_index(x);
 		return r;
 	}
 	*ret = &x->store;

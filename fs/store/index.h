@@ -4,6 +4,7 @@
 #define PUBFS_STORE_INDEX_H
 
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,13 @@ struct index {
 	int lock; /* held shared while open */
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
+	struct fresh {
+		pthread_mutex_t lock; /* of all below; taken alone */
+		char *what;	      /* what was asked for last and was young enough, */
+		int64_t max_age;      /* for this age, */
+		uint64_t version;     /* as of this state of the tables, */
+		int64_t from, until;  /* by the wall clock */
+	} fresh;
 };
 
 struct slice { /* borrowed bytes */
@@ -132,6 +140,9 @@ int index_lock(const struct index *x, const char *name, int operation, int *ret_
 const char *index_refused_file_system(unsigned long f_type);
 
 /* index_refresh.c - looking at the store again. */
+
+/* The number of the newest transaction of any process: no table has changed while it stays. */
+uint64_t index_version(const struct index *x);
 
 /* What is known of all below a top-level prefix, or of the names at the top. All zero: nothing. */
 struct top {

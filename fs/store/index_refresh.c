@@ -26,6 +26,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -500,12 +501,51 @@ static int list_anew(struct index *x, const char *what)
 	return r;
 }
 
+uint64_t index_version(const struct index *x)
+{
+	MDB_envinfo info;
+
+	return mdb_env_info(x->env, &info) ? 0 : info.me_last_txnid;
+}
+
+/* Whether is_fresh() has said so, and would again. */
+static bool is_remembered(struct index *x, const char *what, int64_t max_age, int64_t now)
+{
+	uint64_t version = index_version(x);
+	struct fresh *f = &x->fresh;
+	bool remembered;
+
+	pthread_mutex_lock(&f->lock);
+	remembered = f->what && version && f->version == version && f->max_age == max_age &&
+		     f->from <= now && now <= f->until && !strcmp(f->what, what);
+	pthread_mutex_unlock(&f->lock);
+	return remembered;
+}
+
+static void remember(struct index *x, const char *what, int64_t max_age, uint64_t version,
+		     int64_t from, int64_t until)
+{
+	struct fresh *f = &x->fresh;
+
+	pthread_mutex_lock(&f->lock);
+	if (!f->what || strcmp(f->what, what) != 0) {
+		free(f->what);
+		f->what = xstrdup(what);
+	}
+	f->max_age = max_age;
+	f->version = version;
+	f->from = from;
+	f->until = until;
+	pthread_mutex_unlock(&f->lock);
+}
+
 /* 1: what is known needs no listing. `waited`: for somebody else's, since `asked`. */
-static int is_fresh(const struct index *x, const char *what, int64_t max_age, int64_t asked,
+static int is_fresh(struct index *x, const char *what, int64_t max_age, int64_t asked,
 		    bool waited)
 {
 	CLEANUP(txn_abort) struct txn t = { .x = x };
 	int64_t now = clock_now(), limit;
+	uint64_t version = index_version(x);
 	struct top top;
 	int r = txn_read(x, &t);
 
@@ -522,15 +562,20 @@ static int is_fresh(const struct index *x, const char *what, int64_t max_age, in
 	if (waited && top.listed >= asked)
 		return 1;
 	limit = max_age < REST * top.took ? REST * top.took : max_age;
-	return max_age && now - top.listed <= limit;
+	if (!max_age || now - top.listed > limit)
+		return 0;
+	remember(x, what, max_age, version, top.listed, top.listed + limit);
+	return 1;
 }
 
 int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 {
 	CLEANUP(close_fd) int lock = -1;
 	int64_t asked = clock_now();
-	int r = is_fresh(x, what, max_age, asked, false);
+	int r = is_remembered(x, what, max_age, asked);
 
+	if (!r)
+		r = is_fresh(x, what, max_age, asked, false);
 	if (r)
 		return r < 0 ? r : 0;
 	r = index_lock(x, "listing.lock", LOCK_EX, &lock);

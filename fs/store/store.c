@@ -165,3 +165,10 @@ int store_knows(struct store *s, const char *what)
 	assert(what);
 	return link ? link->ops->knows(link, what) : 1;
 }
+
+uint64_t store_version(struct store *s)
+{
+	struct store *link = LINK_WITH(s, version);
+
+	return link ? link->ops->version(link) : 0;
+}

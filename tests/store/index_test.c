@@ -271,6 +271,34 @@ Test(index, a_listing_is_repeated_by_its_age_and_not_too_often)
 	world_close(&w);
 }
 
+Test(index, the_version_changes_with_what_it_knows_and_with_nothing_else)
+{
+	struct world w;
+	struct object obj;
+	uint64_t before;
+
+	world_open(&w);
+	put(w.mem, KEY);
+	cr_assert_eq(store_version(w.mem), 0, "a driver does not know");
+	refresh_all(&w);
+	before = store_version(w.s);
+	cr_assert_neq(before, 0);
+	object_init(&obj);
+	cr_assert_eq(store_stat(w.s, KEY, &obj), 0);
+	object_release(&obj);
+	expect_list(w.s, "latest/", true, NULL, KEY " ");
+	cr_assert_eq(store_refresh(w.s, "latest/", HOUR_US), 0);
+	cr_assert_eq(store_version(w.s), before);
+	put(w.s, KEY);
+	cr_assert_gt(store_version(w.s), before);
+	before = store_version(w.s);
+	put(w.mem, KEY);
+	cr_assert_eq(store_version(w.s), before, "it has not looked yet");
+	refresh(&w, "latest/");
+	cr_assert_gt(store_version(w.s), before);
+	world_close(&w);
+}
+
 Test(index, an_empty_top_is_remembered_as_listed)
 {
 	struct world w;
