@@ -3,7 +3,6 @@
 #include "inode.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +19,34 @@ void inodes_init(struct inodes *table)
 	assert(root->id == TREE_ROOT);
 }
 
+static struct inode *newest_of(const struct inodes *table, const char *path)
+{
+	struct inode *newest;
+
+	HASH_FIND(by_path, table->by_path, path, strlen(path), newest);
+	return newest;
+}
+
+static void add_newest(struct inodes *table, struct inode *inode)
+{
+	HASH_ADD_KEYPTR(by_path, table->by_path, inode->path, strlen(inode->path), inode);
+}
+
 static void free_inode(struct inodes *table, struct inode *inode)
 {
+	struct inode *other = newest_of(table, inode->path);
+
 	HASH_DELETE(by_id, table->by_id, inode);
-	HASH_DELETE(by_name, table->by_name, inode);
-	free(inode->name);
+	if (other == inode) {
+		HASH_DELETE(by_path, table->by_path, inode);
+		if (inode->older)
+			add_newest(table, inode->older);
+	} else {
+		while (other->older != inode)
+			other = other->older;
+		other->older = inode->older;
+	}
+	free(inode->path);
 	free(inode);
 }
 
@@ -39,23 +61,34 @@ void inodes_release(struct inodes *table)
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
 			uint64_t generation)
 {
-	CLEANUP(free_char)
-	char *name = xasprintf("%c%" PRIx64 ":%s", (char)type, generation, path);
-	struct inode *inode;
-	size_t len = strlen(name);
+	struct inode *newest = newest_of(table, path), *inode = newest;
 
-	HASH_FIND(by_name, table->by_name, name, len, inode);
+	while (inode && (inode->type != type || inode->generation != generation))
+		inode = inode->older;
 	if (!inode) {
 		inode = xcalloc(1, sizeof(*inode));
 		inode->id = ++table->last_id;
+		inode->number = newest ? newest->number : inode_number(path);
 		inode->type = type;
 		inode->generation = generation;
-		inode->path = strchr(name, ':') + 1;
-		inode->name = steal(name);
+		inode->path = xstrdup(path);
+		inode->older = newest;
+		if (newest)
+			HASH_DELETE(by_path, table->by_path, newest);
+		add_newest(table, inode);
 		HASH_ADD(by_id, table->by_id, id, sizeof(inode->id), inode);
-		HASH_ADD_KEYPTR(by_name, table->by_name, inode->name, len, inode);
 	}
 	inode->refs++;
+	return inode;
+}
+
+struct inode *inode_seen(const struct inodes *table, const char *path, struct names_version version)
+{
+	struct inode *inode = version.store ? newest_of(table, path) : NULL;
+
+	while (inode &&
+	       (inode->seen.store != version.store || inode->seen.overlay != version.overlay))
+		inode = inode->older;
 	return inode;
 }
 
@@ -73,6 +106,13 @@ void inode_put(struct inodes *table, struct inode *inode, uint64_t count)
 	inode->refs -= count;
 	if (!inode->refs)
 		free_inode(table, inode);
+}
+
+uint64_t inode_number_in(const struct inodes *table, const char *path)
+{
+	const struct inode *inode = newest_of(table, path);
+
+	return inode ? inode->number : inode_number(path);
 }
 
 uint64_t inode_number(const char *path)

@@ -14,24 +14,33 @@ enum inode_type {
 	INODE_CONTROL = 'c',
 };
 
-/* Id, type, path and generation never change; the lock of the tree guards the rest. */
+/* A state of all names: how often the store's index and the overlay had changed. */
+struct names_version {
+	uint64_t store; /* 0: not known */
+	uint64_t overlay;
+};
+
+/* Id, number, type, path and generation never change; the lock of the tree guards the rest. */
 struct inode {
-	uint64_t id;   /* a counter, never used again */
-	uint64_t refs; /* lookups and open files */
+	uint64_t id;	 /* a counter, never used again */
+	uint64_t number; /* inode_number() of the path */
+	uint64_t refs;	 /* lookups and open files */
 	enum inode_type type;
 	uint64_t generation; /* of an object, else 0 */
-	char *name;	     /* "<type><generation>:<path>", the key of `by_name` */
-	const char *path;    /* the end of `name` */
-	uint64_t size;	     /* decoded bytes, once `sized` */
+	char *path;
+	struct names_version seen; /* when the path was seen to have this node */
+	uint64_t size;		   /* decoded bytes, once `sized` */
 	bool sized;
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */
 	uint64_t written;	   /* the size that the last writer has made it */
-	UT_hash_handle by_id, by_name;
+	struct inode *older;	   /* of the same path */
+	UT_hash_handle by_id, by_path;
 };
 
 struct inodes {
-	struct inode *by_id, *by_name;
+	struct inode *by_id;
+	struct inode *by_path; /* the newest of each path */
 	uint64_t last_id;
 };
 
@@ -42,10 +51,15 @@ void inodes_release(struct inodes *table);
 /* +1 reference; made when it is not there. */
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
 			uint64_t generation);
+/* The one that the path had in this state of the names, or NULL: it has to be looked up. */
+struct inode *inode_seen(const struct inodes *table, const char *path,
+			 struct names_version version);
 /* NULL: no such id. */
 struct inode *inode_find(struct inodes *table, uint64_t id);
 void inode_put(struct inodes *table, struct inode *inode, uint64_t count);
 
+/* inode_number() of the path, the sooner where it has a node. */
+uint64_t inode_number_in(const struct inodes *table, const char *path);
 /* The same on every host: 63 bits of SHA-256 of the path, 1 for the root. */
 uint64_t inode_number(const char *path);
 

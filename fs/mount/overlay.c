@@ -58,6 +58,7 @@ struct overlay_name *overlay_add(struct overlay *o, const char *key)
 	memmove(&o->names[i + 1], &o->names[i], (o->n - i) * sizeof(struct overlay_name *));
 	o->names[i] = name;
 	o->n++;
+	o->changes++;
 	return name;
 }
 
@@ -67,6 +68,7 @@ void overlay_remove(struct overlay *o, struct overlay_name *name)
 
 	assert(i < o->n && o->names[i] == name);
 	o->n--;
+	o->changes++;
 	memmove(&o->names[i], &o->names[i + 1], (o->n - i) * sizeof(struct overlay_name *));
 	name->removed = true;
 	if (!name->writers)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A folder's key ends in '/'. */
 struct overlay_name {
@@ -19,6 +20,7 @@ struct overlay_name {
 struct overlay {
 	struct overlay_name **names;
 	size_t n, alloc;
+	uint64_t changes; /* names that came or went */
 };
 
 void overlay_release(struct overlay *o);

@@ -151,6 +151,24 @@ struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 	return inode;
 }
 
+struct names_version names_version(struct tree *t)
+{
+	struct names_version version = { .store = store_version(t->options.store) };
+
+	pthread_mutex_lock(&t->lock);
+	version.overlay = t->overlay.changes;
+	pthread_mutex_unlock(&t->lock);
+	return version;
+}
+
+void inode_was_seen(struct tree *t, struct inode *inode, struct names_version version)
+{
+	pthread_mutex_lock(&t->lock);
+	if (inode->type == INODE_FOLDER || (inode->type == INODE_OBJECT && inode->sized))
+		inode->seen = version;
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* A node that is written in this mount shows what its writer has made of it, unless someone
  * reads the old bytes: then these are what it is. */
 static uint64_t shown_size(const struct inode *inode)
@@ -165,12 +183,11 @@ static mode_t mode_of(const struct inode *inode)
 	return inode->type == INODE_FOLDER ? FOLDER_MODE : FILE_MODE;
 }
 
-void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
+static struct node describe(const struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
-	*ret = (struct node){
+	return (struct node){
 		.id = inode->id,
-		.ino = inode_number(inode->path),
+		.ino = inode->number,
 		.size = shown_size(inode),
 		.generation = inode->generation,
 		.mtime = inode->mtime,
@@ -178,6 +195,12 @@ void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
 		.is_dir = inode->type == INODE_FOLDER,
 		.mode = mode_of(inode),
 	};
+}
+
+void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
+{
+	pthread_mutex_lock(&t->lock);
+	*ret = describe(inode);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -234,7 +257,7 @@ static int found_same(void *ctx, const struct object *obj)
 	return !strcmp(obj->key, ctx);
 }
 
-static bool overlay_has(struct tree *t, const char *key)
+bool overlay_has(struct tree *t, const char *key)
 {
 	bool has;
 
@@ -380,20 +403,50 @@ static int child_path(struct tree *t, uint64_t dir, const char *name, struct hel
 	return path_join(held->inode->path, name, out);
 }
 
+/* An earlier answer, if nothing has changed since. */
+static bool find_seen(struct tree *t, const char *path, struct names_version version,
+		      struct node *ret)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = inode_seen(&t->inodes, path, version);
+	if (inode) {
+		inode->refs++;
+		*ret = describe(inode);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+static int find_and_note(struct tree *t, const char *path, struct names_version version,
+			 struct node *ret)
+{
+	struct inode *inode;
+	int r = path_find(t, path, &inode);
+
+	if (r < 0)
+		return r;
+	inode_was_seen(t, inode, version);
+	node_of_inode(t, inode, ret);
+	return 0;
+}
+
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(inode_drop) struct held folder = { 0 };
-	struct inode *inode;
+	struct names_version version;
 	int r = child_path(t, dir, name, &folder, &path);
 
 	if (!r)
 		r = folder_refresh(t, folder.inode->path);
-	if (!r)
-		r = path_find(t, path.buf, &inode);
-	if (!r)
-		node_of_inode(t, inode, ret);
-	return r;
+	if (r < 0)
+		return r;
+	version = names_version(t);
+	if (find_seen(t, path.buf, version, ret))
+		return 0;
+	return find_and_note(t, path.buf, version, ret);
 }
 
 int tree_resolve(struct tree *t, const char *path, struct node *ret)

@@ -22,7 +22,9 @@
 
 /* Its attributes are those of the list, as an object without strings. */
 struct entry {
-	char *key, *name;
+	char *key;
+	char *path;	  /* NULL: no path shows it */
+	const char *name; /* the end of `path` */
 	enum inode_type type;
 	struct object object;
 };
@@ -32,6 +34,7 @@ struct batch {
 	size_t n, alloc;
 	uint64_t first; /* the cookie of entries[0] */
 	bool last;	/* nothing comes behind it */
+	struct names_version version;
 };
 
 struct dir {
@@ -46,7 +49,7 @@ static void batch_release(struct batch *batch)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		free(batch->entries[i].key);
-		free(batch->entries[i].name);
+		free(batch->entries[i].path);
 	}
 	free(batch->entries);
 	*batch = (struct batch){ 0 };
@@ -108,27 +111,34 @@ static void batch_add(struct batch *batch, size_t at, const struct entry *entry)
 	batch->n++;
 }
 
-/* The last part of the path that a key has, a '/' behind it left out. NULL: no path shows it. */
-static char *name_of_key(const char *key)
+static struct entry entry_new(enum inode_type type, const char *key, char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return (struct entry){
+		.type = type, .key = xstrdup(key), .path = path, .name = slash ? slash + 1 : path
+	};
+}
+
+/* The path that a key has, a '/' behind it left out. NULL: none. */
+static char *path_of_key(const char *key)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	const char *slash;
 
 	if (path_from_key(key, &path) < 0)
 		return NULL;
 	if (path.len && path.buf[path.len - 1] == '/')
 		strbuf_setlen(&path, path.len - 1);
-	slash = strrchr(path.buf, '/');
-	return xstrdup(slash ? slash + 1 : path.buf);
+	return strbuf_detach(&path);
 }
 
 static int add_listed(void *ctx, const struct object *obj)
 {
 	struct batch *batch = ctx;
-	struct entry entry = { .key = xstrdup(obj->key), .object = *obj };
+	struct entry entry = entry_new(obj->generation ? INODE_OBJECT : INODE_FOLDER, obj->key,
+				       path_of_key(obj->key));
 
-	entry.type = obj->generation ? INODE_OBJECT : INODE_FOLDER;
-	entry.name = name_of_key(obj->key);
+	entry.object = *obj;
 	entry.object.key = entry.object.type = NULL; /* strings are borrowed */
 	entry.object.cache_control = entry.object.disposition = NULL;
 	entry.object.runtime_version = entry.object.change = NULL;
@@ -148,7 +158,8 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 		end = xstrdup(batch->entries[batch->n - 1].key);
 	pthread_mutex_lock(&d->tree->lock);
 	while ((name = overlay_next(&d->tree->overlay, d->key, after))) {
-		struct entry entry = { 0 };
+		struct entry entry;
+		enum inode_type type;
 
 		after = name->key;
 		if (end && strcmp(name->key, end) > 0)
@@ -157,11 +168,10 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 			at++;
 		if (at < batch->n && !strcmp(batch->entries[at].key, name->key))
 			continue;
-		entry.type = strchr(name->key + strlen(d->key), '/') ? INODE_FOLDER : INODE_DRAFT;
-		if (entry.type == INODE_DRAFT && !name->shown)
+		type = strchr(name->key + strlen(d->key), '/') ? INODE_FOLDER : INODE_DRAFT;
+		if (type == INODE_DRAFT && !name->shown)
 			continue;
-		entry.key = xstrdup(name->key);
-		entry.name = name_of_key(name->key);
+		entry = entry_new(type, name->key, path_of_key(name->key));
 		batch_add(batch, at, &entry);
 	}
 	pthread_mutex_unlock(&d->tree->lock);
@@ -170,10 +180,9 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 static void add_control(struct batch *batch)
 {
 	for (size_t i = 0; control_name(i); i++) {
-		struct entry entry = { .type = INODE_CONTROL };
+		struct entry entry = entry_new(INODE_CONTROL, control_name(i),
+					       xasprintf(CONTROL_FOLDER "/%s", control_name(i)));
 
-		entry.key = xstrdup(control_name(i));
-		entry.name = xstrdup(control_name(i));
 		batch_add(batch, i, &entry);
 	}
 	batch->last = true;
@@ -183,7 +192,7 @@ static int next_batch(struct dir *d)
 {
 	struct batch *now = &d->current;
 	const char *after = now->n ? now->entries[now->n - 1].key : NULL;
-	struct batch batch = { .first = now->first + now->n };
+	struct batch batch = { .first = now->first + now->n, .version = names_version(d->tree) };
 
 	if (path_is_control(d->path)) {
 		add_control(&batch);
@@ -204,15 +213,22 @@ static int next_batch(struct dir *d)
 	return 0;
 }
 
-/* The entry that has that cookie; NULL: none of the two batches has it. */
-static struct entry *entry_at(struct dir *d, uint64_t cookie)
+/* The batch that has that cookie; NULL: none of the two. */
+static struct batch *batch_at(struct dir *d, uint64_t cookie)
 {
 	struct batch *batches[] = { &d->current, &d->previous };
 
 	for (size_t i = 0; i < ARRAY_SIZE(batches); i++)
 		if (cookie >= batches[i]->first && cookie - batches[i]->first < batches[i]->n)
-			return &batches[i]->entries[cookie - batches[i]->first];
+			return batches[i];
 	return NULL;
+}
+
+static struct entry *entry_at(struct dir *d, uint64_t cookie)
+{
+	struct batch *batch = batch_at(d, cookie);
+
+	return batch ? &batch->entries[cookie - batch->first] : NULL;
 }
 
 /* The entry that comes next, shown or not; NULL at the end. */
@@ -235,31 +251,50 @@ static int entry_next(struct dir *d, struct entry **ret)
 	return 0;
 }
 
+/* Whether a folder has that key. Most often the batch tells, since the key would stand in it. */
+static int is_folder_too(struct dir *d, const char *key)
+{
+	const struct batch *now = &d->current;
+	size_t low = 0, high = now->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(now->entries[middle].key, key);
+
+		if (!order)
+			return 1;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || (low == now->n && !now->last))
+		return folder_exists(d->tree, key);
+	return overlay_has(d->tree, key);
+}
+
 /* An object whose name is also a folder's is not shown: see invariant 2 of tree.c. */
 static int is_shown(struct dir *d, const struct entry *entry)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
 	int r;
 
 	if (!entry->name)
 		return 0;
-	if (entry->type != INODE_OBJECT)
+	if (entry->type != INODE_OBJECT || folder_key(entry->path, &key) < 0)
 		return 1;
-	r = path_join(d->path, entry->name, &path);
-	if (!r)
-		r = folder_key(path.buf, &key);
-	if (r == -ENOENT)
-		return 1;
-	r = folder_exists(d->tree, key.buf);
+	r = is_folder_too(d, key.buf);
 	return r < 0 ? r : !r;
 }
 
-static uint64_t number_of(const struct dir *d, const char *name)
+static uint64_t number_of(const struct dir *d, const struct entry *entry)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	uint64_t number;
 
-	return path_join(d->path, name, &path) < 0 ? 0 : inode_number(path.buf);
+	pthread_mutex_lock(&d->tree->lock);
+	number = inode_number_in(&d->tree->inodes, entry->path);
+	pthread_mutex_unlock(&d->tree->lock);
+	return number;
 }
 
 int dir_next(struct dir *d, const char **name, struct node *ret)
@@ -278,7 +313,7 @@ int dir_next(struct dir *d, const char **name, struct node *ret)
 	} while (!shown);
 	*name = entry->name;
 	*ret = (struct node){
-		.ino = number_of(d, entry->name),
+		.ino = number_of(d, entry),
 		.generation = entry->object.generation,
 		.size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
 		.mtime = entry->object.generation ? entry->object.created : d->tree->started,
@@ -290,18 +325,20 @@ int dir_next(struct dir *d, const char **name, struct node *ret)
 
 int dir_hold(struct dir *d, struct node *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	struct entry *entry = entry_at(d, d->cookie - 1);
+	const struct batch *batch = batch_at(d, d->cookie - 1);
 	const struct object *obj = NULL;
+	const struct entry *entry;
+	struct inode *inode;
 
-	assert(entry && entry->name);
+	assert(batch);
+	entry = &batch->entries[d->cookie - 1 - batch->first];
 	if (entry->type == INODE_OBJECT)
 		obj = &entry->object;
 	if (obj && obj->gzip && !obj->has_decoded_size)
 		return 0;
-	if (path_join(d->path, entry->name, &path) < 0)
-		return 0;
-	node_of_inode(d->tree, inode_of(d->tree, entry->type, path.buf, obj), ret);
+	inode = inode_of(d->tree, entry->type, entry->path, obj);
+	inode_was_seen(d->tree, inode, batch->version);
+	node_of_inode(d->tree, inode, ret);
 	return 1;
 }
 

@@ -45,6 +45,10 @@ void inode_drop(struct held *held); /* for CLEANUP(); an empty one is fine */
 /* Makes or finds the node, with one more reference. `obj` NULL: not of an object. */
 struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 		       const struct object *obj);
+/* What path_find() and store_list() answer from now on is of this state of the names, or later. */
+struct names_version names_version(struct tree *t);
+/* The path was found to have this node; for tree_lookup(), until a name changes anywhere. */
+void inode_was_seen(struct tree *t, struct inode *inode, struct names_version version);
 void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret);
 
 /* Path of a name in a folder; -ENOENT: too long for any. */
@@ -53,6 +57,8 @@ int path_join(const char *dir, const char *name, struct strbuf *out) MUST_CHECK;
 bool path_is_control(const char *path);
 /* The key that everything in the folder begins with; "" for the root. -ENOENT: no key could. */
 int folder_key(const char *path, struct strbuf *out) MUST_CHECK;
+/* True when the overlay makes that folder: by itself, or by what lies below it. */
+bool overlay_has(struct tree *t, const char *key);
 /* 1 or 0: there is such a folder, in the bucket or in the overlay. */
 int folder_exists(struct tree *t, const char *key) MUST_CHECK;
 /* Makes sure that what is known of the folder's names is no older than the TTL. */
