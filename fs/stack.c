@@ -178,21 +178,31 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 	return 0;
 }
 
-int stack_open_tree(const struct options *o, int (*status)(void *ctx, struct strbuf *out),
-		    void *ctx, struct stack *stack)
+int stack_open_tree(const struct options *o, const struct tree_options *service,
+		    struct stack *stack)
 {
-	const struct tree_options options = {
+	struct tree_options options = {
 		.store = stack->bucket,
 		.publisher = stack->publisher,
 		.ttl = o->ttl,
 		.spool_dir = o->cache,
 		.runtime_version = o->runtime_version,
 		.read_only = o->read_only,
-		.status = status,
-		.ctx = ctx,
 	};
 
+	if (service) {
+		options.status = service->status;
+		options.sync = service->sync;
+		options.ctx = service->ctx;
+	}
 	return tree_new(&options, &stack->tree);
+}
+
+bool stack_has_db(const struct options *o)
+{
+	static const char file[] = "sqlite:";
+
+	return strncmp(o->db, file, strlen(file)) != 0 || !access(o->db + strlen(file), F_OK);
 }
 
 void stack_describe_export(const struct options *o, const struct stack *stack,

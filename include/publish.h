@@ -12,6 +12,7 @@
 #include "strbuf.h"
 
 struct body;
+struct publication;
 struct publisher;
 
 struct publisher_options {
@@ -21,6 +22,9 @@ struct publisher_options {
 };
 
 int publisher_new(const struct publisher_options *options, struct publisher **ret) MUST_CHECK;
+/* Calls fn, on any thread, for each change that was made. Set before there is one; NULL: nobody. */
+void publisher_watch(struct publisher *pub, void (*fn)(void *ctx, const struct publication *p),
+		     void *ctx);
 void publisher_free(struct publisher *pub);
 
 enum publish_action { PUBLISH_WRITE, PUBLISH_COPY, PUBLISH_REMOVE };

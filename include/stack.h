@@ -12,8 +12,8 @@ struct exporter_options;
 struct options;
 struct publisher;
 struct store;
-struct strbuf;
 struct tree;
+struct tree_options;
 
 enum stack_part {
 	STACK_BUCKET = 1 << 0,	 /* with its index and publisher */
@@ -42,9 +42,12 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret) MUST_
  * unless `bare`. */
 int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
 	MUST_CHECK;
-/* The tree over a bucket that is open; status() and ctx as in struct tree_options. */
-int stack_open_tree(const struct options *o, int (*status)(void *ctx, struct strbuf *out),
-		    void *ctx, struct stack *stack) MUST_CHECK;
+/* The tree over a bucket that is open. Of `service` only what it calls back is taken, with its
+ * ctx; NULL: nothing. */
+int stack_open_tree(const struct options *o, const struct tree_options *service,
+		    struct stack *stack) MUST_CHECK;
+/* False where the database would be a file, and is not there. It is not opened. */
+bool stack_has_db(const struct options *o);
 /* What an exporter works on and by; dry_run and stop are left NULL. */
 void stack_describe_export(const struct options *o, const struct stack *stack,
 			   struct exporter_options *ret);

@@ -27,6 +27,9 @@ struct tree_options {
 	const char *runtime_version; /* its folder is shown even when empty; NULL: none */
 	bool read_only;
 	int (*status)(void *ctx, struct strbuf *out); /* the text of .pubfs/status; may be NULL */
+	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database. -ENOENT:
+	 * one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
+	int (*sync)(void *ctx, char *const *names, size_t n);
 	void *ctx;
 };
 

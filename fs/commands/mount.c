@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "command.h"
 #include "db.h"
+#include "export.h"
 #include "facts.h"
 #include "log.h"
 #include "options.h"
@@ -24,8 +25,9 @@
 struct service {
 	const struct options *o;
 	struct stack stack;
-	struct updater *updater; /* NULL: none */
-	int64_t started;	 /* monotonic */
+	struct exporter_options export; /* where there is a database */
+	struct updater *updater;	/* NULL: none */
+	int64_t started;		/* monotonic */
 	bool daemon;
 };
 
@@ -65,17 +67,24 @@ static int write_status(void *ctx, struct strbuf *out)
 		[GATE_OFF] = "off",
 	};
 	const struct service *s = ctx;
+	struct tree_counts counts;
 	struct facts f;
+	int r = tree_count(s->stack.tree, &counts);
 
+	if (r < 0)
+		return r;
 	facts_begin(&f, true, out);
 	facts_text(&f, "version", PACKAGE_VERSION);
 	facts_number(&f, "pid", (uint64_t)getpid());
 	facts_number(&f, "uptime", (uint64_t)((clock_monotonic() - s->started) / SECOND_US));
 	facts_text(&f, "store", s->stack.bucket->url);
-	facts_text(&f, "db", s->updater ? s->stack.db->url : NULL);
+	facts_text(&f, "db", s->stack.db ? s->stack.db->url : NULL);
 	facts_flag(&f, "read_only", s->o->read_only);
 	facts_text(&f, "gate", gates[s->o->gate]);
 	facts_number(&f, "rejected", tree_refusals(s->stack.tree));
+	facts_number(&f, "objects", counts.objects);
+	facts_number(&f, "bytes", counts.bytes);
+	facts_number(&f, "unmapped", counts.unmapped);
 	if (s->updater)
 		add_updater(s->updater, &f);
 	facts_end(&f);
@@ -91,21 +100,49 @@ static void leave_terminal(void *ctx)
 		log_to_syslog();
 }
 
-static int build(struct service *s)
+/* What is written to `.pubfs/sync`. */
+static int sync_packages(void *ctx, char *const *names, size_t n)
 {
-	unsigned parts = STACK_BUCKET | STACK_BODIES;
-	struct exporter_options export;
+	CLEANUP(export_counts_release) struct export_counts counts = { .packages = 0 };
+	const struct service *s = ctx;
+	struct exporter_options options = s->export;
+	struct exporter *ex;
 	int r;
 
-	if (s->o->update)
+	if (!n)
+		return 0; /* no names: not all packages */
+	if (options.jobs > n)
+		options.jobs = (unsigned)n;
+	r = exporter_new(&options, &ex);
+	if (r < 0)
+		return r;
+	r = export_named(ex, names, n, &counts);
+	exporter_free(ex);
+	return r == -ECANCELED ? -EPERM : r;
+}
+
+/* What an export takes is there, so that packages can be exported by hand at least. */
+static bool can_export(const struct options *o)
+{
+	return o->update || (o->base_url && o->runtime_version && stack_has_db(o));
+}
+
+static int build(struct service *s)
+{
+	struct tree_options service = { .status = write_status, .ctx = s };
+	unsigned parts = STACK_BUCKET | STACK_BODIES;
+	int r;
+
+	if (can_export(s->o)) {
 		parts |= STACK_DB | STACK_ARCHIVES | STACK_MAKE_ARCHIVES;
+		service.sync = sync_packages;
+	}
 	r = stack_open(s->o, parts, &s->stack);
 	if (r == 0)
-		r = stack_open_tree(s->o, write_status, s, &s->stack);
-	if (r < 0 || !s->o->update)
-		return r;
-	stack_describe_export(s->o, &s->stack, &export);
-	return updater_start(&export, &s->updater);
+		r = stack_open_tree(s->o, &service, &s->stack);
+	if (r == 0 && s->stack.db)
+		stack_describe_export(s->o, &s->stack, &s->export);
+	return r < 0 || !s->o->update ? r : updater_start(&s->export, &s->updater);
 }
 
 static void take_down(struct service *s)

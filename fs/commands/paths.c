@@ -41,7 +41,7 @@ enum exit_status paths_each(const struct options *o, int argc, char *const *argv
 	int r = stack_open(o, STACK_BUCKET | STACK_BODIES, &stack), first = 0;
 
 	if (r == 0)
-		r = stack_open_tree(o, NULL, NULL, &stack);
+		r = stack_open_tree(o, NULL, &stack);
 	if (r < 0)
 		return exit_status_of(r);
 	for (int i = 0; i < argc && !ferror(stdout); i++) {

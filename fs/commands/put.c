@@ -140,7 +140,7 @@ enum exit_status command_put(const struct options *o, int argc, char *const *arg
 	}
 	r = stack_open(o, STACK_BUCKET | STACK_BODIES, &stack);
 	if (r == 0)
-		r = stack_open_tree(o, NULL, NULL, &stack);
+		r = stack_open_tree(o, NULL, &stack);
 	if (r < 0)
 		return exit_status_of(r);
 	if (o->gate == GATE_OFF)

@@ -29,6 +29,8 @@
 
 struct publisher {
 	struct publisher_options opt;
+	void (*watch)(void *ctx, const struct publication *p);
+	void *watch_ctx;
 };
 
 /* A body that is to be written, judged, hashed and compressed once, however many keys get it. */
@@ -67,6 +69,7 @@ struct decision {
 
 /* One call of publish(). */
 struct session {
+	const struct publisher *pub;
 	const struct publisher_options *opt;
 	struct prepared *prepared;
 	struct streamed *streamed;
@@ -74,7 +77,7 @@ struct session {
 
 int publisher_new(const struct publisher_options *options, struct publisher **ret)
 {
-	struct publisher *pub = xmalloc(sizeof(*pub));
+	struct publisher *pub = xcalloc(1, sizeof(*pub));
 
 	pub->opt = *options;
 	*ret = pub;
@@ -84,6 +87,13 @@ int publisher_new(const struct publisher_options *options, struct publisher **re
 void publisher_free(struct publisher *pub)
 {
 	free(pub);
+}
+
+void publisher_watch(struct publisher *pub, void (*fn)(void *ctx, const struct publication *p),
+		     void *ctx)
+{
+	pub->watch = fn;
+	pub->watch_ctx = ctx;
 }
 
 void publication_init(struct publication *p)
@@ -516,7 +526,8 @@ static void log_change(const struct publication *p, const struct edit *edit)
 		log_warning("%s: %s", p->key, p->remark.buf);
 }
 
-static void settle(struct publication *p, const struct decision *d, struct edit *edit)
+static void settle(const struct session *s, struct publication *p, const struct decision *d,
+		   struct edit *edit)
 {
 	if (edit->result < 0 && d->renewal) {
 		log_warning("%s: its `validated` could not be renewed", p->key);
@@ -534,6 +545,8 @@ static void settle(struct publication *p, const struct decision *d, struct edit 
 		object_init(&edit->object);
 	}
 	log_change(p, edit);
+	if (s->pub->watch)
+		s->pub->watch(s->pub->watch_ctx, p);
 }
 
 /* Sends those that are renewals, or those that are not. */
@@ -560,7 +573,7 @@ static void send_edits(const struct session *s, struct publication *publications
 	if (n_edits && store_edit(s->opt->store, edits, n_edits) < 0)
 		log_debug("some of %zu changes were not made", n_edits);
 	for (size_t e = 0; e < n_edits; e++)
-		settle(&publications[of[e]], &decisions[of[e]], &edits[e]);
+		settle(s, &publications[of[e]], &decisions[of[e]], &edits[e]);
 	edit_release(edits, n_edits);
 	free(edits);
 	free(of);
@@ -596,7 +609,7 @@ static int first_failure(const struct publication *publications, size_t n)
 
 int publish(struct publisher *pub, struct publication *publications, size_t n)
 {
-	CLEANUP(session_end) struct session s = { .opt = &pub->opt };
+	CLEANUP(session_end) struct session s = { .pub = pub, .opt = &pub->opt };
 	struct decision *decisions = decide_all(&s, publications, n);
 
 	send_edits(&s, publications, decisions, n, false);
@@ -607,7 +620,7 @@ int publish(struct publisher *pub, struct publication *publications, size_t n)
 
 int publish_preview(struct publisher *pub, struct publication *publications, size_t n)
 {
-	CLEANUP(session_end) struct session s = { .opt = &pub->opt };
+	CLEANUP(session_end) struct session s = { .pub = pub, .opt = &pub->opt };
 	struct decision *decisions = decide_all(&s, publications, n);
 
 	for (size_t i = 0; i < n; i++)

@@ -1,89 +1,92 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* control.c - the files below `.pubfs`: a table of names and of what writes their text. */
+/*
+ * control.c - the files below `.pubfs`: a table of names, and of what reads and writes them.
+ *
+ * A text is made when its file is opened, so that a reader sees one state. What is written is done
+ * before the write returns, so that its result is the writer's: a shell hides the result of close.
+ */
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "clock.h"
 #include "json.h"
+#include "log.h"
 #include "memory.h"
-#include "strbuf.h"
-#include "tree.h"
+#include "publish.h"
 #include "tree_internal.h"
 
-void refusals_init(struct refusals *r)
-{
-	*r = (struct refusals){ 0 };
-	pthread_mutex_init(&r->lock, NULL);
-}
+#define LINE_MAX_BYTES ((size_t)64 << 10) /* of a journal: a path and a reason have bounds */
+#define TOPS_MAX       ((size_t)1 << 20)
 
-static void refusal_release(struct refusal *refusal)
-{
-	free(refusal->path);
-	free(refusal->reason);
-}
-
-void refusals_release(struct refusals *r)
-{
-	for (size_t i = 0; i < CONTROL_REFUSALS_MAX; i++)
-		refusal_release(&r->ring[i]);
-	pthread_mutex_destroy(&r->lock);
-}
-
-void refusals_add(struct refusals *r, const char *path, const struct caller *who,
-		  const char *reason)
-{
-	struct refusal *refusal;
-
-	pthread_mutex_lock(&r->lock);
-	refusal = &r->ring[r->total++ % CONTROL_REFUSALS_MAX];
-	refusal_release(refusal);
-	*refusal = (struct refusal){
-		.time = clock_now(),
-		.path = xstrdup(path),
-		.reason = xstrdup(reason),
-		.pid = who->pid,
-		.uid = who->uid,
-	};
-	pthread_mutex_unlock(&r->lock);
-}
-
-uint64_t refusals_total(struct refusals *r)
-{
-	uint64_t total;
-
-	pthread_mutex_lock(&r->lock);
-	total = r->total;
-	pthread_mutex_unlock(&r->lock);
-	return total;
-}
-
-static void add_refusal(struct strbuf *out, const struct refusal *refusal)
+static void begin_line(struct strbuf *out)
 {
 	strbuf_addstr(out, "{\"time\":\"");
-	clock_format(refusal->time, out);
-	strbuf_addstr(out, "\",\"path\":");
-	json_add_string(out, refusal->path, strlen(refusal->path));
-	strbuf_addf(out, ",\"pid\":%d,\"uid\":%u,\"reason\":", (int)refusal->pid,
-		    (unsigned)refusal->uid);
-	json_add_string(out, refusal->reason, strlen(refusal->reason));
-	strbuf_addstr(out, "}\n");
+	clock_format(clock_now(), out);
+	strbuf_addch(out, '"');
 }
 
-/* Oldest first. */
+static void add_text(struct strbuf *out, const char *name, const char *text)
+{
+	strbuf_addf(out, ",\"%s\":", name);
+	json_add_string(out, text, strlen(text));
+}
+
+/* 0: there is none. */
+static void add_generation(struct strbuf *out, const char *name, uint64_t generation)
+{
+	if (generation)
+		strbuf_addf(out, ",\"%s\":%" PRIu64, name, generation);
+	else
+		strbuf_addf(out, ",\"%s\":null", name);
+}
+
+void control_note_refusal(struct tree *t, const char *path, const struct caller *who,
+			  const char *reason)
+{
+	CLEANUP(strbuf_release) struct strbuf line = STRBUF_INIT(LINE_MAX_BYTES);
+
+	begin_line(&line);
+	add_text(&line, "path", path);
+	strbuf_addf(&line, ",\"pid\":%d,\"uid\":%u", (int)who->pid, (unsigned)who->uid);
+	add_text(&line, "reason", reason);
+	strbuf_addch(&line, '}');
+	journal_add(&t->refusals, &line);
+}
+
+void control_note_change(void *tree, const struct publication *p)
+{
+	static const char *const actions[] = {
+		[PUBLISHED_NOTHING] = "none",
+		[PUBLISHED_TOUCH] = "touch",
+		[PUBLISHED_WRITE] = "write",
+		[PUBLISHED_REMOVE] = "remove",
+	};
+	CLEANUP(strbuf_release) struct strbuf line = STRBUF_INIT(LINE_MAX_BYTES);
+	struct tree *t = tree;
+
+	begin_line(&line);
+	add_text(&line, "name", p->key);
+	add_text(&line, "action", actions[p->done]);
+	add_generation(&line, "old", p->have ? p->have->generation : 0);
+	add_generation(&line, "new", p->done == PUBLISHED_REMOVE ? 0 : p->now.generation);
+	strbuf_addch(&line, '}');
+	journal_add(&t->changes, &line);
+}
+
+static int changes_text(struct tree *t, struct strbuf *out)
+{
+	return journal_text(&t->changes, out);
+}
+
 static int rejected_text(struct tree *t, struct strbuf *out)
 {
-	struct refusals *r = &t->refusals;
-	uint64_t i;
-
-	pthread_mutex_lock(&r->lock);
-	i = r->total > CONTROL_REFUSALS_MAX ? r->total - CONTROL_REFUSALS_MAX : 0;
-	for (; i < r->total; i++)
-		add_refusal(out, &r->ring[i % CONTROL_REFUSALS_MAX]);
-	pthread_mutex_unlock(&r->lock);
-	return strbuf_error(out);
+	return journal_text(&t->refusals, out);
 }
 
 static int status_text(struct tree *t, struct strbuf *out)
@@ -91,14 +94,85 @@ static int status_text(struct tree *t, struct strbuf *out)
 	return t->options.status ? t->options.status(t->options.ctx, out) : 0;
 }
 
-static const struct {
+static int no_text(struct tree *t, struct strbuf *out)
+{
+	(void)t;
+	(void)out;
+	return 0;
+}
+
+static int add_top(void *ctx, const struct object *obj)
+{
+	struct strbuf *tops = ctx;
+
+	if (!obj->generation)
+		strbuf_add(tops, obj->key, strlen(obj->key) + 1);
+	return 0;
+}
+
+/* Whatever is written: all that is known is asked for again. */
+static int refresh_all(struct tree *t, char *const *lines, size_t n)
+{
+	CLEANUP(strbuf_release) struct strbuf tops = STRBUF_INIT(TOPS_MAX);
+	struct store *s = t->options.store;
+	int r = store_refresh(s, "", 0);
+
+	(void)lines;
+	(void)n;
+	if (!r)
+		r = store_list(s, "", false, NULL, add_top, &tops);
+	for (const char *top = tops.buf; !r && top < tops.buf + tops.len; top += strlen(top) + 1) {
+		r = store_knows(s, top);
+		if (r > 0)
+			r = store_refresh(s, top, 0);
+	}
+	return r;
+}
+
+static int sync_packages(struct tree *t, char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!catalog_is_package_name(names[i], strlen(names[i])))
+			return fail(-EINVAL, "cannot sync: %s is not the name of a package",
+				    names[i]);
+	return t->options.sync(t->options.ctx, names, n);
+}
+
+static int can_refresh(const struct tree *t)
+{
+	(void)t;
+	return 0;
+}
+
+static int can_sync(const struct tree *t)
+{
+	if (t->options.sync)
+		return 0;
+	return fail(-ENOTSUP, "cannot sync: this mount has no database; it takes --base-url, "
+			      "--runtime-version and a --db that is there");
+}
+
+static const struct control_file {
 	const char *name;
 	int (*text)(struct tree *t, struct strbuf *out);
+	int (*may_write)(const struct tree *t); /* NULL: it can only be read */
+	int (*write)(struct tree *t, char *const *lines, size_t n);
 } files[] = {
-	{ "rejected", rejected_text },
-	{ "status", status_text },
-	{ "unmapped", tree_unmapped },
+	{ "changes", changes_text, NULL, NULL },
+	{ "refresh", no_text, can_refresh, refresh_all },
+	{ "rejected", rejected_text, NULL, NULL },
+	{ "status", status_text, NULL, NULL },
+	{ "sync", no_text, can_sync, sync_packages },
+	{ "unmapped", tree_unmapped, NULL, NULL },
 };
+
+static const struct control_file *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (!strcmp(name, files[i].name))
+			return &files[i];
+	return NULL;
+}
 
 const char *control_name(size_t n)
 {
@@ -107,8 +181,82 @@ const char *control_name(size_t n)
 
 int control_text(struct tree *t, const char *name, struct strbuf *out)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		if (!strcmp(name, files[i].name))
-			return files[i].text(t, out);
-	return -ENOENT;
+	const struct control_file *file = find(name);
+
+	return file ? file->text(t, out) : -ENOENT;
+}
+
+int control_may_write(struct tree *t, const char *name)
+{
+	const struct control_file *file = find(name);
+
+	if (!file || !file->may_write)
+		return fail(-EACCES, "cannot write %s/%s: it can only be read", CONTROL_FOLDER,
+			    name);
+	return file->may_write(t);
+}
+
+/* Moves the whole lines out of `rest`, the last one with or without its newline if `all`. */
+static char *take_lines(struct tree *t, struct strbuf *rest, bool all)
+{
+	char *lines = NULL, *end;
+	size_t n;
+
+	pthread_mutex_lock(&t->lock);
+	end = memrchr(rest->buf, '\n', rest->len);
+	n = all ? rest->len : end ? (size_t)(end - rest->buf) + 1 : 0;
+	if (n) {
+		lines = xstrndup(rest->buf, n);
+		memmove(rest->buf, rest->buf + n, rest->len - n);
+		strbuf_setlen(rest, rest->len - n);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return lines;
+}
+
+/* `lines` is cut up. Empty ones count for nothing but that something was written. */
+static int run_lines(struct tree *t, const char *name, char *lines)
+{
+	const struct control_file *file = find(name);
+	char **array = NULL, *line;
+	size_t n = 0, alloc = 0;
+	int r;
+
+	assert(file && file->write);
+
+	while ((line = strsep(&lines, "\n")))
+		if (*line) {
+			GROW(array, n, alloc);
+			array[n++] = line;
+		}
+	r = file->write(t, array, n);
+	free(array);
+	return r;
+}
+
+int control_write(struct tree *t, const char *name, struct strbuf *rest, const void *bytes,
+		  size_t n)
+{
+	CLEANUP(free_char) char *lines = NULL;
+	bool fits;
+
+	pthread_mutex_lock(&t->lock);
+	fits = n <= rest->max - rest->len && !memchr(bytes, '\0', n);
+	if (fits)
+		strbuf_add(rest, bytes, n);
+	else
+		strbuf_reset(rest);
+	pthread_mutex_unlock(&t->lock);
+	if (!fits)
+		return fail(-EINVAL, "cannot write %s/%s: that is no text of lines", CONTROL_FOLDER,
+			    name);
+	lines = take_lines(t, rest, false);
+	return lines ? run_lines(t, name, lines) : 0;
+}
+
+int control_flush(struct tree *t, const char *name, struct strbuf *rest)
+{
+	CLEANUP(free_char) char *lines = take_lines(t, rest, true);
+
+	return lines ? run_lines(t, name, lines) : 0;
 }

@@ -78,7 +78,8 @@ static struct fuse_entry_param entry_of(const struct fuse_view *view, const stru
 	return (struct fuse_entry_param){
 		.ino = node->id,
 		.attr = stat_of(view, node),
-		.attr_timeout = ATTR_SECONDS,
+		/* those of a draft or a control file change by themselves */
+		.attr_timeout = node->generation || node->is_dir ? ATTR_SECONDS : 0,
 	};
 }
 

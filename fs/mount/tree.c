@@ -62,7 +62,10 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 	t->started = clock_now();
 	t->contents = contents_new(options->store, options->spool_dir);
 	t->space.dir = options->spool_dir;
-	refusals_init(&t->refusals);
+	journal_init(&t->refusals);
+	journal_init(&t->changes);
+	if (options->publisher)
+		publisher_watch(options->publisher, control_note_change, t);
 	pthread_mutex_init(&t->lock, NULL);
 	inodes_init(&t->inodes);
 	inode_find(&t->inodes, TREE_ROOT)->mtime = t->started;
@@ -78,6 +81,8 @@ void tree_free(struct tree *t)
 {
 	if (!t)
 		return;
+	if (t->options.publisher)
+		publisher_watch(t->options.publisher, NULL, NULL);
 	while (t->files)
 		file_close(t->files);
 	while (t->dirs)
@@ -85,14 +90,15 @@ void tree_free(struct tree *t)
 	overlay_release(&t->overlay);
 	inodes_release(&t->inodes);
 	pthread_mutex_destroy(&t->lock);
-	refusals_release(&t->refusals);
+	journal_release(&t->refusals);
+	journal_release(&t->changes);
 	contents_free(t->contents);
 	free(t);
 }
 
 uint64_t tree_refusals(struct tree *t)
 {
-	return refusals_total(&t->refusals);
+	return journal_total(&t->refusals);
 }
 
 /* Nodes. */

@@ -34,9 +34,14 @@
 #include "publish.h"
 #include "tree_internal.h"
 
-#define PIECE	      ((size_t)256 << 10)
+#define PIECE ((size_t)256 << 10)
 
-enum file_type { FILE_READER, FILE_WRITER, FILE_CONTROL };
+enum file_type {
+	FILE_READER,
+	FILE_WRITER,
+	FILE_CONTROL, /* a text, as it was at the open */
+	FILE_COMMAND, /* what is written is done at once */
+};
 
 struct writer {
 	pthread_mutex_t lock;
@@ -60,7 +65,7 @@ struct file {
 	struct held held;
 	enum file_type type;
 	struct content *content; /* of a reader */
-	struct strbuf text;	 /* of a control file */
+	struct strbuf text;	 /* of a control file; of a command, what has no newline yet */
 	struct writer writer;
 	struct file *prev, *next;
 };
@@ -109,7 +114,7 @@ static struct file *file_new(struct tree *t, struct inode *inode, enum file_type
 
 	f->tree = t;
 	f->type = type;
-	strbuf_init(&f->text, CONTROL_TEXT_MAX);
+	strbuf_init(&f->text, type == FILE_COMMAND ? CONTROL_INPUT_MAX : CONTROL_TEXT_MAX);
 	pthread_mutex_lock(&t->lock);
 	inode->refs++;
 	f->held = (struct held){ .tree = t, .inode = inode };
@@ -164,18 +169,24 @@ static int open_reader(struct tree *t, struct inode *inode, const struct object 
 
 static int open_control(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
+	const char *name = strrchr(inode->path, '/') + 1;
 	struct file *f;
-	int r;
+	int r = wants_write(flags) ? control_may_write(t, name) : 0;
 
-	if (wants_write(flags))
-		return fail(-EACCES, "cannot write %s: it can only be read", inode->path);
-	f = file_new(t, inode, FILE_CONTROL);
-	r = control_text(t, strrchr(inode->path, '/') + 1, &f->text);
 	if (r < 0)
+		return r;
+	f = file_new(t, inode, wants_write(flags) ? FILE_COMMAND : FILE_CONTROL);
+	if (!wants_write(flags))
+		r = control_text(t, name, &f->text);
+	if (r < 0) {
 		file_close(f);
-	else
-		*ret = f;
-	return r;
+		return r;
+	}
+	pthread_mutex_lock(&t->lock);
+	inode->size = f->text.len; /* for who asks the open file, as tail does */
+	pthread_mutex_unlock(&t->lock);
+	*ret = f;
+	return 0;
 }
 
 static int may_write(const struct tree *t, const char *key)
@@ -185,8 +196,8 @@ static int may_write(const struct tree *t, const char *key)
 	if (t->options.read_only)
 		return -EROFS;
 	if (catalog_match(key, &name) == KIND_NONE)
-		return fail(-EACCES, "cannot write %s: the export has no kind of object of this name",
-			    key);
+		return fail(-EACCES,
+			    "cannot write %s: the export has no kind of object of this name", key);
 	return 0;
 }
 
@@ -330,7 +341,7 @@ int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *re
 	if (r < 0)
 		return r;
 	node_of_inode(t, held.inode, ret);
-	if (!file || file->type == FILE_CONTROL)
+	if (!file || file->type == FILE_CONTROL || file->type == FILE_COMMAND)
 		return 0;
 	pthread_mutex_lock(&t->lock);
 	ret->size = file->type == FILE_WRITER ? held.inode->written : held.inode->size;
@@ -385,6 +396,8 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
 		return content_read(f->content, offset, buf, n);
 	if (f->type == FILE_CONTROL)
 		return read_text(f, offset, buf, n);
+	if (f->type == FILE_COMMAND)
+		return 0;
 	turn_begin(&f->writer);
 	r = load_base(f);
 	if (!r)
@@ -408,11 +421,25 @@ static void note_change(struct file *f, ssize_t r)
 	show_size(f);
 }
 
+static const char *command_of(const struct file *f)
+{
+	return strrchr(f->held.inode->path, '/') + 1;
+}
+
+static ssize_t write_command(struct file *f, const void *buf, size_t n)
+{
+	int r = control_write(f->tree, command_of(f), &f->text, buf, n);
+
+	return r < 0 ? r : (ssize_t)n;
+}
+
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
 {
 	struct writer *w = &f->writer;
 	ssize_t r;
 
+	if (f->type == FILE_COMMAND)
+		return write_command(f, buf, n);
 	if (f->type != FILE_WRITER)
 		return -EBADF;
 	if (!n)
@@ -432,6 +459,8 @@ int file_truncate(struct file *f, uint64_t size)
 	struct writer *w = &f->writer;
 	int r;
 
+	if (f->type == FILE_COMMAND)
+		return 0; /* nothing is kept there */
 	if (f->type != FILE_WRITER)
 		return -EBADF;
 	turn_begin(w);
@@ -510,7 +539,7 @@ static int publish_body(struct file *f, const struct caller *who)
 		fail(r, "%s was not written: someone wrote it first; look again", w->key);
 	if (r == -EINVAL) {
 		w->verdict = r;
-		refusals_add(&f->tree->refusals, f->held.inode->path, who, p.remark.buf);
+		control_note_refusal(f->tree, f->held.inode->path, who, p.remark.buf);
 	}
 	publication_release(&p);
 	return r;
@@ -532,6 +561,8 @@ int file_flush(struct file *f, const struct caller *who)
 	struct writer *w = &f->writer;
 	int r = 0;
 
+	if (f->type == FILE_COMMAND)
+		return control_flush(f->tree, command_of(f), &f->text);
 	if (f->type != FILE_WRITER)
 		return 0;
 	turn_begin(w);

@@ -8,6 +8,7 @@
 #include "content.h"
 #include "control.h"
 #include "inode.h"
+#include "journal.h"
 #include "overlay.h"
 #include "path.h"
 #include "spool.h"
@@ -23,7 +24,7 @@ struct tree {
 	int64_t started; /* the time of every folder */
 	struct contents *contents;
 	struct spool_space space;
-	struct refusals refusals;
+	struct journal refusals, changes;
 	pthread_mutex_t lock; /* of all below */
 	struct inodes inodes;
 	struct overlay overlay;

@@ -68,6 +68,42 @@ if [ "$(id -u)" = 0 ]; then
 fi
 check "unmount" unmount "$daemon" "$m"
 
+# what a mount says of itself, and what it can be told
+check "mount without a database" mount_at "$m"
+said=$(sh -c "echo oxygen >'$m/.pubfs/sync'" 2>&1) && not_ok "sync without a database"
+same "sync is not supported there" "sh: 1: cannot create $m/.pubfs/sync: Operation not supported" echo "$said"
+check "unmount" unmount "$daemon" "$m"
+# shellcheck disable=SC2086 # options
+check "mount with one" mount_at "$m" $site
+cat "$listing" >whole
+jq -c '.isDiscontinued = true' whole >edited
+check "an edit" cp edited "$listing"
+check "another host's change" sh -c "'$PUBFS' rm --cache '$T/other' latest/api/packages/helium"
+check "is not seen before the time" test -e "$packages/helium"
+check "refresh looks again" sh -c "echo >'$m/.pubfs/refresh' && ! ls '$packages/helium'"
+check "sync exports inside the write" sh -c "echo oxygen >'$m/.pubfs/sync' && cmp whole '$listing'"
+check "several names" sh -c "printf 'helium\noxygen\n' >'$m/.pubfs/sync' && test -s '$packages/helium'"
+sync_says() { # NAME LINE ERROR
+	check "$1 fails for a shell" sh -c "! echo '$2' >'$m/.pubfs/sync'"
+	check "$1" sh -c "echo '$2' | tee '$m/.pubfs/sync' 2>&1 | grep -q '$3'"
+}
+sync_says "sync of an unknown package" 'nothing\n' "No such file or directory"
+sync_says "sync of no name" 'latest/oxygen\n' "Invalid argument"
+sqlite3 "$PUBFS_HOME/pub.db" "UPDATE package_version SET pubspec = '{' WHERE package = 'helium'"
+sync_says "sync that fails" 'helium\n' "Input/output error"
+sqlite3 "$PUBFS_HOME/pub.db" "UPDATE package_change SET change = '1-0123456789abcdef'"
+sync_says "sync that is held" 'oxygen\n' "Operation not permitted"
+same "changes has those of this mount" "write write write" sh -c "
+	jq -r 'select(.name == \"latest/api/packages/oxygen\" or .name == \"latest/api/packages/helium\").action' \
+	'$m/.pubfs/changes' | xargs"
+check "tail reads the end of changes" sh -c "tail -n 1 '$m/.pubfs/changes' | jq -e .new"
+check "tail -c too" sh -c "test \$(tail -c 20 '$m/.pubfs/changes' | wc -c) = 20"
+check "cp has all of it" sh -c "cp '$m/.pubfs/changes' all && cat '$m/.pubfs/changes' | cmp - all"
+same "status counts" "$objects 0 0" jq -r '"\(.objects) \(.unmapped) \(.rejected)"' "$m/.pubfs/status"
+check "find and rm -r pass it by" sh -c "! find '$m' -name .pubfs | grep ."
+check "unmount" unmount "$daemon" "$m"
+sqlite3 "$PUBFS_HOME/pub.db" "SELECT 1" >/dev/null
+
 # a dead mount
 check "mount" mount_at "$m"
 kill -KILL "$daemon"
