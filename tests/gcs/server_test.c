@@ -651,6 +651,23 @@ Test(gcs_server, a_bucket_is_made_once)
 	cr_assert(json_equal(a.json, got.json));
 }
 
+Test(gcs_server, a_part_of_an_upload_may_have_no_headers)
+{
+	const struct call call = {
+		.method = "POST",
+		.target = "/upload/storage/v1/b/b/o?uploadType=multipart",
+		.body = "--edge\r\nContent-Type: application/json\r\n\r\n{\"name\":\"c\"}\r\n"
+			"--edge\r\n\r\nbytes\r\n--edge--\r\n",
+		.headers = { "Content-Type: multipart/related; boundary=edge" },
+	};
+	CLEANUP(answer_release) struct answer a = client_send(url, &call);
+	CLEANUP(answer_release)
+	struct answer got = client_get(url, "/storage/v1/b/b/o/c?alt=media");
+
+	cr_assert_eq(a.status, 200, "%s", a.body.buf);
+	cr_assert_str_eq(got.body.buf, "bytes");
+}
+
 Test(gcs_server, each_part_of_a_batch_has_its_own_condition_and_answer)
 {
 	CLEANUP(free_char) char *own = put("a/b", "x");

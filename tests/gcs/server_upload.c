@@ -160,12 +160,14 @@ struct part {
 	char *type; /* NULL: none is said */
 };
 
-/* The headers of a part, which end in an empty line. */
+/* The headers of a part, which end in an empty line; there may be none. */
 static bool parse_part(const char *text, size_t n, struct part *ret)
 {
 	const char *end = memmem(text, n, "\r\n\r\n", 4);
 	const char *line = text;
 
+	if (n >= 2 && !strncmp(text, "\r\n", 2))
+		end = text - 2;
 	if (!end)
 		return false;
 	while (line < end) {
