@@ -12,6 +12,11 @@ processes="$processes $server"
 check "the server starts" wait_until test -s url
 url=$(cat url)
 bucket="--store gs://exports --endpoint $url"
+"${PUBFS%/*}/tests/gcs/delay_proxy" 20 "${url##*:}" >port & # the same server, at a distance
+proxy=$!
+processes="$processes $proxy"
+check "the proxy starts" wait_until test -s port
+far="--endpoint http://127.0.0.1:$(cat port)"
 site="--base-url https://pub.example.com --runtime-version 2026.08.18"
 
 # shellcheck disable=SC2086 # options
@@ -77,7 +82,7 @@ tokens optional"
 
 if can_mount; then
 	# shellcheck disable=SC2086
-	check "mount" mount_at "$T/mnt" $bucket
+	check "mount, at a distance of 20 ms" mount_at "$T/mnt" $bucket $far
 	packages=$T/mnt/latest/api/packages
 	check "both prefixes are equal" diff -r "$T/mnt/latest" "$T/mnt/2026.08.18"
 	check "a refused write" sh -c "echo '{}' >broken; ! cp broken '$packages/oxygen'"
@@ -99,12 +104,13 @@ if can_mount; then
 fill big 2100 latest/api/packages/a
 fill big 2100 latest/api/archives/b
 reset"
-	check "mount a bucket of 4,200 objects" mount_at "$T/big" --store gs://big --endpoint "$url"
+	# shellcheck disable=SC2086
+	check "mount a bucket of 4,200 objects" mount_at "$T/big" --store gs://big $far
 	same "find sees them all" 4200 sh -c "find '$T/big' -type f | wc -l"
 	check "with at most 10 requests, the mount included (there were $(asked all))" test "$(asked all)" -le 10
 	check "unmount" unmount "$daemon" "$T/big"
 else
 	not_ok "mount: /dev/fuse is not here"
 fi
-kill -TERM "$server"
+kill -TERM "$proxy" "$server"
 check "the server ends" wait "$server"
