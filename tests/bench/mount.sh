@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=bash disable=SC2154 # what scripts/bench sets
+# shellcheck shell=bash disable=SC2034,SC2154 # what scripts/bench sets and uses
 # mount.sh - 20,000 packages (80,000 names, made by bucket.c) on a mount, warm, against a file system
 # that computes them (floor.c). Bounds: find and ls -lR 1.3 x, with extended attributes and without;
 # grep -r 1.5 x; private memory 64 MiB. And the first ls of a remount with 1,000,000 objects: 0.2 s.
