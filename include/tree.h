@@ -82,11 +82,12 @@ uint64_t dir_tell(const struct dir *d);
 void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);
 
-/* flags: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of object
- * that may be written (said); create: -EINVAL, a name that the export cannot contain. -EROFS. */
+/* flags and mode: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of
+ * object that may be written (said); create: -EINVAL, a name that neither the export nor a scratch
+ * file (scratch_name.h) can have. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
-int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struct file **ret,
-		struct node *ret_node) MUST_CHECK;
+int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_t mode,
+		struct file **ret, struct node *ret_node) MUST_CHECK;
 /* Old bytes, or -EIO; never a mixture. */
 ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
 /* -ENOSPC, -EFBIG and -EIO stay with the file: it will not be published any more. */
@@ -99,10 +100,23 @@ int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
 bool file_is_cacheable(const struct file *f);
 void file_close(struct file *f);
 
+/* A scratch file has the mode and time that it is given. Any other: -EPERM for a mode, and a time
+ * is forgotten. */
+int tree_set_mode(struct tree *t, uint64_t id, mode_t mode) MUST_CHECK;
+int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime) MUST_CHECK;
 int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who) MUST_CHECK;
 /* Not there any more when it came to removing: 0. Lost a race: -EBUSY, since the kernel would
  * repeat -ESTALE by itself, on an object that nobody meant. */
 int tree_unlink(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
+/*
+ * flags: 0, or RENAME_NOREPLACE (-EEXIST); -EINVAL: another. A scratch file onto a name of the export
+ * is the write: -EINVAL, the gate said no; onto another scratch name, it moves. An object onto
+ * another name is gated under that, copied and removed. -EBUSY: a lost race; onto a scratch name;
+ * what is still being written. -ENOTSUP: a folder. After a failure both names are as they were;
+ * but when only the removal of an object failed, it is there under both.
+ */
+int tree_rename(struct tree *t, uint64_t dir, const char *name, uint64_t to_dir,
+		const char *to_name, unsigned flags, const struct caller *who) MUST_CHECK;
 int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
 /* -ENOTEMPTY; -EBUSY: one of the folders that are always there. */
 int tree_rmdir(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;

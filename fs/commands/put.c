@@ -10,6 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "options.h"
+#include "scratch_name.h"
 #include "stack.h"
 #include "tree.h"
 
@@ -47,11 +48,13 @@ static int create(const struct target *to, struct file **ret)
 
 	if (r < 0)
 		return r;
+	if (scratch_name_matches(basename(rest), false, 0))
+		r = fail(-EINVAL, "cannot put %s: a file of this name never leaves a mount", rest);
 	while (r == 0 && strchr(rest, '/'))
 		r = enter_folder(to, strsep(&rest, "/"), &folder.id);
 	if (r == 0)
-		r = tree_create(to->tree, folder.id, rest, O_WRONLY | O_CREAT | O_EXCL,
-				ret, &node);
+		r = tree_create(to->tree, folder.id, rest, O_WRONLY | O_CREAT | O_EXCL, 0644, ret,
+				&node);
 	if (r == 0)
 		tree_forget(to->tree, node.id, 1);
 	tree_forget(to->tree, folder.id, 1);

@@ -427,7 +427,7 @@ static int decide_copy(struct session *s, struct publication *p, struct decision
 	d->decoded_size = there ? p->have->size : source->size;
 	if (there && p->have->has_sha256) {
 		memcpy(d->sha256, p->have->sha256, SHA256_SIZE);
-	} else if (source->has_sha256 &&
+	} else if (source->has_sha256 && !p->renamed &&
 		   (!expected || !memcmp(source->sha256, expected, SHA256_SIZE))) {
 		memcpy(d->sha256, source->sha256, SHA256_SIZE);
 	} else {

@@ -152,13 +152,27 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	reply_attr(req, ino, fi);
 }
 
-/* Owner and mode may be set to what they are; times are accepted and forgotten. */
-static bool is_same(const struct stat *now, const struct stat *wanted, int to_set)
+static int64_t time_to_set(const struct stat *wanted, int to_set)
 {
-	return !((to_set & FUSE_SET_ATTR_MODE &&
-		  (now->st_mode & 07777) != (wanted->st_mode & 07777)) ||
-		 (to_set & FUSE_SET_ATTR_UID && now->st_uid != wanted->st_uid) ||
-		 (to_set & FUSE_SET_ATTR_GID && now->st_gid != wanted->st_gid));
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		return clock_now();
+	return (int64_t)wanted->st_mtim.tv_sec * SECOND_US + wanted->st_mtim.tv_nsec / 1000;
+}
+
+/* The owner may be set to who it is. */
+static int set_attributes(fuse_req_t req, fuse_ino_t ino, const struct stat *now,
+			  const struct stat *wanted, int to_set)
+{
+	int r = 0;
+
+	if ((to_set & FUSE_SET_ATTR_UID && now->st_uid != wanted->st_uid) ||
+	    (to_set & FUSE_SET_ATTR_GID && now->st_gid != wanted->st_gid))
+		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_MODE && (now->st_mode & 07777) != (wanted->st_mode & 07777))
+		r = tree_set_mode(tree_of(req), ino, wanted->st_mode);
+	if (!r && to_set & FUSE_SET_ATTR_MTIME)
+		r = tree_set_mtime(tree_of(req), ino, time_to_set(wanted, to_set));
+	return r;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -172,8 +186,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 
 	if (!r) {
 		now = stat_of(view_of(req), &node);
-		if (!is_same(&now, attr, to_set))
-			r = -EPERM;
+		r = set_attributes(req, ino, &now, attr, to_set);
 	}
 	if (!r && to_set & FUSE_SET_ATTR_SIZE)
 		r = f ? file_truncate(f, (uint64_t)attr->st_size)
@@ -211,9 +224,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct fuse_entry_param entry;
 	struct node node;
 	struct file *f;
-	int r = tree_create(tree_of(req), parent, name, fi->flags, &f, &node);
+	int r = tree_create(tree_of(req), parent, name, fi->flags, mode, &f, &node);
 
-	(void)mode;
 	if (r < 0) {
 		reply_error(req, r);
 		return;
@@ -419,12 +431,9 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to,
 		      const char *new_name, unsigned flags)
 {
-	(void)parent;
-	(void)name;
-	(void)to;
-	(void)new_name;
-	(void)flags;
-	reply_error(req, -ENOTSUP);
+	struct caller who = caller_of(req);
+
+	reply_error(req, tree_rename(tree_of(req), parent, name, to, new_name, flags, &who));
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)

@@ -8,6 +8,7 @@
 
 #include "codec.h"
 #include "memory.h"
+#include "scratch.h"
 #include "tree.h"
 
 void inodes_init(struct inodes *table)
@@ -46,6 +47,7 @@ static void free_inode(struct inodes *table, struct inode *inode)
 			other = other->older;
 		other->older = inode->older;
 	}
+	scratch_put(inode->scratch);
 	free(inode->path);
 	free(inode);
 }

@@ -7,10 +7,13 @@
 #include <stdint.h>
 #include <uthash.h>
 
+struct scratch;
+
 enum inode_type {
 	INODE_FOLDER = 'd',
 	INODE_OBJECT = 'o',
 	INODE_DRAFT = 'n', /* a new name that was never published */
+	INODE_SCRATCH = 's',
 	INODE_CONTROL = 'c',
 };
 
@@ -26,7 +29,7 @@ struct inode {
 	uint64_t number; /* inode_number() of the path */
 	uint64_t refs;	 /* lookups and open files */
 	enum inode_type type;
-	uint64_t generation; /* of an object, else 0 */
+	uint64_t generation; /* of an object; of a scratch file its serial; else 0 */
 	char *path;
 	struct names_version seen; /* when the path was seen to have this node */
 	uint64_t size;		   /* decoded bytes, once `sized` */
@@ -34,6 +37,7 @@ struct inode {
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */
 	uint64_t written;	   /* the size that the last writer has made it */
+	struct scratch *scratch;   /* of INODE_SCRATCH, with a reference */
 	struct inode *older;	   /* of the same path */
 	UT_hash_handle by_id, by_path;
 };

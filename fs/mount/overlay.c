@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "memory.h"
+#include "scratch.h"
 
 static void free_name(struct overlay_name *name)
 {
+	scratch_put(name->scratch);
 	free(name->key);
 	free(name);
 }

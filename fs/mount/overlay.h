@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct scratch;
+
 /* A folder's key ends in '/'. */
 struct overlay_name {
 	char *key;
-	bool permanent;	  /* a folder that is always there */
+	struct scratch *scratch; /* its bytes, with a reference; NULL: not a scratch file */
+	bool permanent;		 /* a folder that is always there */
 	bool shown;	  /* a file that has bytes; before, `touch` could leave it to be seen */
 	bool removed;	  /* a file that was unlinked; its writers still hold it */
 	unsigned writers; /* of a file: open handles that have not published it */

@@ -7,6 +7,8 @@
  *	object          | the bucket                                | of (path, generation)
  *	draft           | the overlay: a new file, never published, | of the path
  *	                | shown once it has bytes                   |
+ *	scratch file    | the overlay: never in the bucket, with    | of (path, serial)
+ *	                | the mount it goes                         |
  *	.pubfs and below| a table                                   | of the path
  *
  * 1. A node of an object never changes its bytes: a new generation is a new node. What is opened
@@ -14,7 +16,8 @@
  * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
  *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those
- *    that this mount has emptied, and the drafts. The bucket's objects come before its drafts.
+ *    that this mount has emptied, the drafts and the scratch files. The bucket's objects come
+ *    before its files.
  * 4. Nothing is known here that the index does not know, but for the overlay and, of nodes in
  *    use, the decoded size that was asked for. Where a read or a write finds the index behind,
  *    the index looks again itself, so that after -ESTALE another lookup finds what is there.
@@ -87,6 +90,7 @@ void tree_free(struct tree *t)
 		file_close(t->files);
 	while (t->dirs)
 		dir_close(t->dirs);
+	scratch_warn(t);
 	overlay_release(&t->overlay);
 	inodes_release(&t->inodes);
 	pthread_mutex_destroy(&t->lock);
@@ -175,6 +179,15 @@ void inode_was_seen(struct tree *t, struct inode *inode, struct names_version ve
 	pthread_mutex_unlock(&t->lock);
 }
 
+struct inode *inode_of_scratch(struct tree *t, const char *path, struct scratch *scratch)
+{
+	struct inode *inode = inode_get(&t->inodes, INODE_SCRATCH, path, scratch->serial);
+
+	if (!inode->scratch)
+		inode->scratch = scratch_get(scratch);
+	return inode;
+}
+
 /* A node that is written in this mount shows what its writer has made of it, unless someone
  * reads the old bytes: then these are what it is. */
 static uint64_t shown_size(const struct inode *inode)
@@ -184,6 +197,8 @@ static uint64_t shown_size(const struct inode *inode)
 
 static mode_t mode_of(const struct inode *inode)
 {
+	if (inode->type == INODE_SCRATCH)
+		return inode->scratch->mode;
 	if (path_is_control(inode->path))
 		return inode->type == INODE_FOLDER ? CONTROL_FOLDER_MODE : CONTROL_FILE_MODE;
 	return inode->type == INODE_FOLDER ? FOLDER_MODE : FILE_MODE;
@@ -191,13 +206,15 @@ static mode_t mode_of(const struct inode *inode)
 
 static struct node describe(const struct inode *inode)
 {
+	const struct scratch *scratch = inode->scratch;
+
 	return (struct node){
 		.id = inode->id,
 		.ino = inode->number,
-		.size = shown_size(inode),
-		.generation = inode->generation,
-		.mtime = inode->mtime,
-		.ctime = inode->ctime,
+		.size = scratch ? scratch->size : shown_size(inode),
+		.generation = inode->type == INODE_OBJECT ? inode->generation : 0,
+		.mtime = scratch ? scratch->mtime : inode->mtime,
+		.ctime = scratch ? scratch->mtime : inode->ctime,
 		.is_dir = inode->type == INODE_FOLDER,
 		.mode = mode_of(inode),
 	};
@@ -340,16 +357,23 @@ static int find_control(struct tree *t, const char *path, struct inode **ret)
 	return -ENOENT;
 }
 
-static bool draft_is_shown(struct tree *t, const char *key)
+/* A file that the bucket does not have. */
+static int find_in_overlay(struct tree *t, const char *path, const char *key, struct inode **ret)
 {
 	const struct overlay_name *name;
+	struct inode *inode = NULL;
 	bool shown;
 
 	pthread_mutex_lock(&t->lock);
 	name = overlay_find(&t->overlay, key);
 	shown = name && name->shown;
+	if (shown && name->scratch)
+		inode = inode_of_scratch(t, path, name->scratch);
 	pthread_mutex_unlock(&t->lock);
-	return shown;
+	if (!shown)
+		return -ENOENT;
+	*ret = inode ? inode : inode_of(t, INODE_DRAFT, path, NULL);
+	return 0;
 }
 
 static int find_file(struct tree *t, const char *path, struct inode **ret)
@@ -362,10 +386,8 @@ static int find_file(struct tree *t, const char *path, struct inode **ret)
 	if (r < 0)
 		return r;
 	r = store_stat(t->options.store, key.buf, &obj);
-	if (r == -ENOENT && draft_is_shown(t, key.buf)) {
-		*ret = inode_of(t, INODE_DRAFT, path, NULL);
-		return 0;
-	}
+	if (r == -ENOENT)
+		return find_in_overlay(t, path, key.buf, ret);
 	if (r < 0)
 		return r;
 	inode = inode_of(t, INODE_OBJECT, path, &obj);
@@ -396,17 +418,16 @@ int path_find(struct tree *t, const char *path, struct inode **ret)
 	return find_file(t, path, ret);
 }
 
-/* The path of a name in a folder that is held. */
-static int child_path(struct tree *t, uint64_t dir, const char *name, struct held *held,
-		      struct strbuf *out)
+int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_folder,
+	       struct strbuf *out)
 {
-	int r = inode_hold(t, dir, held);
+	int r = inode_hold(t, dir, ret_folder);
 
 	if (r < 0)
 		return r;
-	if (held->inode->type != INODE_FOLDER)
+	if (ret_folder->inode->type != INODE_FOLDER)
 		return -ENOTDIR;
-	return path_join(held->inode->path, name, out);
+	return path_join(ret_folder->inode->path, name, out);
 }
 
 /* An earlier answer, if nothing has changed since. */
@@ -499,38 +520,31 @@ void tree_path(struct tree *t, uint64_t id, struct strbuf *out)
 
 /* Changes. */
 
-/* What may not be changed at all, before anything is asked. */
-static int may_change(const struct tree *t, const char *path)
+int may_change(const struct tree *t, const char *path)
 {
 	if (path_is_control(path))
 		return -EPERM;
 	return t->options.read_only ? -EROFS : 0;
 }
 
-/* A folder that this mount has emptied stays; so do those above it that have nothing else. */
-static int keep_folders(struct tree *t, const char *path)
+void keep_folders(struct tree *t, const char *path)
 {
 	CLEANUP(free_char) char *folder = xstrdup(path);
 	char *slash;
 
 	while ((slash = strrchr(folder, '/'))) {
 		CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-		int r;
 
 		*slash = '\0';
-		r = folder_key(folder, &key);
-		if (!r)
-			r = bucket_has(t, key.buf);
-		if (r)
-			return r < 0 ? r : 0;
+		if (folder_key(folder, &key) < 0 || bucket_has(t, key.buf) > 0)
+			return;
 		pthread_mutex_lock(&t->lock);
 		overlay_add(&t->overlay, key.buf);
 		pthread_mutex_unlock(&t->lock);
 	}
-	return 0;
 }
 
-static int unlink_draft(struct tree *t, const char *key)
+static int unlink_in_overlay(struct tree *t, const char *key)
 {
 	struct overlay_name *name;
 
@@ -542,7 +556,7 @@ static int unlink_draft(struct tree *t, const char *key)
 	return name ? 0 : -ENOENT;
 }
 
-static int unlink_object(struct tree *t, const struct object *obj)
+int object_unlink(struct tree *t, const struct object *obj)
 {
 	struct publication p;
 	int r;
@@ -569,10 +583,12 @@ static int unlink_file(struct tree *t, const char *path)
 	if (!r)
 		r = store_stat(t->options.store, key.buf, &obj);
 	if (r == -ENOENT)
-		return unlink_draft(t, key.buf);
+		return unlink_in_overlay(t, key.buf);
 	if (!r)
-		r = unlink_object(t, &obj);
-	return r < 0 ? r : keep_folders(t, path);
+		r = object_unlink(t, &obj);
+	if (!r)
+		keep_folders(t, path);
+	return r;
 }
 
 int tree_unlink(struct tree *t, uint64_t dir, const char *name)

@@ -171,6 +171,8 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 		type = strchr(name->key + strlen(d->key), '/') ? INODE_FOLDER : INODE_DRAFT;
 		if (type == INODE_DRAFT && !name->shown)
 			continue;
+		if (name->scratch)
+			type = INODE_SCRATCH;
 		entry = entry_new(type, name->key, path_of_key(name->key));
 		batch_add(batch, at, &entry);
 	}
@@ -334,7 +336,7 @@ int dir_hold(struct dir *d, struct node *ret)
 	entry = &batch->entries[d->cookie - 1 - batch->first];
 	if (entry->type == INODE_OBJECT)
 		obj = &entry->object;
-	if (obj && obj->gzip && !obj->has_decoded_size)
+	if (entry->type == INODE_SCRATCH || (obj && obj->gzip && !obj->has_decoded_size))
 		return 0;
 	inode = inode_of(d->tree, entry->type, entry->path, obj);
 	inode_was_seen(d->tree, inode, batch->version);

@@ -14,9 +14,9 @@
  * 2. The condition is the base: what was opened, or was published by this file last.
  * 3. A new name is a draft of the overlay until it was published; without any writer it is gone.
  *
- * Each call on a writer has its turn: `busy` is set while it runs, and `lock` only guards that,
- * so that no lock is held while a body is published. The rest of a writer belongs to whose turn
- * it is. Counters of the inode and the overlay are under the lock of the tree.
+ * Each call on a writer has its turn, so that no lock is held while a body is published. The rest
+ * of a writer belongs to whose turn it is. Counters of the inode and the overlay are under the
+ * lock of the tree.
  */
 #include <assert.h>
 #include <errno.h>
@@ -32,24 +32,23 @@
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
+#include "scratch_name.h"
 #include "tree_internal.h"
+#include "turn.h"
 
 #define PIECE ((size_t)256 << 10)
 
 enum file_type {
 	FILE_READER,
 	FILE_WRITER,
+	FILE_SCRATCH,
 	FILE_CONTROL, /* a text, as it was at the open */
 	FILE_COMMAND, /* what is written is done at once */
 };
 
 struct writer {
-	pthread_mutex_t lock;
-	pthread_cond_t turn;
-	bool busy; /* under lock */
-
+	struct turn turn;
 	char *key;
-	bool append;
 	struct spool spool;
 	struct object base; /* published under this condition; generation 0: there is none */
 	struct overlay_name *draft;
@@ -64,6 +63,7 @@ struct file {
 	struct tree *tree;
 	struct held held;
 	enum file_type type;
+	bool append;		 /* of a writer or a scratch file */
 	struct content *content; /* of a reader */
 	struct strbuf text;	 /* of a control file; of a command, what has no newline yet */
 	struct writer writer;
@@ -73,25 +73,6 @@ struct file {
 static bool wants_write(int flags)
 {
 	return (flags & O_ACCMODE) != O_RDONLY;
-}
-
-/* Turns. */
-
-static void turn_begin(struct writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-	while (w->busy)
-		pthread_cond_wait(&w->turn, &w->lock);
-	w->busy = true;
-	pthread_mutex_unlock(&w->lock);
-}
-
-static void turn_end(struct writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-	w->busy = false;
-	pthread_cond_signal(&w->turn);
-	pthread_mutex_unlock(&w->lock);
 }
 
 /* What the node shows while it is written. */
@@ -131,12 +112,11 @@ static void open_writer(struct tree *t, struct inode *inode, const char *key,
 	struct file *f = file_new(t, inode, FILE_WRITER);
 	struct writer *w = &f->writer;
 
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->turn, NULL);
+	turn_init(&w->turn);
 	spool_init(&w->spool, &t->space);
 	object_init(&w->base);
 	w->key = xstrdup(key);
-	w->append = flags & O_APPEND;
+	f->append = flags & O_APPEND;
 	w->loaded = !base || (flags & O_TRUNC);
 	if (base)
 		object_copy(&w->base, base);
@@ -254,6 +234,19 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 	return open_reader(t, inode, &obj, ret);
 }
 
+static int open_scratch(struct tree *t, struct inode *inode, int flags, struct file **ret)
+{
+	int r = 0;
+
+	if (wants_write(flags) && flags & O_TRUNC)
+		r = scratch_truncate(inode->scratch, 0);
+	if (r < 0)
+		return r;
+	*ret = file_new(t, inode, FILE_SCRATCH);
+	(*ret)->append = flags & O_APPEND;
+	return 0;
+}
+
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
 {
 	CLEANUP(inode_drop) struct held held = { 0 };
@@ -266,6 +259,8 @@ int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
 		return -EISDIR;
 	case INODE_CONTROL:
 		return open_control(t, held.inode, flags, ret);
+	case INODE_SCRATCH:
+		return open_scratch(t, held.inode, flags, ret);
 	case INODE_DRAFT:
 	case INODE_OBJECT:
 		return open_object(t, held.inode, flags, ret);
@@ -275,7 +270,7 @@ int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
 }
 
 /* A name that an export can have, in a folder that may be written. */
-static int may_create(struct tree *t, const char *path, struct strbuf *key)
+static int may_create(const struct tree *t, const char *path, bool is_scratch, struct strbuf *key)
 {
 	struct object_name name;
 
@@ -283,15 +278,35 @@ static int may_create(struct tree *t, const char *path, struct strbuf *key)
 		return fail(-EACCES, "cannot make %s: there are no other files", path);
 	if (t->options.read_only)
 		return -EROFS;
-	if (path_to_key(path, key) < 0 || catalog_match(key->buf, &name) == KIND_NONE)
+	if (path_to_key(path, key) < 0)
 		return -EINVAL;
-	return 0;
+	if (is_scratch || catalog_match(key->buf, &name) != KIND_NONE)
+		return 0;
+	return -EINVAL;
 }
 
-static int create_at(struct tree *t, const char *path, int flags, struct file **ret,
-		     struct node *ret_node)
+static int create_new(struct tree *t, const char *path, int flags, mode_t mode, struct file **ret,
+		      struct inode **ret_inode)
 {
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	const char *slash = strrchr(path, '/');
+	bool is_scratch = scratch_name_matches(slash ? slash + 1 : path, flags & O_EXCL, mode);
+	int r = may_create(t, path, is_scratch, &key);
+
+	if (!r && is_scratch) {
+		r = scratch_create(t, path, key.buf, mode, ret_inode);
+		if (!r)
+			r = open_scratch(t, *ret_inode, flags, ret);
+	} else if (!r) {
+		*ret_inode = inode_of(t, INODE_DRAFT, path, NULL);
+		open_writer(t, *ret_inode, key.buf, NULL, flags, ret);
+	}
+	return r;
+}
+
+static int create_at(struct tree *t, const char *path, int flags, mode_t mode, struct file **ret,
+		     struct node *ret_node)
+{
 	CLEANUP(inode_drop) struct held made = { 0 };
 	struct inode *inode;
 	int r = path_find(t, path, &inode);
@@ -302,12 +317,9 @@ static int create_at(struct tree *t, const char *path, int flags, struct file **
 			return -EEXIST;
 		r = tree_open(t, inode->id, flags, ret);
 	} else if (r == -ENOENT) {
-		r = may_create(t, path, &key);
-		if (r < 0)
-			return r;
-		inode = inode_of(t, INODE_DRAFT, path, NULL);
-		made = (struct held){ .tree = t, .inode = inode };
-		open_writer(t, inode, key.buf, NULL, flags, ret);
+		r = create_new(t, path, flags, mode, ret, &inode);
+		if (!r)
+			made = (struct held){ .tree = t, .inode = inode };
 	}
 	if (r < 0)
 		return r;
@@ -316,21 +328,16 @@ static int create_at(struct tree *t, const char *path, int flags, struct file **
 	return 0;
 }
 
-int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, struct file **ret,
-		struct node *ret_node)
+int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_t mode,
+		struct file **ret, struct node *ret_node)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(inode_drop) struct held folder = { 0 };
-	int r = inode_hold(t, dir, &folder);
+	int r = child_path(t, dir, name, &folder, &path);
 
-	if (r < 0)
-		return r;
-	if (folder.inode->type != INODE_FOLDER)
-		return -ENOTDIR;
-	r = path_join(folder.inode->path, name, &path);
 	if (!r)
 		r = folder_refresh(t, folder.inode->path);
-	return r < 0 ? r : create_at(t, path.buf, flags, ret, ret_node);
+	return r < 0 ? r : create_at(t, path.buf, flags, mode, ret, ret_node);
 }
 
 int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret)
@@ -341,7 +348,7 @@ int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *re
 	if (r < 0)
 		return r;
 	node_of_inode(t, held.inode, ret);
-	if (!file || file->type == FILE_CONTROL || file->type == FILE_COMMAND)
+	if (!file || (file->type != FILE_WRITER && file->type != FILE_READER))
 		return 0;
 	pthread_mutex_lock(&t->lock);
 	ret->size = file->type == FILE_WRITER ? held.inode->written : held.inode->size;
@@ -398,11 +405,13 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
 		return read_text(f, offset, buf, n);
 	if (f->type == FILE_COMMAND)
 		return 0;
-	turn_begin(&f->writer);
+	if (f->type == FILE_SCRATCH)
+		return scratch_read(f->held.inode->scratch, offset, buf, n);
+	turn_begin(&f->writer.turn);
 	r = load_base(f);
 	if (!r)
 		r = spool_read(&f->writer.spool, offset, buf, n);
-	turn_end(&f->writer);
+	turn_end(&f->writer.turn);
 	return r;
 }
 
@@ -440,17 +449,19 @@ ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
 
 	if (f->type == FILE_COMMAND)
 		return write_command(f, buf, n);
-	if (f->type != FILE_WRITER)
+	if (f->type != FILE_WRITER && f->type != FILE_SCRATCH)
 		return -EBADF;
 	if (!n)
 		return 0;
-	turn_begin(w);
+	if (f->type == FILE_SCRATCH)
+		return scratch_write(f->held.inode->scratch, f->append, offset, buf, n);
+	turn_begin(&w->turn);
 	r = w->failed ? w->failed : load_base(f);
 	if (!r)
-		r = spool_write(&w->spool, w->append ? w->spool.size : offset, buf, n);
+		r = spool_write(&w->spool, f->append ? w->spool.size : offset, buf, n);
 	note_change(f, r);
 	w->written |= r > 0;
-	turn_end(w);
+	turn_end(&w->turn);
 	return r;
 }
 
@@ -461,9 +472,11 @@ int file_truncate(struct file *f, uint64_t size)
 
 	if (f->type == FILE_COMMAND)
 		return 0; /* nothing is kept there */
+	if (f->type == FILE_SCRATCH)
+		return scratch_truncate(f->held.inode->scratch, size);
 	if (f->type != FILE_WRITER)
 		return -EBADF;
-	turn_begin(w);
+	turn_begin(&w->turn);
 	r = w->failed;
 	if (!r && !size)
 		w->loaded = true; /* nothing of the base is left */
@@ -473,7 +486,7 @@ int file_truncate(struct file *f, uint64_t size)
 		r = spool_truncate(&w->spool, size);
 	note_change(f, r);
 	w->written |= !r && size;
-	turn_end(w);
+	turn_end(&w->turn);
 	return r;
 }
 
@@ -514,33 +527,42 @@ static void rebase(struct file *f, const struct object *now)
 	pthread_mutex_unlock(&t->lock);
 }
 
+int hand_publish(struct tree *t, const char *path, struct publication *p, const struct caller *who)
+{
+	char listed[2 * SHA256_SIZE + 1];
+	int r = listed_sha256(t, p->key, listed);
+
+	if (r < 0)
+		return r;
+	p->change = "hand";
+	p->why = "written by hand";
+	p->sha256 = r ? listed : NULL;
+	r = publish(t->options.publisher, p, 1);
+	p->sha256 = NULL;
+	if (r == -ESTALE)
+		fail(r, "%s was not written: someone wrote it first; look again", p->key);
+	if (r == -EINVAL)
+		control_note_refusal(t, path, who, p->remark.buf);
+	return r;
+}
+
 static int publish_body(struct file *f, const struct caller *who)
 {
 	struct writer *w = &f->writer;
 	struct body body = spool_body(&w->spool);
-	char listed[2 * SHA256_SIZE + 1];
 	struct publication p;
-	int r = listed_sha256(f->tree, w->key, listed);
+	int r;
 
-	if (r < 0)
-		return r;
 	publication_init(&p);
 	p.action = PUBLISH_WRITE;
 	p.key = w->key;
 	p.have = w->base.generation ? &w->base : NULL;
-	p.change = "hand";
-	p.why = "written by hand";
 	p.body = &body;
-	p.sha256 = r ? listed : NULL;
-	r = publish(f->tree->options.publisher, &p, 1);
+	r = hand_publish(f->tree, f->held.inode->path, &p, who);
 	if (!r)
 		rebase(f, &p.now);
-	if (r == -ESTALE)
-		fail(r, "%s was not written: someone wrote it first; look again", w->key);
-	if (r == -EINVAL) {
+	if (r == -EINVAL)
 		w->verdict = r;
-		control_note_refusal(f->tree, f->held.inode->path, who, p.remark.buf);
-	}
 	publication_release(&p);
 	return r;
 }
@@ -563,9 +585,11 @@ int file_flush(struct file *f, const struct caller *who)
 
 	if (f->type == FILE_COMMAND)
 		return control_flush(f->tree, command_of(f), &f->text);
+	if (f->type == FILE_SCRATCH)
+		return scratch_failure(f->held.inode->scratch);
 	if (f->type != FILE_WRITER)
 		return 0;
-	turn_begin(w);
+	turn_begin(&w->turn);
 	if (w->failed) {
 		r = w->failed;
 	} else if (!w->changed || (!w->written && !w->spool.size) || is_unlinked(f)) {
@@ -576,7 +600,7 @@ int file_flush(struct file *f, const struct caller *who)
 		r = publish_body(f, who);
 		w->told = r < 0;
 	}
-	turn_end(w);
+	turn_end(&w->turn);
 	return r;
 }
 
@@ -610,8 +634,7 @@ static void writer_free(struct writer *w)
 {
 	spool_release(&w->spool);
 	object_release(&w->base);
-	pthread_cond_destroy(&w->turn);
-	pthread_mutex_destroy(&w->lock);
+	turn_release(&w->turn);
 	free(w->key);
 }
 

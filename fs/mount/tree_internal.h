@@ -11,6 +11,8 @@
 #include "journal.h"
 #include "overlay.h"
 #include "path.h"
+#include "publish.h"
+#include "scratch.h"
 #include "spool.h"
 #include "store.h"
 #include "strbuf.h"
@@ -28,7 +30,8 @@ struct tree {
 	pthread_mutex_t lock; /* of all below */
 	struct inodes inodes;
 	struct overlay overlay;
-	struct file *files; /* what is open */
+	uint64_t last_scratch; /* serial */
+	struct file *files;    /* what is open */
 	struct dir *dirs;
 	struct tree_counts counts; /* of the last tree_count(), */
 	int64_t counted;	   /* which ended then (monotonic; 0: there was none) */
@@ -50,10 +53,17 @@ struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 struct names_version names_version(struct tree *t);
 /* The path was found to have this node; for tree_lookup(), until a name changes anywhere. */
 void inode_was_seen(struct tree *t, struct inode *inode, struct names_version version);
+/* The same for a scratch file of that path, with t->lock held. */
+struct inode *inode_of_scratch(struct tree *t, const char *path, struct scratch *scratch);
 void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret);
 
 /* Path of a name in a folder; -ENOENT: too long for any. */
 int path_join(const char *dir, const char *name, struct strbuf *out) MUST_CHECK;
+/* The same in a folder that is held. -ENOTDIR. */
+int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_folder,
+	       struct strbuf *out) MUST_CHECK;
+/* -EPERM, -EROFS: it may not be changed at all. */
+int may_change(const struct tree *t, const char *path) MUST_CHECK;
 /* `.pubfs`, or below it. */
 bool path_is_control(const char *path);
 /* The key that everything in the folder begins with; "" for the root. -ENOENT: no key could. */
@@ -62,10 +72,26 @@ int folder_key(const char *path, struct strbuf *out) MUST_CHECK;
 bool overlay_has(struct tree *t, const char *key);
 /* 1 or 0: there is such a folder, in the bucket or in the overlay. */
 int folder_exists(struct tree *t, const char *key) MUST_CHECK;
+/* After a removal: keeps the folder above a path, and those above it, that have nothing else any
+ * more, or of which that cannot be told. */
+void keep_folders(struct tree *t, const char *path);
 /* Makes sure that what is known of the folder's names is no older than the TTL. */
 int folder_refresh(struct tree *t, const char *path) MUST_CHECK;
 /* -ENOENT, or +1 reference to what has that path; asks for no refresh. */
 int path_find(struct tree *t, const char *path, struct inode **ret) MUST_CHECK;
+
+/* A new scratch file of that key, without bytes. -EEXIST: the overlay has such a name. */
+int scratch_create(struct tree *t, const char *path, const char *key, mode_t mode,
+		   struct inode **ret) MUST_CHECK;
+/* Names in the log those that end with the tree. */
+void scratch_warn(const struct tree *t);
+
+/* Publishes what was written by hand at that path: `p` has the action, the key, the condition and
+ * the bytes. Every failure was said, and a refusal is in .pubfs/rejected. */
+int hand_publish(struct tree *t, const char *path, struct publication *p,
+		 const struct caller *who) MUST_CHECK;
+/* -EBUSY: another generation is there. */
+int object_unlink(struct tree *t, const struct object *obj) MUST_CHECK;
 
 /* Appends a line of JSON for each object that no path shows. */
 int tree_unmapped(struct tree *t, struct strbuf *out) MUST_CHECK;

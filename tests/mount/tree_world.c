@@ -233,27 +233,33 @@ static int parent_of(struct world *w, const char *path, struct node *ret, const 
 	return tree_resolve(w->tree, folder, ret);
 }
 
-int open_path(struct world *w, const char *path, int flags, struct file **ret)
+int create_path(struct world *w, const char *path, int flags, mode_t mode, struct file **ret)
 {
 	struct node folder, node;
 	const char *name;
-	int r;
+	int r = parent_of(w, path, &folder, &name);
 
-	if (!(flags & O_CREAT)) {
-		r = tree_resolve(w->tree, path, &node);
-		if (r < 0)
-			return r;
-		r = tree_open(w->tree, node.id, flags, ret);
-		tree_forget(w->tree, node.id, 1);
-		return r;
-	}
-	r = parent_of(w, path, &folder, &name);
 	if (r < 0)
 		return r;
-	r = tree_create(w->tree, folder.id, name, flags, ret, &node);
+	r = tree_create(w->tree, folder.id, name, flags, mode, ret, &node);
 	if (!r)
 		tree_forget(w->tree, node.id, 1);
 	tree_forget(w->tree, folder.id, 1);
+	return r;
+}
+
+int open_path(struct world *w, const char *path, int flags, struct file **ret)
+{
+	struct node node;
+	int r;
+
+	if (flags & O_CREAT)
+		return create_path(w, path, flags, 0644, ret);
+	r = tree_resolve(w->tree, path, &node);
+	if (r < 0)
+		return r;
+	r = tree_open(w->tree, node.id, flags, ret);
+	tree_forget(w->tree, node.id, 1);
 	return r;
 }
 
@@ -313,6 +319,24 @@ int unlink_path(struct world *w, const char *path)
 int rmdir_path(struct world *w, const char *path)
 {
 	return in_parent(w, path, tree_rmdir);
+}
+
+int rename_path(struct world *w, const char *from, const char *to, unsigned flags)
+{
+	struct caller who = this_caller();
+	const char *name, *to_name;
+	struct node folder, to_folder;
+	int r = parent_of(w, from, &folder, &name);
+
+	if (r < 0)
+		return r;
+	r = parent_of(w, to, &to_folder, &to_name);
+	if (!r) {
+		r = tree_rename(w->tree, folder.id, name, to_folder.id, to_name, flags, &who);
+		tree_forget(w->tree, to_folder.id, 1);
+	}
+	tree_forget(w->tree, folder.id, 1);
+	return r;
 }
 
 static int mkdir_and_forget(struct tree *t, uint64_t dir, const char *name)

@@ -58,11 +58,13 @@ char *names_in(struct world *w, const char *path);
 char *read_path(struct world *w, const char *path, int *ret_error);
 /* Opens or creates with these flags. */
 int open_path(struct world *w, const char *path, int flags, struct file **ret);
+int create_path(struct world *w, const char *path, int flags, mode_t mode, struct file **ret);
 /* Opens with O_TRUNC, writes, flushes, closes: what `echo` does. */
 int write_path(struct world *w, const char *path, const char *text);
 int unlink_path(struct world *w, const char *path);
 int mkdir_path(struct world *w, const char *path);
 int rmdir_path(struct world *w, const char *path);
+int rename_path(struct world *w, const char *from, const char *to, unsigned flags);
 /* This process. */
 struct caller this_caller(void);
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* write_modes.c - opens, changes and forks around one listing of a mount, as programs do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TEXT_MAX (1 << 16)
+#define GAP	 (1 << 20)
+
+#define must(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition,                 \
+				strerror(errno));                                                  \
+			exit(1);                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static size_t load(const char *path, char *text)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	must(fd >= 0);
+	n = read(fd, text, TEXT_MAX);
+	must(n >= 0);
+	close(fd);
+	return (size_t)n;
+}
+
+static void expect(const char *path, const char *text, size_t n)
+{
+	char now[TEXT_MAX];
+
+	must(load(path, now) == n && !memcmp(now, text, n));
+}
+
+/* Old bytes are there to be changed; an fsync carries the result, and so does the close. */
+static void change_in_place(const char *path, const char *text, size_t n)
+{
+	char old[8];
+	struct stat st;
+	int fd = open(path, O_RDWR), end;
+
+	must(fd >= 0 && read(fd, old, sizeof(old)) == sizeof(old));
+	must(!memcmp(old, "{\"name\":", sizeof(old)));
+	must(!ftruncate(fd, 0));
+	must(pwrite(fd, text, 20, 0) == 20);
+	end = open(path, O_WRONLY | O_APPEND); /* nothing is changed by this one */
+	must(end >= 0 && !close(end));
+	must(pwrite(fd, text + 20, n - 20, 20) == (ssize_t)(n - 20));
+	must(!fstat(fd, &st) && st.st_size == (off_t)n);
+	must(!fsync(fd));
+	expect(path, text, n);
+	must(!close(fd));
+}
+
+static void leave_a_gap(const char *path)
+{
+	char bytes[4] = "abc";
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	must(fd >= 0 && pwrite(fd, "x", 1, GAP) == 1);
+	must(pread(fd, bytes, 4, GAP / 2) == 4 && !memcmp(bytes, "\0\0\0", 4));
+	must(!close(fd));
+	fd = open(path, O_WRONLY | O_APPEND);
+	must(fd >= 0 && write(fd, "y", 1) == 1 && !close(fd));
+	must(!stat(path, &st) && st.st_size == GAP + 2);
+	must(!unlink(path));
+}
+
+/* The end of the child flushes what is half written: that is refused, and refuses nothing later. */
+static void fork_half_way(const char *path, const char *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	pid_t child;
+
+	must(fd >= 0 && write(fd, text, 10) == 10);
+	child = fork();
+	must(child >= 0);
+	if (!child)
+		_exit(close(fd) == 0); /* half a document */
+	must(waitpid(child, &(int){ 0 }, 0) == child);
+	must(write(fd, text + 10, n - 10) == (ssize_t)(n - 10));
+	must(!close(fd));
+	expect(path, text, n);
+}
+
+int main(int argc, char **argv)
+{
+	char text[TEXT_MAX];
+	size_t n;
+
+	must(argc == 4);
+	n = load(argv[2], text);
+	change_in_place(argv[1], text, n);
+	leave_a_gap(argv[3]);
+	fork_half_way(argv[1], text, n);
+	errno = 0;
+	must(open(argv[1], O_WRONLY | O_CREAT | O_EXCL, 0644) < 0 && errno == EEXIST);
+	return 0;
+}
