@@ -44,6 +44,7 @@ static const struct {
 	[CALL_LIST] = { "list", "storage.objects.list" },
 	[CALL_GET] = { "read", "storage.objects.get" },
 	[CALL_WRITE] = { "write", "storage.objects.create (and .delete, to overwrite)" },
+	[CALL_UPLOAD] = { "write", "storage.objects.create (and .delete, to overwrite)" },
 	[CALL_COPY] = { "copy to", "storage.objects.create (and .get of the source)" },
 	[CALL_TOUCH] = { "change the metadata of", "storage.objects.update" },
 	[CALL_REMOVE] = { "remove", "storage.objects.delete" },
@@ -63,7 +64,7 @@ static const struct {
 	{ 200, 299, 0 },       { 304, 304, -ESTALE }, { 308, 308, 0 }, /* a resumable upload goes on
 									*/
 	{ 401, 401, -EACCES }, { 403, 403, -EACCES }, { 404, 404, -ENOENT }, { 408, 408, -EAGAIN },
-	{ 410, 410, -EAGAIN }, /* an upload or a copy has to begin again */
+	{ 409, 409, -EEXIST }, { 410, 410, -EAGAIN }, /* an upload or a copy has to begin again */
 	{ 412, 412, -ESTALE }, { 413, 413, -E2BIG },  { 416, 416, 0 }, /* a range behind the end */
 	{ 429, 429, -EAGAIN }, { 500, 500, -EAGAIN }, { 502, 504, -EAGAIN },
 };
@@ -175,7 +176,7 @@ static int say_refused(struct gcs_store *g, enum gcs_call call, const char *abou
 /* The published sentence: a missing object is answered with another one. */
 static bool is_bucket_missing(enum gcs_call call, const struct complaint *c)
 {
-	return call == CALL_LIST || strstr(c->message, "bucket does not exist");
+	return call == CALL_LIST || call == CALL_WRITE || strstr(c->message, "bucket does not exist");
 }
 
 static bool is_hash_refused(const struct complaint *c)
@@ -206,9 +207,12 @@ static int judge(struct gcs_store *g, enum gcs_call call, const char *about,
 	if (r == -ENOENT && call != CALL_BUCKET_GET && is_bucket_missing(call, &c))
 		return fail(-EIO, "there is no bucket %s at %s ('pubfs provision' makes it)",
 			    g->bucket, g->endpoint);
-	if (r == -ENOENT)
+	if (r == -ENOENT || (r == -EEXIST && call == CALL_BUCKET_CREATE))
 		return r;
-	if (answer->status == 400 && call == CALL_WRITE && is_hash_refused(&c))
+	if (r == -EEXIST)
+		r = -EIO; /* only a bucket can be in the way of what is made */
+	if (answer->status == 400 && (call == CALL_WRITE || call == CALL_UPLOAD) &&
+	    is_hash_refused(&c))
 		return fail(-EBADMSG, "cannot write %s: what arrived is not what was sent: %s",
 			    about, c.message);
 	return fail(r, "cannot %s %s: the server answers %ld: %s", calls[call].verb, about,
@@ -245,6 +249,11 @@ int gcs_send(struct gcs_store *g, enum gcs_call call, const char *key, struct ht
 		r = send_once(g, request, answer);
 	if (r == 0)
 		r = judge(g, call, about.buf, answer);
+	else if (r == -E2BIG && !request->out)
+		r = fail(-EIO,
+			 "%s does not answer as Google Cloud Storage does: it goes on after %zu "
+			 "bytes",
+			 g->endpoint, answer->body.max);
 	request->about = NULL;
 	return r;
 }

@@ -35,6 +35,7 @@ enum gcs_call {
 	CALL_LIST,
 	CALL_GET,
 	CALL_WRITE,
+	CALL_UPLOAD, /* to a session that CALL_WRITE began */
 	CALL_COPY,
 	CALL_TOUCH,
 	CALL_REMOVE,

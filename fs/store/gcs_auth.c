@@ -38,12 +38,15 @@
 #define SPARE	       (10 * SECOND_US) /* a request may be that long under way */
 #define PAUSE	       (10 * SECOND_US)
 #define TEXT_MAX       ((size_t)64 << 10)
+#define LIFE_MAX       (366 * DAY_US / SECOND_US) /* in seconds; a longer one is no answer */
 
 struct auth {
 	struct http *http;
+	int64_t (*clock)(void);
 	enum key_kind kind;
 	char *key_file;		   /* NULL: the metadata server, or nobody */
 	char *principal, *project; /* `lock`; project NULL: not known */
+	bool principal_known;	   /* `lock`; by the metadata server */
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t asked;
@@ -52,14 +55,9 @@ struct auth {
 	int64_t ends, next_try; /* monotonic */
 };
 
-static int64_t monotonic_end(int64_t seconds)
-{
-	return clock_monotonic() + seconds * SECOND_US;
-}
-
 /* A token as both kinds of endpoints answer. 0 and what is set, or -EIO (said). */
 static int parse_token(const char *from, const struct http_answer *answer, char **ret,
-		       int64_t *ret_ends)
+		       int64_t *ret_life)
 {
 	CLEANUP(gcs_json_release)
 	json_t *json = json_loadb(answer->body.buf, answer->body.len, 0, NULL);
@@ -69,7 +67,7 @@ static int parse_token(const char *from, const struct http_answer *answer, char 
 	if (!token || !*token || strpbrk(token, " \r\n"))
 		return fail(-EIO, "%s answers without a token", from);
 	*ret = xstrdup(token);
-	*ret_ends = monotonic_end(life > 0 ? life : 0);
+	*ret_life = life > 0 && life < LIFE_MAX ? life * SECOND_US : 0;
 	return 0;
 }
 
@@ -94,7 +92,7 @@ static int say_refused(const struct key *key, const struct http_answer *answer)
 		    answer->status, error ? error : "no reason", why ? ": " : "", why ? why : "");
 }
 
-static int ask_endpoint(struct http *http, const struct key *key, char **ret, int64_t *ret_ends)
+static int ask_endpoint(struct http *http, const struct key *key, char **ret, int64_t *ret_life)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
 	CLEANUP(strbuf_release) struct strbuf form = STRBUF_INIT(TEXT_MAX);
@@ -116,7 +114,7 @@ static int ask_endpoint(struct http *http, const struct key *key, char **ret, in
 	if (r < 0)
 		return r;
 	if (answer.status / 100 == 2)
-		return parse_token(key->token_uri, &answer, ret, ret_ends);
+		return parse_token(key->token_uri, &answer, ret, ret_life);
 	if (gcs_status(answer.status) == -EAGAIN)
 		return trouble(0, answer.status == 429, "%s answers %ld", key->token_uri,
 			       answer.status);
@@ -124,6 +122,8 @@ static int ask_endpoint(struct http *http, const struct key *key, char **ret, in
 }
 
 #define METADATA_HOST "metadata.google.internal"
+/* Where there is none, that is what an operator has to know. */
+#define METADATA "the metadata server (as no --key-file or GOOGLE_APPLICATION_CREDENTIALS is given)"
 
 /* One value of the metadata server, which says who it is by a header. */
 static int ask_metadata(struct http *http, const char *path, struct http_answer *answer)
@@ -135,7 +135,7 @@ static int ask_metadata(struct http *http, const char *path, struct http_answer 
 	struct http_request request = {
 		.method = "GET",
 		.url = url,
-		.about = "the metadata server",
+		.about = METADATA,
 		.headers = { "Metadata-Flavor: Google" },
 		.direct = true,
 	};
@@ -145,7 +145,7 @@ static int ask_metadata(struct http *http, const char *path, struct http_answer 
 	if (r < 0)
 		return r;
 	if (gcs_status(answer->status) == -EAGAIN || answer->status == 404)
-		return trouble(0, false, "the metadata server answers %ld", answer->status);
+		return trouble(0, false, METADATA " answers %ld", answer->status);
 	flavor = answer->header[HTTP_METADATA_FLAVOR];
 	if (answer->status != 200 || !flavor || strcmp(flavor, "Google"))
 		return fail(-EACCES,
@@ -155,27 +155,27 @@ static int ask_metadata(struct http *http, const char *path, struct http_answer 
 	return 0;
 }
 
-static int ask_metadata_token(struct http *http, char **ret, int64_t *ret_ends)
+static int ask_metadata_token(struct http *http, char **ret, int64_t *ret_life)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
 	int r;
 
 	http_answer_init(&answer, TEXT_MAX);
 	r = ask_metadata(http, "instance/service-accounts/default/token", &answer);
-	return r < 0 ? r : parse_token("the metadata server", &answer, ret, ret_ends);
+	return r < 0 ? r : parse_token("the metadata server", &answer, ret, ret_life);
 }
 
 /* By the thread that is `asking`, without the lock. */
-static int ask(struct auth *a, char **ret, int64_t *ret_ends)
+static int ask(struct auth *a, char **ret, int64_t *ret_life)
 {
 	CLEANUP(key_release) struct key key = { .kind = KEY_NOBODY };
 	int r;
 
 	if (a->kind == KEY_METADATA)
-		return ask_metadata_token(a->http, ret, ret_ends);
+		return ask_metadata_token(a->http, ret, ret_life);
 	r = key_load(a->key_file, &key);
 	if (r == 0)
-		r = ask_endpoint(a->http, &key, ret, ret_ends);
+		r = ask_endpoint(a->http, &key, ret, ret_life);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&a->lock);
@@ -189,22 +189,22 @@ static int ask(struct auth *a, char **ret, int64_t *ret_ends)
 static int renew(struct auth *a)
 {
 	char *token = NULL;
-	int64_t ends = 0;
+	int64_t life = 0, asked = a->clock();
 	int r;
 
 	a->asking = true;
 	pthread_mutex_unlock(&a->lock);
-	r = ask(a, &token, &ends);
+	r = ask(a, &token, &life);
 	pthread_mutex_lock(&a->lock);
 	a->asking = false;
 	if (r == 0) {
 		free(a->token);
 		a->token = token;
-		a->ends = ends;
-		a->next_try = ends - REFRESH_BEFORE;
+		a->ends = asked + life;
+		a->next_try = a->ends - REFRESH_BEFORE;
 	}
-	if (a->next_try < clock_monotonic() + PAUSE)
-		a->next_try = clock_monotonic() + PAUSE;
+	if (a->next_try < a->clock() + PAUSE)
+		a->next_try = a->clock() + PAUSE;
 	pthread_cond_broadcast(&a->asked);
 	return r;
 }
@@ -212,7 +212,7 @@ static int renew(struct auth *a)
 /* What was just given is used even if it ends at once: the server will say so. */
 static bool is_good(const struct auth *a)
 {
-	return a->token && clock_monotonic() < a->ends - SPARE;
+	return a->token && a->clock() < a->ends - SPARE;
 }
 
 static int token_locked(struct auth *a, struct strbuf *out)
@@ -223,7 +223,7 @@ static int token_locked(struct auth *a, struct strbuf *out)
 		pthread_cond_wait(&a->asked, &a->lock);
 	if (!is_good(a))
 		r = renew(a);
-	else if (!a->asking && clock_monotonic() >= a->next_try)
+	else if (!a->asking && a->clock() >= a->next_try)
 		(void)!renew(a); /* the old one is good for now */
 	if (r < 0)
 		return r;
@@ -253,8 +253,28 @@ void auth_refused(struct auth *a, const char *token)
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* The account that the metadata server speaks for, which only a message needs to know. */
+static void learn_principal(struct auth *a)
+{
+	CLEANUP(http_answer_release) struct http_answer answer;
+	bool known;
+
+	pthread_mutex_lock(&a->lock);
+	known = a->kind != KEY_METADATA || a->principal_known;
+	pthread_mutex_unlock(&a->lock);
+	http_answer_init(&answer, TEXT_MAX);
+	if (known || ask_metadata(a->http, "instance/service-accounts/default/email", &answer) < 0)
+		return;
+	pthread_mutex_lock(&a->lock);
+	free(a->principal);
+	a->principal = xstrdup(answer.body.buf);
+	a->principal_known = true;
+	pthread_mutex_unlock(&a->lock);
+}
+
 void auth_principal(struct auth *a, struct strbuf *out)
 {
+	learn_principal(a);
 	pthread_mutex_lock(&a->lock);
 	strbuf_addstr(out, a->principal);
 	pthread_mutex_unlock(&a->lock);
@@ -315,6 +335,7 @@ int auth_open(const struct auth_options *options, struct auth **ret)
 	int r;
 
 	a->http = options->http;
+	a->clock = options->clock ? options->clock : clock_monotonic;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->asked, NULL);
 	r = choose(a, options);

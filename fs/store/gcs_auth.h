@@ -4,6 +4,7 @@
 #define PUBFS_STORE_GCS_AUTH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "compiler.h"
 
@@ -15,6 +16,7 @@ struct auth_options {
 	struct http *http;    /* borrowed */
 	const char *key_file; /* NULL: not named */
 	const char *endpoint; /* where the tokens will be sent */
+	int64_t (*clock)(void); /* for tests; NULL: clock_monotonic() */
 };
 
 /*

@@ -92,6 +92,16 @@ static int make(struct gcs_store *g, const struct bucket_settings *settings, con
 	return gcs_send(g, CALL_BUCKET_CREATE, NULL, &request, &answer);
 }
 
+/* Somebody made it just now, or it is another one's: names of buckets are the world's. */
+static int look_again(struct gcs_store *g, const struct bucket_settings *settings)
+{
+	int r = look(g, settings);
+
+	if (r == -ENOENT)
+		return fail(-EIO, "cannot create the bucket %s: the name is taken", g->bucket);
+	return say_trouble(r);
+}
+
 int bucket_provision(struct store *driver, const struct bucket_settings *settings)
 {
 	struct gcs_store *g = gcs_of(driver);
@@ -109,5 +119,7 @@ int bucket_provision(struct store *driver, const struct bucket_settings *setting
 			    "credentials name none",
 			    g->bucket);
 	r = make(g, settings, project);
+	if (r == -EEXIST)
+		return look_again(g, settings);
 	return r < 0 ? say_trouble(r) : 1;
 }

@@ -55,6 +55,24 @@ static bool is_in_folder(const char *prefix, bool deep, const char *after)
 	       !key_is_fold(after, prefix);
 }
 
+/* An empty bucket is a page without names: what is no page must not look like one. */
+static int parse_page(const struct pages *p, const struct http_answer *answer, json_t **ret)
+{
+	CLEANUP(gcs_json_release) json_t *page = NULL;
+	const char *kind;
+	int r = gcs_parse(p->g, answer, &page);
+
+	if (r < 0)
+		return r;
+	kind = json_string_value(json_object_get(page, "kind"));
+	if (!kind || strcmp(kind, "storage#objects") != 0)
+		return fail(-EIO,
+			    "%s does not answer as Google Cloud Storage does: that is no list",
+			    p->g->endpoint);
+	*ret = steal(page);
+	return 0;
+}
+
 static int fetch(const struct pages *p, json_t **ret)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
@@ -65,7 +83,7 @@ static int fetch(const struct pages *p, json_t **ret)
 	http_answer_init(&answer, GCS_ANSWER_MAX);
 	gcs_url(p->g, GCS_SERVICE, NULL, &url);
 	gcs_url_number(&url, "maxResults", PAGE_SIZE);
-	gcs_url_text(&url, "fields", "nextPageToken,prefixes,items(" GCS_FIELDS ")");
+	gcs_url_text(&url, "fields", "kind,nextPageToken,prefixes,items(" GCS_FIELDS ")");
 	if (*p->prefix)
 		gcs_url_text(&url, "prefix", p->prefix);
 	if (!p->deep)
@@ -76,7 +94,7 @@ static int fetch(const struct pages *p, json_t **ret)
 		gcs_url_text(&url, "pageToken", p->token);
 	request.url = url.buf;
 	r = gcs_send(p->g, CALL_LIST, NULL, &request, &answer);
-	return r < 0 ? r : gcs_parse(p->g, &answer, ret);
+	return r < 0 ? r : parse_page(p, &answer, ret);
 }
 
 /* Shows one, unless it is not behind the last one: some page came twice. */

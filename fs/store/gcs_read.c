@@ -13,18 +13,35 @@
 #define READ_TRIES 2 /* bytes that do not match their hash are asked for once more */
 #define CRC_SIZE   4
 
-/* Of "bytes FIRST-LAST/TOTAL": true when that is all there is. */
-static bool is_whole(const struct http_answer *answer)
+/* Where in the object the bytes of an answer are. */
+struct extent {
+	uint64_t first, end, total;
+};
+
+/* Of "bytes FIRST-LAST/TOTAL". False: that is not what the answer's n bytes are. */
+static bool find_extent(const struct http_answer *answer, size_t n, struct extent *ret)
 {
 	const char *range = answer->header[HTTP_CONTENT_RANGE];
-	uint64_t first, last, total;
+	uint64_t last;
 
-	if (answer->status == 200)
+	if (answer->status == 200) {
+		*ret = (struct extent){ 0, n, n };
 		return true;
-	return range &&
-	       sscanf(range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &first, &last, &total) ==
-		       3 &&
-	       first == 0 && total && last == total - 1;
+	}
+	if (!range || sscanf(range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &ret->first, &last,
+			     &ret->total) != 3)
+		return false;
+	ret->end = last + 1;
+	return ret->first <= last && last < ret->total && ret->end - ret->first == n;
+}
+
+/* Who decodes on the way changes the bytes, and a range of them is another one. */
+static bool is_as_stored(const struct http_answer *answer)
+{
+	const char *stored = answer->header[HTTP_STORED_ENCODING];
+	const char *sent = answer->header[HTTP_CONTENT_ENCODING];
+
+	return !stored || !strcmp(stored, "identity") || (sent && !strcmp(sent, stored));
 }
 
 /* The value of `name=` in "crc32c=AAAAAA==,md5=...", decoded; false: there is none. */
@@ -98,31 +115,46 @@ static int read_nothing(struct store *s, const char *key, uint64_t generation)
 	return r;
 }
 
-/* 1: the bytes do not match. */
+/* The answer has what was asked for, or all that there is of it. */
+static bool covers(const struct extent *x, uint64_t offset, size_t length)
+{
+	return x->first <= offset &&
+	       (x->end == x->total || (x->end > offset && x->end - offset >= length));
+}
+
+/* Takes away what was not asked for: a range may be ignored (RFC 9110, 14.2). */
+static void cut(struct strbuf *out, size_t start, uint64_t drop, size_t length)
+{
+	size_t n = out->len - start;
+
+	if (drop > n)
+		drop = n;
+	memmove(out->buf + start, out->buf + start + drop, n - (size_t)drop);
+	n -= (size_t)drop;
+	strbuf_setlen(out, start + (n < length ? n : length));
+}
+
+/* 1: the bytes do not match, or are not those that were asked for. */
 static int read_once(struct store *s, const char *key, struct http_request *request,
 		     uint64_t offset, size_t length)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
 	struct strbuf *out = request->out;
 	size_t start = out->len;
+	struct extent x;
 	int r;
 
 	http_answer_init(&answer, GCS_META_MAX);
 	r = gcs_send(gcs_of(s), CALL_GET, key, request, &answer);
 	if (r < 0 || answer.status == 416)
 		return r;
-	if (is_whole(&answer) && !matches(&answer, out->buf + start, out->len - start)) {
+	if (!is_as_stored(&answer) || !find_extent(&answer, out->len - start, &x) ||
+	    !covers(&x, offset, length) ||
+	    (x.end - x.first == x.total && !matches(&answer, out->buf + start, out->len - start))) {
 		strbuf_setlen(out, start);
 		return 1;
 	}
-	if (answer.status == 200 && offset) { /* a range may be ignored (RFC 9110, 14.2) */
-		size_t n = out->len - start, drop = offset < n ? (size_t)offset : n;
-
-		memmove(out->buf + start, out->buf + start + drop, n - drop);
-		strbuf_setlen(out, out->len - drop);
-	}
-	if (out->len - start > length)
-		strbuf_setlen(out, start + length);
+	cut(out, start, offset - x.first, length);
 	return 0;
 }
 
@@ -151,7 +183,9 @@ int gcs_read(struct store *s, const char *key, uint64_t generation, uint64_t off
 	for (int i = 0; r == 1 && i < READ_TRIES; i++)
 		r = read_once(s, key, &request, offset, length);
 	if (r == 1)
-		return fail(-EBADMSG, "%s in %s does not match its hash, also when asked for again",
+		return fail(-EBADMSG,
+			    "%s in %s does not match its hash or its place, also when asked for "
+			    "again",
 			    key, s->url);
 	return r == -ENOENT ? missing(s, key, generation) : r;
 }

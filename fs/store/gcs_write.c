@@ -124,7 +124,7 @@ static int send_resumable(struct gcs_store *g, const struct edit *e, const struc
 	if (r < 0)
 		return r;
 	request.url = session;
-	r = gcs_send(g, CALL_WRITE, e->object.key, &request, answer);
+	r = gcs_send(g, CALL_UPLOAD, e->object.key, &request, answer);
 	if (r == -ENOENT || (r == 0 && answer->status == 308))
 		return trouble(0, false, "cannot write gs://%s/%s: the upload stopped half-way",
 			       g->bucket, e->object.key);

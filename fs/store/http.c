@@ -57,6 +57,7 @@ struct transfer {
 };
 
 static const char *const header_names[HTTP_HEADERS] = {
+	[HTTP_CONTENT_ENCODING] = "content-encoding",
 	[HTTP_CONTENT_RANGE] = "content-range",
 	[HTTP_DATE] = "date",
 	[HTTP_GENERATION] = "x-goog-generation",
@@ -64,6 +65,7 @@ static const char *const header_names[HTTP_HEADERS] = {
 	[HTTP_LOCATION] = "location",
 	[HTTP_METADATA_FLAVOR] = "metadata-flavor",
 	[HTTP_RETRY_AFTER] = "retry-after",
+	[HTTP_STORED_ENCODING] = "x-goog-stored-content-encoding",
 };
 
 void http_answer_init(struct http_answer *answer, size_t max_body)
@@ -372,7 +374,9 @@ static const struct {
 
 static int result(const struct transfer *t, CURLcode code, const char *detail)
 {
-	const char *why = *detail ? detail : curl_easy_strerror(code);
+	const char *why = code == CURLE_UNSUPPORTED_PROTOCOL ? "what answers does not speak HTTP"
+			  : *detail			     ? detail
+							     : curl_easy_strerror(code);
 	int r = -EIO;
 
 	if (t->error)

@@ -21,6 +21,7 @@ struct http_options {
 
 /* The headers of an answer that are kept; others are not looked at. */
 enum http_header {
+	HTTP_CONTENT_ENCODING,
 	HTTP_CONTENT_RANGE,
 	HTTP_DATE,
 	HTTP_GENERATION,
@@ -28,6 +29,7 @@ enum http_header {
 	HTTP_LOCATION,
 	HTTP_METADATA_FLAVOR,
 	HTTP_RETRY_AFTER,
+	HTTP_STORED_ENCODING,
 	HTTP_HEADERS
 };
 

@@ -12,6 +12,8 @@
 
 #include "../../fs/store/gcs_auth.h"
 #include "../../fs/store/http.h"
+#include "body.h"
+#include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
@@ -219,24 +221,218 @@ Test(auth, many_threads_are_served_by_one_request)
 	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 1);
 }
 
+static int64_t offset_of_clock; /* of the world's monotonic clock */
+
+static int64_t later(void)
+{
+	return clock_monotonic() + offset_of_clock;
+}
+
+struct asker {
+	struct auth *auth;
+	struct strbuf token;
+	int result;
+};
+
+static void *ask_for_token(void *arg)
+{
+	struct asker *a = arg;
+
+	a->result = auth_token(a->auth, &a->token);
+	return NULL;
+}
+
+static int token_of(struct auth *auth, struct strbuf *out)
+{
+	strbuf_reset(out);
+	return auth_token(auth, out);
+}
+
+Test(auth, one_thread_renews_before_the_end_and_the_others_go_on_with_the_old)
+{
+	const struct http_options plain = { .cancel = NULL };
+	struct auth_options options = { .endpoint = "https://storage.googleapis.com",
+					.clock = later };
+	CLEANUP(strbuf_release) struct strbuf first = STRBUF_INIT(4096), now = STRBUF_INIT(4096);
+	struct asker asker = { .token = STRBUF_INIT(4096) };
+	struct http *http;
+	pthread_t thread;
+
+	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
+	cr_assert_eq(http_new(&plain, &http), 0);
+	options.http = http;
+	cr_assert_eq(auth_open(&options, &asker.auth), 0);
+	cr_assert_eq(token_of(asker.auth, &first), 0); /* for an hour */
+	offset_of_clock = 54 * MINUTE_US;
+	cr_assert_eq(token_of(asker.auth, &now), 0);
+	cr_assert_str_eq(now.buf, first.buf);
+	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 1, "six minutes are enough");
+
+	offset_of_clock = 56 * MINUTE_US;
+	script("fault metadata delay=20000");
+	cr_assert_eq(pthread_create(&thread, NULL, ask_for_token, &asker), 0);
+	while (gcs_server_count(w.server, GCS_METADATA) < 2)
+		sched_yield();
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(token_of(asker.auth, &now), 0);
+		cr_assert_str_eq(now.buf, first.buf, "nobody waits");
+	}
+	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 2, "and nobody else asks");
+	script("end-delays");
+	pthread_join(thread, NULL);
+	cr_assert_eq(asker.result, 0);
+	cr_assert_eq(token_of(asker.auth, &now), 0);
+	cr_assert_str_neq(now.buf, first.buf);
+	cr_assert_str_eq(now.buf, asker.token.buf);
+	strbuf_release(&asker.token);
+	auth_close(asker.auth);
+	http_free(http);
+}
+
+Test(auth, a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end)
+{
+	const struct http_options plain = { .cancel = NULL };
+	struct auth_options options = { .endpoint = "https://storage.googleapis.com",
+					.clock = later };
+	CLEANUP(strbuf_release) struct strbuf first = STRBUF_INIT(4096), now = STRBUF_INIT(4096);
+	struct http *http;
+	struct auth *auth;
+
+	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
+	cr_assert_eq(http_new(&plain, &http), 0);
+	options.http = http;
+	cr_assert_eq(auth_open(&options, &auth), 0);
+	cr_assert_eq(token_of(auth, &first), 0);
+	offset_of_clock = 56 * MINUTE_US;
+	script("fault metadata every=1 status=503");
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(token_of(auth, &now), 0);
+		cr_assert_str_eq(now.buf, first.buf);
+	}
+	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 2, "there is a pause");
+	offset_of_clock += 11 * SECOND_US;
+	cr_assert_eq(token_of(auth, &now), 0);
+	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 3);
+	offset_of_clock = 60 * MINUTE_US - 5 * SECOND_US;
+	cr_assert_eq(token_of(auth, &now), -EAGAIN, "a request could outlast it");
+	script("reset");
+	cr_assert_eq(token_of(auth, &now), 0);
+	cr_assert_str_neq(now.buf, first.buf);
+	auth_close(auth);
+	http_free(http);
+}
+
+Test(auth, a_403_of_the_metadata_servers_account_names_it)
+{
+	CLEANUP(strbuf_release) struct strbuf who = STRBUF_INIT(4096);
+	const struct http_options plain = { .cancel = NULL };
+	struct auth_options options = { .endpoint = "https://storage.googleapis.com" };
+	struct http *http;
+	struct auth *auth;
+
+	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
+	cr_assert_eq(http_new(&plain, &http), 0);
+	options.http = http;
+	cr_assert_eq(auth_open(&options, &auth), 0);
+	script("fault metadata status=503");
+	auth_principal(auth, &who);
+	cr_assert_str_eq(who.buf, "the service account of this machine", "it is not up");
+	for (int i = 0; i < 2; i++) {
+		strbuf_reset(&who);
+		auth_principal(auth, &who);
+		cr_assert_not_null(strstr(who.buf, "iam.gserviceaccount.com"), "%s", who.buf);
+	}
+	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 2, "asked for once");
+	auth_close(auth);
+	http_free(http);
+}
+
+Test(auth, a_clock_that_is_an_hour_wrong_is_said)
+{
+	static const struct {
+		const char *line, *said;
+	} rows[] = { { "clock 4200", "slow" }, { "clock -3600", "fast" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		script("reset");
+		script(rows[i].line);
+		open_with_key(gcs_server_service_account);
+		cr_assert_eq(ask(), -EACCES);
+		cr_assert_not_null(strstr(log_last_failure(), "the clock of this host"), "%s",
+				   log_last_failure());
+		cr_assert_not_null(strstr(log_last_failure(), rows[i].said), "%s",
+				   log_last_failure());
+		store_close(w.s);
+		w.s = NULL;
+	}
+	script("reset\nclock 200");
+	open_with_key(gcs_server_service_account);
+	cr_assert_eq(ask(), -ENOENT, "a few minutes are borne");
+}
+
+static ssize_t read_zeros(const struct body *body, uint64_t offset, void *buf, size_t n)
+{
+	uint64_t left = body->size - offset;
+
+	n = n < left ? n : (size_t)left;
+	memset(buf, 0, n);
+	return (ssize_t)n;
+}
+
+/* Through a session, whose URL is as good as a token. */
+static int upload(void)
+{
+	struct body body = { .size = 8 << 20, .fd = -1, .read = read_zeros };
+	struct edit e = { .op = EDIT_WRITE, .body = &body, .if_generation = STORE_ANY };
+	int r;
+
+	object_init(&e.object);
+	e.object.key = xstrdup(KEY);
+	r = store_edit(w.s, &e, 1);
+	edit_release(&e, 1);
+	return r;
+}
+
+/* Of either kind of key, in success and in every sort of failure, at the level that says most. */
+static void make_much_ado(char *(*key)(struct gcs_server *))
+{
+	open_with_key(key);
+	cr_assert_eq(upload(), 0);
+	cr_assert_eq(ask(), 0);
+	script("fault resumable.chunk status=503\nfault resumable.chunk status=403");
+	cr_assert_eq(upload(), -EAGAIN);
+	cr_assert_eq(upload(), -EACCES);
+	script("fault resumable.chunk drop times=2");
+	cr_assert_eq(upload(), -EAGAIN);
+	script("fault get status=401 times=2");
+	cr_assert_eq(ask(), -EACCES);
+	script("fault get status=400\nfault token status=503\ntokens revoked");
+	cr_assert_eq(ask(), -EAGAIN);
+	script("key revoked\ntokens revoked");
+	cr_assert_eq(ask(), -EACCES);
+	script("reset\nkey valid");
+	store_close(w.s);
+	w.s = NULL;
+}
+
 Test(auth, no_log_shows_a_token_or_a_secret)
 {
-	static const char *const secrets[] = { "Bearer", "assertion=", "PRIVATE",
-					       "refresh_token=" };
+	/* what the server gives out, what the key files hold, and how either is sent */
+	static const char *const secrets[] = { "ya29.",	     "Bearer",	      "upload_id",
+					       "assertion=", "PRIVATE",	      "client-secret",
+					       "1//refresh", "refresh_token=" };
 	CLEANUP(free_char) char *text = NULL;
 	size_t size = 0;
 	FILE *f;
 
-	open_with_key(gcs_server_service_account);
-	cr_assert_eq(ask(), -ENOENT);
-	script("tokens revoked");
-	script("key revoked");
-	cr_assert_eq(ask(), -EACCES);
+	make_much_ado(gcs_server_service_account);
+	make_much_ado(gcs_server_authorized_user);
 	f = fopen(w.log_file, "r");
 	cr_assert_not_null(f);
 	cr_assert_gt(getdelim(&text, &size, '\0', f), 0);
 	fclose(f);
 	cr_assert_not_null(strstr(text, KEY), "the log has all levels");
+	cr_assert_not_null(strstr(text, "PUT"), "and each request");
 	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
 		cr_assert_null(strstr(text, secrets[i]), "%s", secrets[i]);
 }

@@ -370,6 +370,17 @@ static bool check_parameters(const struct request *q, const struct route *r, str
 	return true;
 }
 
+/* Called with the lock held. */
+static bool fields_check(const struct request *q, struct reply *p)
+{
+	if (!q->server->fields_required || (q->kind != GCS_LIST && q->kind != GCS_GET) ||
+	    pairs_get(&q->params, "fields"))
+		return true;
+	reply_error(p, 400, "required",
+		    "All that is known was asked for, as `fields` is not there");
+	return false;
+}
+
 static void answer_route(struct request *q, const struct route *r, struct reply *p)
 {
 	struct gcs_server *s = q->server;
@@ -382,7 +393,8 @@ static void answer_route(struct request *q, const struct route *r, struct reply 
 		return;
 	}
 	pthread_mutex_lock(&s->lock);
-	if (open || auth_check(q, p))
+	if (open ||
+	    (auth_check(q, p) && right_check(q, kind_permission(q->kind), p) && fields_check(q, p)))
 		r->answer(q, p);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -424,6 +436,7 @@ void request_answer(struct request *q, struct reply *p)
 void server_pause(struct gcs_server *s, uint64_t milliseconds)
 {
 	struct timespec until;
+	uint64_t ended;
 
 	if (!milliseconds)
 		return;
@@ -435,7 +448,9 @@ void server_pause(struct gcs_server *s, uint64_t milliseconds)
 		until.tv_sec++;
 	}
 	pthread_mutex_lock(&s->lock);
-	while (!s->stopping && pthread_cond_timedwait(&s->stop, &s->lock, &until) != ETIMEDOUT)
+	ended = s->delays_ended;
+	while (!s->stopping && ended == s->delays_ended &&
+	       pthread_cond_timedwait(&s->stop, &s->lock, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -478,6 +493,11 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct exch
 	for (size_t i = 0; i < p->headers.n; i++)
 		MHD_add_response_header(response, p->headers.items[i].name,
 					p->headers.items[i].value);
+	if (x->request.server->clock_ahead) {
+		CLEANUP(free_char) char *date = http_date_text(server_now(x->request.server));
+
+		MHD_add_response_header(response, "Date", date);
+	}
 	r = MHD_queue_response(connection, p->status, response);
 	MHD_destroy_response(response);
 	return r;
@@ -562,9 +582,16 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 	pthread_mutex_unlock(&s->lock);
 }
 
-struct gcs_server *gcs_server_start(void)
+/* `host` NULL: without TLS. */
+static struct gcs_server *start(const char *host)
 {
 	struct gcs_server *s = xcalloc(1, sizeof(*s));
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, NULL },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	struct MHD_OptionItem options[ARRAY_SIZE(tls)];
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	const union MHD_DaemonInfo *info;
 
@@ -574,21 +601,44 @@ struct gcs_server *gcs_server_start(void)
 	strbuf_init(&s->log, LOG_MAX);
 	s->rewrite_limit = MIB;
 	s->token_life = DEFAULT_LIFE;
+	memcpy(options, tls, sizeof(tls));
+	if (host) {
+		tls_make(s, host);
+		options[0].ptr_value = s->tls_key;
+		options[1].ptr_value = s->certificate;
+	}
 	s->daemon = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL,
-		on_request, s, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+			(host ? MHD_USE_TLS : 0),
+		0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
 		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_ARRAY,
+		host ? options : &options[2], MHD_OPTION_END);
 	info = s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 	if (!info) {
 		fprintf(stderr, "gcs server: it cannot listen on 127.0.0.1\n");
 		abort();
 	}
 	pthread_mutex_lock(&s->lock);
-	s->url = xasprintf("http://127.0.0.1:%u", info->port);
+	s->url = xasprintf("%s://127.0.0.1:%u", host ? "https" : "http", info->port);
 	pthread_mutex_unlock(&s->lock);
 	return s;
+}
+
+struct gcs_server *gcs_server_start(void)
+{
+	return start(NULL);
+}
+
+struct gcs_server *gcs_server_start_tls(const char *host)
+{
+	return start(host);
+}
+
+const char *gcs_server_certificate(const struct gcs_server *s)
+{
+	return s->certificate;
 }
 
 void gcs_server_stop(struct gcs_server *s)
@@ -611,6 +661,8 @@ void gcs_server_stop(struct gcs_server *s)
 	strbuf_release(&s->log);
 	pthread_cond_destroy(&s->stop);
 	pthread_mutex_destroy(&s->lock);
+	free(s->tls_key);
+	free(s->certificate);
 	free(s->url);
 	free(s);
 }

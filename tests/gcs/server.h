@@ -32,6 +32,10 @@ struct gcs_server;
 
 /* On a free port of 127.0.0.1, without a bucket. Never NULL: it aborts, saying why. */
 struct gcs_server *gcs_server_start(void);
+/* The same over TLS, with a certificate of its own for that host ("127.0.0.1" is the right one). */
+struct gcs_server *gcs_server_start_tls(const char *host);
+/* The certificate in PEM, owned by the server; NULL: it has none. */
+const char *gcs_server_certificate(const struct gcs_server *s);
 void gcs_server_stop(struct gcs_server *s);
 /* http://127.0.0.1:PORT, owned by the server. The API is at /storage/v1 and so on, tokens at
  * /token, the metadata server at /computeMetadata/v1. */
@@ -45,21 +49,30 @@ const char *gcs_server_url(const struct gcs_server *s);
  *	tokens required|optional|revoked	`revoked`: those issued so far are refused
  *	token-life SECONDS		of tokens issued from now on; 0: expired when issued
  *	key revoked|valid		what the token endpoint says to the right signature
+ *	deny PERMISSION			nobody has this right (also: overwriting, copying from)
+ *	fields required|optional	`required`: objects and lists are only given by `fields`
+ *	clock SECONDS			its clock is that much ahead of ours, or (-SECONDS) behind
+ *	end-delays			ends those that are under way
  *	rewrite-limit BYTES		a rewrite call copies no more
- *	reset				no faults, and all counts 0
+ *	reset				no faults, nothing denied, and all counts 0
  *	fault KIND|* [object=NAME] [skip=N] [times=N | every=N] ACTION...
  * A fault is met by `times` requests of its kind after the first `skip` ones (default: by the next
  * one), or by every N-th; several wait in line, and of those that are due, the first is taken.
  * Actions:
- *	status=N [retry-after=S]	that answer, without effect
+ *	status=N [retry-after=S | retry-date=S]		that answer, without effect; the date is S
+ *					seconds from now
  *	drop				no answer, without effect
  *	lost[=N]			takes effect; then no answer, or this one
  *	cut=N				the answer ends after N bytes of its body
  *	delay=MS, slow=MS		before the answer; between its eighths
  *	garbage				HTML with status 200 in place of the answer
+ *	huge=N				N bytes of blanks in place of the answer
  *	hash, flip, size=N		wrong hashes; a wrong byte; N in place of the true length
+ *	decode				a gzip object is decoded though the client takes gzip
+ *	shift=N				a range begins N bytes behind what was asked for
  *	page=N, overlap, repeat		a list page has at most N entries; begins with the last one
  *					of the page before; is answered again at its own token
+ *	spin				the page is answered again, at a token that is always new
  */
 int gcs_server_script(struct gcs_server *s, const char *lines) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "server_internal.h"
 
+#define PROJECT	       "test-project"
 #define KEY_BITS       2048
 #define KEY_ID	       "0123456789abcdef0123456789abcdef01234567"
 #define CLIENT_ID      "123456789012-test.apps.googleusercontent.com"
@@ -27,6 +28,8 @@ void auth_release(struct gcs_server *s)
 	for (size_t i = 0; i < s->n_tokens; i++)
 		free(s->tokens[i].text);
 	free(s->tokens);
+	while (s->n_denied)
+		free(s->denied[--s->n_denied]);
 	EVP_PKEY_free(s->key);
 }
 
@@ -41,7 +44,7 @@ static bool token_good(const struct gcs_server *s, const char *text)
 {
 	for (size_t i = 0; i < s->n_tokens; i++)
 		if (!strcmp(s->tokens[i].text, text))
-			return !s->tokens[i].revoked && clock_now() < s->tokens[i].expires;
+			return !s->tokens[i].revoked && server_now(s) < s->tokens[i].expires;
 	return false;
 }
 
@@ -62,6 +65,30 @@ bool auth_check(struct request *q, struct reply *p)
 	else
 		return true;
 	return false;
+}
+
+bool right_check(const struct request *q, const char *permission, struct reply *p)
+{
+	for (size_t i = 0; i < q->server->n_denied; i++) {
+		if (!strcmp(q->server->denied[i], permission)) {
+			right_refuse(q, permission, p);
+			return false;
+		}
+	}
+	return true;
+}
+
+void right_refuse(const struct request *q, const char *permission, struct reply *p)
+{
+	reply_error(p, 403, "forbidden",
+		    "%s does not have %s access to the Google Cloud Storage %s. Permission '%s' "
+		    "denied on resource (or it may not exist).",
+		    SERVICE_ACCOUNT, permission, q->object ? "object" : "bucket", permission);
+}
+
+int64_t server_now(const struct gcs_server *s)
+{
+	return clock_now() + s->clock_ahead;
 }
 
 void token_error(struct reply *p, unsigned status, const char *error, const char *description)
@@ -85,7 +112,7 @@ static void issue_token(struct request *q, struct reply *p)
 	GROW(s->tokens, s->n_tokens, s->alloc_tokens);
 	token = &s->tokens[s->n_tokens++];
 	*token = (struct token){ .text = xasprintf("ya29.test-token-%zu", s->n_tokens),
-				 .expires = clock_now() + s->token_life * SECOND_US };
+				 .expires = server_now(s) + s->token_life * SECOND_US };
 	json = json_pack("{s:s, s:I, s:s}", "access_token", token->text, "expires_in",
 			 (json_int_t)s->token_life, "token_type", "Bearer");
 	text = json_dumps(json, JSON_COMPACT);
@@ -153,7 +180,7 @@ static const char *claims_fault(const struct gcs_server *s, const json_t *claims
 	const char *scope = json_string_value(json_object_get(claims, "scope"));
 	json_int_t issued = json_integer_value(json_object_get(claims, "iat"));
 	json_int_t expires = json_integer_value(json_object_get(claims, "exp"));
-	json_int_t now = clock_now() / SECOND_US;
+	json_int_t now = server_now(s) / SECOND_US;
 
 	if (!text_is(claims, "iss", SERVICE_ACCOUNT))
 		return "Invalid grant: account not found";
@@ -249,6 +276,10 @@ void answer_metadata(struct request *q, struct reply *p)
 		reply_reset(p, 200);
 		reply_header(p, "Content-Type", "application/text");
 		strbuf_addstr(&p->body, SERVICE_ACCOUNT);
+	} else if (!strcmp(what, "project-id")) {
+		reply_reset(p, 200);
+		reply_header(p, "Content-Type", "application/text");
+		strbuf_addstr(&p->body, PROJECT);
 	} else {
 		reply_reset(p, 404);
 	}
@@ -272,8 +303,8 @@ char *gcs_server_service_account(struct gcs_server *s)
 	pthread_mutex_unlock(&s->lock);
 	n = BIO_get_mem_data(pem, &bytes);
 	json = json_pack("{s:s, s:s, s:s, s:s%, s:s, s:s, s:s}", "type", "service_account",
-			 "project_id", "test-project", "private_key_id", KEY_ID, "private_key",
-			 bytes, (size_t)n, "client_email", SERVICE_ACCOUNT, "client_id",
+			 "project_id", PROJECT, "private_key_id", KEY_ID, "private_key", bytes,
+			 (size_t)n, "client_email", SERVICE_ACCOUNT, "client_id",
 			 "123456789012345678901", "token_uri", uri);
 	text = json_dumps(json, JSON_INDENT(2));
 	json_decref(json);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "server_internal.h"
 
@@ -83,6 +84,38 @@ static bool run_key(struct gcs_server *s, char *words)
 	return s->key_revoked || !strcmp(words, "valid");
 }
 
+static bool run_deny(struct gcs_server *s, char *words)
+{
+	if (strncmp(words, "storage.", 8) != 0 || s->n_denied == DENIED_MAX)
+		return false;
+	s->denied[s->n_denied++] = xstrdup(words);
+	return true;
+}
+
+static bool run_fields(struct gcs_server *s, char *words)
+{
+	s->fields_required = !strcmp(words, "required");
+	return s->fields_required || !strcmp(words, "optional");
+}
+
+static bool run_clock(struct gcs_server *s, char *words)
+{
+	bool behind = *words == '-';
+	uint64_t seconds;
+
+	if (!parse_number(words + behind, &seconds))
+		return false;
+	s->clock_ahead = (int64_t)seconds * (behind ? -SECOND_US : SECOND_US);
+	return true;
+}
+
+static bool run_end_delays(struct gcs_server *s, char *words)
+{
+	s->delays_ended++;
+	pthread_cond_broadcast(&s->stop);
+	return !*words;
+}
+
 static bool run_rewrite_limit(struct gcs_server *s, char *words)
 {
 	return parse_number(words, &s->rewrite_limit) && s->rewrite_limit;
@@ -93,6 +126,8 @@ static bool run_reset(struct gcs_server *s, char *words)
 	for (size_t i = 0; i < s->n_faults; i++)
 		fault_release(&s->faults[i]);
 	s->n_faults = 0;
+	while (s->n_denied)
+		free(s->denied[--s->n_denied]);
 	memset(s->counts, 0, sizeof(s->counts));
 	s->connections = s->parallel = 0;
 	strbuf_reset(&s->log);
@@ -109,6 +144,10 @@ static const struct {
 	{ "tokens", run_tokens },
 	{ "token-life", run_token_life },
 	{ "key", run_key },
+	{ "deny", run_deny },
+	{ "fields", run_fields },
+	{ "clock", run_clock },
+	{ "end-delays", run_end_delays },
 	{ "rewrite-limit", run_rewrite_limit },
 	{ "reset", run_reset },
 	{ "fault", fault_add },

@@ -70,6 +70,9 @@ Test(gcs_fault, a_script_that_is_not_understood_is_refused)
 		"token-life x",
 		"rewrite-limit 0",
 		"key lost",
+		"deny objects.get",
+		"fields maybe",
+		"clock --1",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)

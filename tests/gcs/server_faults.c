@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "server_internal.h"
 
@@ -20,6 +21,11 @@ static const struct word {
 	{ "every", NOWHERE, offsetof(struct fault, every), false },
 	{ "status", NOWHERE, offsetof(struct fault, status), false },
 	{ "retry-after", NOWHERE, offsetof(struct fault, retry_after), false },
+	{ "retry-date", NOWHERE, offsetof(struct fault, retry_date), false },
+	{ "huge", NOWHERE, offsetof(struct fault, huge), false },
+	{ "shift", NOWHERE, offsetof(struct fault, shift), false },
+	{ "decode", offsetof(struct fault, decode), NOWHERE, true },
+	{ "spin", offsetof(struct fault, spin), NOWHERE, true },
 	{ "drop", offsetof(struct fault, drop), NOWHERE, true },
 	{ "lost", offsetof(struct fault, lost), offsetof(struct fault, lost_status), true },
 	{ "cut", offsetof(struct fault, has_cut), offsetof(struct fault, cut), false },
@@ -141,16 +147,6 @@ struct fault fault_take(struct gcs_server *s, const struct request *q)
 	return (struct fault){ 0 };
 }
 
-static void answer_forbidden(const struct request *q, struct reply *p)
-{
-	const char *permission = kind_permission(q->kind);
-
-	reply_error(p, 403, "forbidden",
-		    "%s does not have %s access to the Google Cloud Storage %s. Permission '%s' "
-		    "denied on resource (or it may not exist).",
-		    SERVICE_ACCOUNT, permission, q->object ? "object" : "bucket", permission);
-}
-
 static void answer_status(const struct request *q, struct reply *p, unsigned status)
 {
 	if (q->kind == GCS_TOKEN || q->kind == GCS_METADATA) {
@@ -163,7 +159,7 @@ static void answer_status(const struct request *q, struct reply *p, unsigned sta
 		return;
 	}
 	if (status == 403) {
-		answer_forbidden(q, p);
+		right_refuse(q, kind_permission(q->kind), p);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
@@ -189,6 +185,12 @@ bool fault_before(const struct request *q, struct reply *p)
 
 		reply_header(p, "Retry-After", text);
 	}
+	if (f->retry_date) {
+		CLEANUP(free_char)
+		char *text = http_date_text(clock_now() + (int64_t)f->retry_date * SECOND_US);
+
+		reply_header(p, "Retry-After", text);
+	}
 	return true;
 }
 
@@ -203,6 +205,14 @@ void fault_after(const struct request *q, struct reply *p)
 	}
 	if (f->flip && p->body.len)
 		p->body.buf[p->body.len / 2] ^= 1;
+	if (f->huge) {
+		char *blanks;
+
+		reply_reset(p, 200);
+		blanks = strbuf_reserve(&p->body, (size_t)f->huge);
+		memset(blanks, ' ', (size_t)f->huge);
+		strbuf_setlen(&p->body, (size_t)f->huge);
+	}
 	if (f->garbage) {
 		reply_reset(p, 200);
 		reply_header(p, "Content-Type", "text/html");

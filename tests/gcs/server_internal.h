@@ -18,6 +18,7 @@
 #define MIB	    ((uint64_t)1 << 20)
 #define CHUNK_UNIT  ((uint64_t)256 << 10) /* all chunks but the last are multiples of it */
 #define SEGMENT_MAX 12
+#define DENIED_MAX  8
 
 /* Names with values, in order: parameters, headers. */
 struct pairs {
@@ -34,8 +35,10 @@ void pairs_release(struct pairs *p);
 struct fault {
 	int kind;     /* -1: any */
 	char *object; /* NULL: any */
-	uint64_t skip, times, every, status, retry_after, delay, slow, lost_status, size, cut, page;
-	bool drop, lost, garbage, hash, flip, has_size, has_cut, has_page, overlap, repeat;
+	uint64_t skip, times, every, status, retry_after, retry_date, delay, slow, lost_status;
+	uint64_t size, cut, page, huge, shift;
+	bool drop, lost, garbage, hash, flip, has_size, has_cut, has_page, overlap, repeat, spin;
+	bool decode;
 };
 
 struct stored {
@@ -75,6 +78,7 @@ struct gcs_server {
 	pthread_mutex_t lock;
 	pthread_cond_t stop; /* ends the pauses */
 	bool stopping;
+	uint64_t delays_ended;
 
 	struct bucket **buckets;
 	size_t n_buckets, alloc_buckets;
@@ -94,8 +98,12 @@ struct gcs_server {
 		bool revoked;
 	} * tokens;
 	size_t n_tokens, alloc_tokens;
-	bool tokens_required, key_revoked;
-	int64_t token_life;
+	bool tokens_required, key_revoked, fields_required;
+	int64_t token_life, clock_ahead; /* seconds, microseconds */
+	char *denied[DENIED_MAX];	 /* permissions */
+	size_t n_denied;
+	uint64_t spins;
+	char *tls_key, *certificate; /* PEM; NULL: no TLS */
 };
 
 struct request {
@@ -205,10 +213,21 @@ handler_fn answer_batch;
 void auth_release(struct gcs_server *s);
 /* False, with 401 answered: the request has no token that is good now. */
 bool auth_check(struct request *q, struct reply *p);
+/* False, with 403 answered: nobody has this right. */
+bool right_check(const struct request *q, const char *permission, struct reply *p);
+/* The 403 for who lacks a right. */
+void right_refuse(const struct request *q, const char *permission, struct reply *p);
+/* As the server has it. */
+int64_t server_now(const struct gcs_server *s);
 /* The 401 for a token that is not, or no longer, good. */
 void auth_refuse(struct reply *p);
 /* An error as the token endpoint words it. */
 void token_error(struct reply *p, unsigned status, const char *error, const char *description);
+
+/* server_tls.c: makes a key and a certificate for that host. */
+void tls_make(struct gcs_server *s, const char *host);
+/* What a header has as a date. */
+char *http_date_text(int64_t us);
 
 #define SERVICE_ACCOUNT "pubfs@test-project.iam.gserviceaccount.com"
 

@@ -10,6 +10,7 @@
 #include "server_internal.h"
 
 #define TOKEN_MAX 4096
+#define SPIN	  "\x01" /* what stands behind it makes a token new, and means nothing */
 
 void answer_bucket_get(struct request *q, struct reply *p)
 {
@@ -94,7 +95,8 @@ static bool is_transcoded(const struct request *q, const struct stored *o)
 	const char *encoding = header_of(o, "contentEncoding");
 	const char *cache = header_of(o, "cacheControl");
 
-	return encoding && !strcmp(encoding, "gzip") && !(accept && strstr(accept, "gzip")) &&
+	return encoding && !strcmp(encoding, "gzip") &&
+	       !(!q->fault.decode && accept && strstr(accept, "gzip")) &&
 	       !(cache && strstr(cache, "no-transform"));
 }
 
@@ -123,11 +125,16 @@ static bool parse_range(const char *text, uint64_t size, uint64_t *ret_first, ui
 	return true;
 }
 
-static void send_range(struct reply *p, const struct stored *o, const char *range)
+static void send_range(const struct request *q, struct reply *p, const struct stored *o,
+		       const char *range)
 {
 	uint64_t first, end;
 
-	if (!parse_range(range, o->bytes.len, &first, &end)) {
+	bool ok = parse_range(range, o->bytes.len, &first, &end);
+
+	if (ok)
+		first += q->fault.shift;
+	if (!ok) {
 		reply_error(p, 400, "invalid", "Invalid Range: %s", range);
 	} else if (first >= end) {
 		CLEANUP(free_char) char *size = xasprintf("bytes */%zu", o->bytes.len);
@@ -163,7 +170,7 @@ void answer_read(struct request *q, struct reply *p)
 	if (header_of(o, "contentEncoding"))
 		reply_header(p, "Content-Encoding", header_of(o, "contentEncoding"));
 	if (range)
-		send_range(p, o, range);
+		send_range(q, p, o, range);
 	else
 		strbuf_add(&p->body, o->bytes.buf, o->bytes.len);
 }
@@ -208,6 +215,7 @@ static bool parse_token(const char *token, struct query *query)
 	snprintf(sum, sizeof(sum), "%08x:", query_sum(query));
 	if (strncmp((char *)text, sum, 9) != 0)
 		return false;
+	text[9 + strcspn((char *)text + 9, SPIN)] = '\0';
 	query->after = xstrdup((char *)text + 9);
 	return true;
 }
@@ -285,6 +293,17 @@ static size_t first_entry(const struct bucket *b, const struct query *query)
 	return i < b->n && !strcmp(b->objects[i]->name, query->after) ? i + 1 : i;
 }
 
+/* Where the client is told to go on. */
+static char *next_token(const struct request *q, const struct query *query, const char *last)
+{
+	CLEANUP(free_char) char *spun = NULL;
+
+	if (q->fault.spin)
+		spun = xasprintf("%s" SPIN "%llu", query->after,
+				 (unsigned long long)++q->server->spins);
+	return page_token(query, spun ? spun : q->fault.repeat ? query->after : last);
+}
+
 static json_t *list_page(const struct request *q, const struct bucket *b, const struct query *query)
 {
 	json_t *page = json_pack("{s:s}", "kind", "storage#objects");
@@ -300,7 +319,7 @@ static json_t *list_page(const struct request *q, const struct bucket *b, const 
 			break;
 		if (n == query->limit) {
 			CLEANUP(free_char)
-			char *next = page_token(query, q->fault.repeat ? query->after : last);
+			char *next = next_token(q, query, last);
 
 			json_object_set_new(page, "nextPageToken", json_string(next));
 			break;
@@ -313,8 +332,8 @@ static json_t *list_page(const struct request *q, const struct bucket *b, const 
 			json_array_append_new(items, object_json(q, b, o));
 		i = fold ? skip_fold(b, i, last) : i + 1;
 	}
-	if (q->fault.repeat && !json_object_get(page, "nextPageToken")) {
-		CLEANUP(free_char) char *again = page_token(query, query->after);
+	if ((q->fault.repeat || q->fault.spin) && !json_object_get(page, "nextPageToken")) {
+		CLEANUP(free_char) char *again = next_token(q, query, last);
 
 		json_object_set_new(page, "nextPageToken", json_string(again));
 	}
