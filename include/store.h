@@ -45,6 +45,8 @@ struct store_ops {
 		    size_t length, struct strbuf *out);
 	int (*list)(struct store *s, const char *prefix, bool deep, const char *after,
 		    object_fn *fn, void *ctx);
+	int (*list_part)(struct store *s, const char *prefix, const char *after, const char *end,
+			 object_fn *fn, void *ctx);
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
 	int (*knows)(struct store *s, const char *what);
@@ -59,6 +61,7 @@ struct store {
 	char *url;	    /* canonical; a driver owns it, a link borrows it from the driver */
 	char *identity;	    /* another one when the store behind the URL was made anew; owned and
 			     * borrowed like url; NULL: not known */
+	unsigned parts;	    /* how many parts of a big list are worth asking for side by side */
 	unsigned batch;	    /* how many packages' edits are worth gathering into one store_edit() */
 };
 
@@ -105,6 +108,10 @@ int store_read(struct store *s, const char *key, uint64_t generation, uint64_t o
  */
 int store_list(struct store *s, const char *prefix, bool deep, const char *after, object_fn *fn,
 	       void *ctx) MUST_CHECK;
+
+/* The same of all below the prefix (deep) whose key is less than `end`. */
+int store_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+		    object_fn *fn, void *ctx) MUST_CHECK;
 
 /*
  * Makes changes, each under its own condition; `result` says of each how it went. Changes with

@@ -40,6 +40,13 @@ static int counter_list(struct store *s, const char *prefix, bool deep, const ch
 	return store_list(s->next, prefix, deep, after, fn, ctx);
 }
 
+static int counter_list_part(struct store *s, const char *prefix, const char *after,
+			     const char *end, object_fn *fn, void *ctx)
+{
+	count(s, LIST);
+	return store_list_part(s->next, prefix, after, end, fn, ctx);
+}
+
 static int counter_edit(struct store *s, struct edit *edits, size_t n)
 {
 	static const enum verb verbs[] = {
@@ -70,6 +77,7 @@ static const struct store_ops counter_ops = {
 	.stat = counter_stat,
 	.read = counter_read_range,
 	.list = counter_list,
+	.list_part = counter_list_part,
 	.edit = counter_edit,
 	.refresh = counter_refresh,
 	.close = counter_close,

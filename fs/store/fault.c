@@ -78,6 +78,14 @@ static int fault_list(struct store *s, const char *prefix, bool deep, const char
 	return r ? r : store_list(s->next, prefix, deep, after, fn, ctx);
 }
 
+static int fault_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+			   object_fn *fn, void *ctx)
+{
+	int r = due(s);
+
+	return r ? r : store_list_part(s->next, prefix, after, end, fn, ctx);
+}
+
 static int fault_refresh(struct store *s, const char *what, int64_t max_age)
 {
 	int r = due(s);
@@ -125,6 +133,7 @@ static const struct store_ops fault_ops = {
 	.stat = fault_stat,
 	.read = fault_read,
 	.list = fault_list,
+	.list_part = fault_list_part,
 	.edit = fault_edit,
 	.refresh = fault_refresh,
 	.close = fault_close,

@@ -31,6 +31,7 @@
 #define MESSAGE_MAX  500 /* of an error's text */
 #define RETRY_MAX    HOUR_US
 #define IDENTITY_LEN 32
+#define LIST_PARTS   64 /* as many as there are connections for other work */
 
 struct gcs_store *gcs_of(struct store *s)
 {
@@ -412,6 +413,7 @@ const struct store_ops gcs_ops = {
 	.stat = gcs_stat,
 	.read = gcs_read,
 	.list = gcs_list,
+	.list_part = gcs_list_part,
 	.edit = gcs_edit,
 	.close = gcs_close,
 };
@@ -500,6 +502,7 @@ int gcs_open(const char *name, const struct store_options *options, struct store
 		.ops = &gcs_ops,
 		.url = xasprintf("gs://%s", g->bucket),
 		.identity = identity_of(g),
+		.parts = LIST_PARTS,
 		.batch = 1,
 	};
 	*ret = &steal(g)->store;

@@ -93,6 +93,8 @@ int gcs_read(struct store *s, const char *key, uint64_t generation, uint64_t off
 	     size_t length, struct strbuf *out) MUST_CHECK;
 int gcs_list(struct store *s, const char *prefix, bool deep, const char *after, object_fn *fn,
 	     void *ctx) MUST_CHECK;
+int gcs_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+		  object_fn *fn, void *ctx) MUST_CHECK;
 int gcs_write(struct gcs_store *g, struct edit *e) MUST_CHECK;
 int gcs_copy(struct gcs_store *g, struct edit *e) MUST_CHECK;
 extern const struct store_ops gcs_ops;

@@ -18,10 +18,11 @@ struct pages {
 	struct gcs_store *g;
 	const char *prefix;
 	bool deep;
-	char *start;   /* startOffset; NULL: none */
-	char *token;   /* of the next page; NULL: the first one */
-	char *last;    /* shown so far; NULL: nothing */
-	unsigned idle; /* pages in a row that had nothing new */
+	const char *end; /* endOffset; NULL: none */
+	char *start;	 /* startOffset; NULL: none */
+	char *token;	 /* of the next page; NULL: the first one */
+	char *last;	 /* shown so far; NULL: nothing */
+	unsigned idle;	 /* pages in a row that had nothing new */
 	object_fn *fn;
 	void *ctx;
 };
@@ -90,6 +91,8 @@ static int fetch(const struct pages *p, json_t **ret)
 		gcs_url_text(&url, "delimiter", "/");
 	if (p->start)
 		gcs_url_text(&url, "startOffset", p->start);
+	if (p->end)
+		gcs_url_text(&url, "endOffset", p->end);
 	if (p->token)
 		gcs_url_text(&url, "pageToken", p->token);
 	request.url = url.buf;
@@ -103,7 +106,8 @@ static int show(struct pages *p, const struct object *obj)
 	int r;
 
 	if ((p->last && strcmp(obj->key, p->last) <= 0) ||
-	    strncmp(obj->key, p->prefix, strlen(p->prefix)) != 0)
+	    strncmp(obj->key, p->prefix, strlen(p->prefix)) != 0 ||
+	    (p->end && strcmp(obj->key, p->end) >= 0))
 		return 0;
 	p->idle = 0;
 	r = p->fn(p->ctx, obj);
@@ -184,26 +188,46 @@ static int take_token(struct pages *p, const json_t *page)
 		    p->g->bucket, IDLE_PAGES);
 }
 
+static int list_pages(struct pages *p, const char *after)
+{
+	int r;
+
+	if (after && strcmp(after, p->prefix) >= 0) {
+		p->start = start_behind(p->prefix, p->deep, after);
+		if (!is_in_folder(p->prefix, p->deep, after))
+			p->last = xstrdup(after);
+	}
+	do {
+		CLEANUP(gcs_json_release) json_t *page = NULL;
+
+		r = fetch(p, &page);
+		if (r == 0)
+			r = show_page(p, page);
+		if (r == 0)
+			r = take_token(p, page);
+	} while (r == 0 && p->token);
+	return r;
+}
+
 int gcs_list(struct store *s, const char *prefix, bool deep, const char *after, object_fn *fn,
 	     void *ctx)
 {
 	CLEANUP(pages_release)
 	struct pages p = { .g = gcs_of(s), .prefix = prefix, .deep = deep, .fn = fn, .ctx = ctx };
-	int r;
 
-	if (after && strcmp(after, prefix) >= 0) {
-		p.start = start_behind(prefix, deep, after);
-		if (!is_in_folder(prefix, deep, after))
-			p.last = xstrdup(after);
-	}
-	do {
-		CLEANUP(gcs_json_release) json_t *page = NULL;
+	return list_pages(&p, after);
+}
 
-		r = fetch(&p, &page);
-		if (r == 0)
-			r = show_page(&p, page);
-		if (r == 0)
-			r = take_token(&p, page);
-	} while (r == 0 && p.token);
-	return r;
+int gcs_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+		  object_fn *fn, void *ctx)
+{
+	CLEANUP(pages_release)
+	struct pages p = {
+		.g = gcs_of(s), .prefix = prefix, .end = end, .deep = true, .fn = fn, .ctx = ctx
+	};
+
+	/* the server takes an end before the start for a mistake */
+	return strcmp(after && strcmp(after, prefix) > 0 ? after : prefix, end) < 0
+		       ? list_pages(&p, after)
+		       : 0;
 }

@@ -36,6 +36,7 @@
 #include "index.h"
 #include "log.h"
 #include "memory.h"
+#include "parts.h"
 
 #define REST	  20 /* a listing is not repeated before this many times its own duration */
 #define ASK_TRIES 10 /* who is overtaken that often leaves it to those who overtook */
@@ -48,6 +49,7 @@ struct listing {
 	int64_t began, began_monotonic;
 	struct batch batch;
 	struct strbuf at; /* merged up to here */
+	const char *end;  /* of what is to be merged; NULL: that of `what` */
 	unsigned long shown, to_sweep;
 };
 
@@ -72,8 +74,7 @@ char *index_top_of(const char *key)
 int index_top(const struct txn *t, const char *what, struct top *ret)
 {
 	struct slice s;
-	int r = *what ? table_get(t, TABLE_TOPS, what, &s)
-		      : table_get(t, TABLE_META, TOP_NAME, &s);
+	int r = *what ? table_get(t, TABLE_TOPS, what, &s) : table_get(t, TABLE_META, TOP_NAME, &s);
 
 	*ret = (struct top){ 0 };
 	if (r == -ENOENT)
@@ -229,7 +230,8 @@ static int next_in_scope(const struct listing *l, struct walk *w, int found)
 		place_behind_folder(&behind, w->key.buf, key_folded(w->key.buf, ""));
 		found = walk_seek(w, &behind);
 	}
-	if (found > 0 && strncmp(w->key.buf, l->what, strlen(l->what)) != 0)
+	if (found > 0 && (strncmp(w->key.buf, l->what, strlen(l->what)) != 0 ||
+			  (l->end && strcmp(w->key.buf, l->end) >= 0)))
 		return 0;
 	return found;
 }
@@ -466,6 +468,49 @@ static int remove_tops(const struct listing *l)
 	return r;
 }
 
+/* A big listing comes in parts, each of which is merged by itself. */
+static void *begin_part(void *ctx, const char *from)
+{
+	const struct listing *whole = ctx;
+	struct listing *l = xmalloc(sizeof(*l));
+
+	*l = (struct listing){
+		.x = whole->x,
+		.what = whole->what,
+		.start = whole->start,
+		.batch = BATCH_INIT,
+		.at = STRBUF_INIT(INDEX_KEY_MAX),
+	};
+	strbuf_addstr(&l->at, from);
+	return l;
+}
+
+static int finish_part(void *part, const char *end)
+{
+	struct listing *l = part;
+
+	l->end = end;
+	return merge(l, true);
+}
+
+static void release_part(void *ctx, void *part)
+{
+	struct listing *whole = ctx, *l = part;
+
+	whole->shown += l->shown;
+	whole->to_sweep += l->to_sweep;
+	batch_release(&l->batch);
+	strbuf_release(&l->at);
+	free(l);
+}
+
+static const struct parts_sink sink = {
+	.begin = begin_part,
+	.show = collect,
+	.finish = finish_part,
+	.release = release_part,
+};
+
 static int list_anew(struct index *x, const char *what)
 {
 	struct listing l = {
@@ -480,10 +525,13 @@ static int list_anew(struct index *x, const char *what)
 
 	mdb_reader_check(x->env, &dead);
 	strbuf_addstr(&l.at, what);
-	if (!r)
+	if (!r && *what && x->store.parts > 1) {
+		r = parts_list(x->store.next, what, &sink, &l);
+	} else if (!r) {
 		r = store_list(x->store.next, what, *what != '\0', NULL, collect, &l);
-	if (!r)
-		r = merge(&l, true);
+		if (!r)
+			r = merge(&l, true);
+	}
 	batch_release(&l.batch);
 	strbuf_release(&l.at);
 	if (!r && (l.to_sweep || !*what))
@@ -495,8 +543,8 @@ static int list_anew(struct index *x, const char *what)
 	if (!r)
 		r = note_top(&l, what, true);
 	if (!r)
-		log_info("listed %s: %lu names, %lu rows to remove, %lld ms", *what ? what : "the top",
-			 l.shown, l.to_sweep,
+		log_info("listed %s: %lu names, %lu rows to remove, %lld ms",
+			 *what ? what : "the top", l.shown, l.to_sweep,
 			 (long long)((clock_monotonic() - l.began_monotonic) / 1000));
 	return r;
 }

@@ -174,6 +174,7 @@ void link_init(struct store *s, const struct store_ops *ops, struct store *next)
 		.next = next,
 		.url = next->url,
 		.identity = next->identity,
+		.parts = next->parts,
 		.batch = next->batch,
 	};
 }

@@ -176,26 +176,49 @@ static int note_progress(void *ctx, const struct object *obj)
 	return r;
 }
 
-static int list_once(struct store *s, const char *prefix, bool deep, const char *after,
-		     struct progress *p, int *stopped)
+/* What is asked for again, behind what was shown. */
+struct wanted {
+	const char *prefix, *after, *end; /* end NULL: of the prefix */
+	bool deep;
+};
+
+static int list_once(struct store *s, const struct wanted *w, struct progress *p, int *stopped)
 {
-	CLEANUP(free_char) char *from = xstrdup_or_null(p->last ? p->last : after);
-	int r = store_list(s->next, prefix, deep, from, note_progress, p);
+	CLEANUP(free_char) char *from = xstrdup_or_null(p->last ? p->last : w->after);
+	int r = w->end ? store_list_part(s->next, w->prefix, from, w->end, note_progress, p)
+		       : store_list(s->next, w->prefix, w->deep, from, note_progress, p);
 
 	*stopped = r;
 	return p->stopped ? 0 : r;
 }
 
-static int retry_list(struct store *s, const char *prefix, bool deep, const char *after,
-		      object_fn *fn, void *ctx)
+static int list_wanted(struct store *s, const struct wanted *w, object_fn *fn, void *ctx)
 {
-	struct attempt a = { .rs = retry_of(s), .verb = "list", .what = *prefix ? prefix : s->url };
+	struct attempt a = { .rs = retry_of(s),
+			     .verb = "list",
+			     .what = *w->prefix ? w->prefix : s->url };
 	struct progress p = { .fn = fn, .ctx = ctx, .attempt = &a };
 	int stopped = 0;
-	int r = AGAIN(&a, list_once(s, prefix, deep, after, &p, &stopped));
+	int r = AGAIN(&a, list_once(s, w, &p, &stopped));
 
 	free(p.last);
 	return p.stopped ? stopped : r;
+}
+
+static int retry_list(struct store *s, const char *prefix, bool deep, const char *after,
+		      object_fn *fn, void *ctx)
+{
+	const struct wanted w = { .prefix = prefix, .after = after, .deep = deep };
+
+	return list_wanted(s, &w, fn, ctx);
+}
+
+static int retry_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+			   object_fn *fn, void *ctx)
+{
+	const struct wanted w = { .prefix = prefix, .after = after, .end = end, .deep = true };
+
+	return list_wanted(s, &w, fn, ctx);
 }
 
 /* With the lock held. Forgets what was not met for long. */
@@ -357,6 +380,7 @@ static const struct store_ops retry_ops = {
 	.stat = retry_stat,
 	.read = retry_read,
 	.list = retry_list,
+	.list_part = retry_list_part,
 	.edit = retry_edit,
 	.refresh = retry_refresh,
 	.close = retry_close,

@@ -100,6 +100,40 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
 	return r;
 }
 
+struct end {
+	const char *key;
+	object_fn *fn;
+	void *ctx;
+	bool reached;
+};
+
+static int show_before(void *ctx, const struct object *obj)
+{
+	struct end *end = ctx;
+
+	end->reached = strcmp(obj->key, end->key) >= 0;
+	return end->reached ? 1 : end->fn(end->ctx, obj);
+}
+
+/* A driver to which a request costs nothing is told to stop. */
+int store_list_part(struct store *s, const char *prefix, const char *after, const char *end,
+		    object_fn *fn, void *ctx)
+{
+	struct store *link = LINK_WITH(s, list_part);
+	struct end until = { .key = end, .fn = fn, .ctx = ctx };
+	int r;
+
+	assert(prefix && end && fn);
+	if (!link) {
+		r = store_list(s, prefix, true, after, show_before, &until);
+		return until.reached ? 0 : r;
+	}
+	r = link->ops->list_part(link, prefix, after, end, fn, ctx);
+	log_debug("%s: list %s** after %s before %s = %d", link->ops->name, prefix,
+		  after ? after : "-", end, r);
+	return r;
+}
+
 static void edit_check(const struct edit *e)
 {
 	assert(e->object.key && *e->object.key);

@@ -3,6 +3,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,57 @@ Test(gcs_list, n_objects_are_n_by_1000_pages)
 			     gcs_server_count_all(w.server));
 	}
 	remove_world(&w);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static unsigned count_all(struct store *s)
+{
+	unsigned n = 0;
+
+	cr_assert_eq(store_list(s, "", true, NULL, count_key, &n), 0);
+	return n;
+}
+
+Test(gcs_list, a_big_prefix_is_read_in_parts_side_by_side_for_two_pages_more)
+{
+	static const char *const faults[] = {
+		"reset\nfault list every=1 delay=5",
+		"reset\nfault list every=3 status=503\n"
+		"fault list every=4 drop\nfault list every=5 cut=99"
+	};
+	struct world w = make_world("fill pubfs-test 12000 latest/api/archives/a", true);
+	char folder[] = "/tmp/pubfs-gcs-XXXXXX";
+	struct store *index;
+
+	script(&w, "fill pubfs-test 12000 latest/api/packages/p\nfill pubfs-test 5 latest/zz");
+	cr_assert_not_null(mkdtemp(folder));
+	script(&w, faults[0]);
+	cr_assert_eq(index_push(w.store, folder, &index), 0);
+	cr_assert_eq(count_all(index), 24005);
+	cr_assert_leq(gcs_server_count_all(w.server), 1 + 25 + 2, "%lu",
+		      gcs_server_count_all(w.server));
+	cr_assert_geq(gcs_server_parallel(w.server), 2);
+	cr_assert_leq(gcs_server_connections(w.server), 3, "and each part keeps its connection");
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		script(&w, "reset");
+		cr_assert_eq(remove_key(w.store,
+					i ? "latest/zz000001" : "latest/api/packages/p000700",
+					STORE_ANY),
+			     0);
+		script(&w, faults[i]);
+		cr_assert_eq(store_refresh(index, "latest/", 0), 0);
+		cr_assert_eq(count_all(index), 24004 - i, "what is gone goes, in whichever part");
+	}
+	w.store = index;
+	remove_world(&w);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 Test(gcs_list, pages_that_repeat_or_overlap_show_each_name_once)

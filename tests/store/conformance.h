@@ -46,6 +46,7 @@
 	X(many_edits_are_all_made)                                                                 \
 	X(lists_are_what_a_sorted_array_would_give)                                                \
 	X(a_list_has_what_stat_says)                                                               \
+	X(a_part_of_a_list_is_what_lies_before_its_end)                                            \
 	X(a_list_ends_when_the_callback_says_so)                                                   \
 	X(a_list_of_nothing_calls_nobody)                                                          \
 	X(a_driver_is_always_fresh)                                                                \

@@ -143,6 +143,42 @@ void conformance_a_list_has_what_stat_says(struct store *s)
 	cr_assert_eq(store_list(s, "latest/api/packages/", false, NULL, compare_stat, &obj), 0);
 }
 
+static int add_key(void *ctx, const struct object *obj)
+{
+	strbuf_addf(ctx, "%s ", obj->key);
+	return 0;
+}
+
+void conformance_a_part_of_a_list_is_what_lies_before_its_end(struct store *s)
+{
+	static const char *const keys[] = { "a/1", "a/2", "a/22", "a/3", "b/1" };
+	static const struct {
+		const char *prefix, *after, *end, *expected;
+	} rows[] = {
+		{ "", NULL, "a/2", "a/1 " },
+		{ "", NULL, "a/2/", "a/1 a/2 " },
+		{ "", NULL, "c", "a/1 a/2 a/22 a/3 b/1 " },
+		{ "a/", NULL, "c", "a/1 a/2 a/22 a/3 " },
+		{ "a/", "a/1", "a/3", "a/2 a/22 " },
+		{ "a/", "a/2", "a/23", "a/22 " },
+		{ "a/", "a/3", "a/2", "" },
+		{ "a/", NULL, "a", "" },
+		{ "b/", "a/3", "b/2", "b/1 " },
+		{ "b/", NULL, "b/1", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		cr_assert_eq(put_text(s, keys[i], "x", STORE_ABSENT, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(1000);
+
+		cr_assert_eq(store_list_part(s, rows[i].prefix, rows[i].after, rows[i].end, add_key,
+					     &out),
+			     0, "%zu", i);
+		cr_assert_str_eq(out.buf, rows[i].expected, "%zu", i);
+	}
+}
+
 struct stopper {
 	int left, result;
 };
