@@ -19,11 +19,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uthash.h>
 #include <zlib.h>
 
 #include "catalog.h"
 #include "codec.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "spool.h"
@@ -31,6 +33,7 @@
 #include "strbuf.h"
 
 #define PIECE	    ((size_t)256 << 10)
+#define LOOK_NS	    (50 * 1000 * 1000) /* how soon a waiting reader's end is seen */
 #define GZIP_WINDOW (15 + 16) /* zlib's way to say: the largest window, and a gzip header */
 
 enum state { LOADING, READY, FAILED };
@@ -87,7 +90,7 @@ static int fetch(struct content *c, uint64_t offset, size_t n, struct strbuf *ou
 	if (r == -E2BIG)
 		return fail(-EIO, "cannot read %s: out of memory", c->key);
 	if (r < 0)
-		return r == -EACCES ? r : -EIO;
+		return r == -EACCES || r == -ECANCELED ? r : -EIO;
 	if (out->len - before != n)
 		return fail(-EIO, "cannot read %s: it is shorter than its size", c->key);
 	return 0;
@@ -279,7 +282,27 @@ void content_close(struct content *c)
 		content_free(c);
 }
 
-int content_open(struct contents *table, const struct object *obj, struct content **ret)
+/* Under the lock. Until the thread that fetches it has ended, or this one's caller wants no more.
+ */
+static int wait_until_loaded(struct contents *table, const struct content *c)
+{
+	while (c->state == LOADING) {
+		struct timespec until;
+
+		if (interrupt_asked())
+			return -ECANCELED;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOOK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&table->loaded, &table->lock, &until);
+	}
+	return c->error;
+}
+
+/* `*ret_shared`: another thread fetches it. */
+static int open_once(struct contents *table, const struct object *obj, struct content **ret,
+		     bool *ret_shared)
 {
 	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", obj->generation, obj->key);
 	struct content *c;
@@ -287,11 +310,10 @@ int content_open(struct contents *table, const struct object *obj, struct conten
 
 	pthread_mutex_lock(&table->lock);
 	HASH_FIND_STR(table->all, name, c);
+	*ret_shared = c;
 	if (c) {
 		c->refs++;
-		while (c->state == LOADING)
-			pthread_cond_wait(&table->loaded, &table->lock);
-		r = c->error;
+		r = wait_until_loaded(table, c);
 	} else {
 		c = content_new(table, obj, steal(name));
 		pthread_mutex_unlock(&table->lock);
@@ -308,6 +330,18 @@ int content_open(struct contents *table, const struct object *obj, struct conten
 		content_close(c);
 	else
 		*ret = c;
+	return r;
+}
+
+/* Where the reader that fetched it was interrupted, another one goes on. */
+int content_open(struct contents *table, const struct object *obj, struct content **ret)
+{
+	bool shared;
+	int r;
+
+	do
+		r = open_once(table, obj, ret, &shared);
+	while (r == -ECANCELED && shared && !interrupt_asked());
 	return r;
 }
 

@@ -15,7 +15,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "caller.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "memory.h"
 #include "strbuf.h"
 #include "tree.h"
@@ -83,9 +85,34 @@ static struct fuse_entry_param entry_of(const struct fuse_view *view, const stru
 	};
 }
 
+/* A call that waits for the store ends when nobody waits for it any more: once the kernel has said
+ * that there was a signal, and as soon as one is about to end the caller. A signal that it catches
+ * disturbs nothing, as on any disk: EINTR in the middle of a close would lose what was written. */
+static bool was_left(void *ctx)
+{
+	fuse_req_t req = ctx;
+
+	return fuse_req_interrupted(req) && caller_is_dying(fuse_req_ctx(req)->pid);
+}
+
+static fuse_req_t waiting_begin(fuse_req_t req)
+{
+	interrupt_set(was_left, req);
+	return req;
+}
+
+static void waiting_end(fuse_req_t *req)
+{
+	(void)req;
+	interrupt_set(NULL, NULL);
+}
+
+/* Up to the end of its block the request may wait for the store. */
+#define WAITS(req) CLEANUP(waiting_end) fuse_req_t waiting_ = waiting_begin(req)
+
 static void reply_error(fuse_req_t req, int r)
 {
-	fuse_reply_err(req, -r);
+	fuse_reply_err(req, r == -ECANCELED ? EINTR : -r);
 }
 
 static void reply_entry(fuse_req_t req, int r, const struct node *node)
@@ -115,6 +142,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	WAITS(req);
 	struct node node;
 
 	reply_entry(req, tree_lookup(tree_of(req), parent, name, &node), &node);
@@ -149,6 +177,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	WAITS(req);
 	reply_attr(req, ino, fi);
 }
 
@@ -178,6 +207,7 @@ static int set_attributes(fuse_req_t req, fuse_ino_t ino, const struct stat *now
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		       struct fuse_file_info *fi)
 {
+	WAITS(req);
 	struct caller who = caller_of(req);
 	struct file *f = file_of(fi);
 	struct node node;
@@ -206,6 +236,7 @@ static void open_reply(struct fuse_file_info *fi, struct file *f)
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	WAITS(req);
 	struct file *f;
 	int r = tree_open(tree_of(req), ino, fi->flags, &f);
 
@@ -221,6 +252,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
+	WAITS(req);
 	struct fuse_entry_param entry;
 	struct node node;
 	struct file *f;
@@ -241,6 +273,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
+	WAITS(req);
 	char *buf = xmalloc(size);
 	ssize_t r = file_read(file_of(fi), (uint64_t)offset, buf, size);
 
@@ -255,6 +288,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
 		     struct fuse_file_info *fi)
 {
+	WAITS(req);
 	ssize_t r = file_write(file_of(fi), (uint64_t)offset, buf, size);
 
 	(void)ino;
@@ -266,6 +300,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	WAITS(req);
 	struct caller who = caller_of(req);
 
 	(void)ino;
@@ -292,6 +327,7 @@ static struct dir *dir_of(const struct fuse_file_info *fi)
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	WAITS(req);
 	struct dir *d;
 	int r = tree_opendir(tree_of(req), ino, &d);
 
@@ -401,22 +437,26 @@ static void read_folder(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offse
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
+	WAITS(req);
 	read_folder(req, ino, size, offset, dir_of(fi), false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 			   struct fuse_file_info *fi)
 {
+	WAITS(req);
 	read_folder(req, ino, size, offset, dir_of(fi), true);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	WAITS(req);
 	reply_error(req, tree_unlink(tree_of(req), parent, name));
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
+	WAITS(req);
 	struct node node;
 
 	(void)mode;
@@ -425,12 +465,14 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	WAITS(req);
 	reply_error(req, tree_rmdir(tree_of(req), parent, name));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to,
 		      const char *new_name, unsigned flags)
 {
+	WAITS(req);
 	struct caller who = caller_of(req);
 
 	reply_error(req, tree_rename(tree_of(req), parent, name, to, new_name, flags, &who));
@@ -464,6 +506,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 /* A bucket has no end: what it holds is used, and as much as anybody could want is free. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
+	WAITS(req);
 	struct tree_counts counts = { .objects = 0 };
 	int r = tree_count(tree_of(req), &counts);
 	fsblkcnt_t used = (counts.bytes + BLOCK - 1) / BLOCK;
@@ -513,6 +556,7 @@ static void reply_xattr(fuse_req_t req, int r, size_t size, const struct strbuf 
 
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
+	WAITS(req);
 	CLEANUP(strbuf_release) struct strbuf value = STRBUF_INIT(XATTR_MAX);
 
 	reply_xattr(req, tree_getxattr(tree_of(req), ino, name, &value), size, &value);
@@ -520,6 +564,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
+	WAITS(req);
 	CLEANUP(strbuf_release) struct strbuf names = STRBUF_INIT(XATTR_MAX);
 
 	reply_xattr(req, tree_listxattr(tree_of(req), ino, &names), size, &names);

@@ -22,6 +22,7 @@
 
 #include "body.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "trouble.h"
@@ -272,10 +273,11 @@ static int look_up(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t
 	(void)down;
 	(void)up_total;
 	(void)up;
-	if (!t->http->opt.cancel || !atomic_load(t->http->opt.cancel))
-		return 0;
-	t->error = -ECANCELED;
-	return 1;
+	if (t->http->opt.cancel && atomic_load(t->http->opt.cancel))
+		t->error = -ECANCELED;
+	else if (interrupt_asked())
+		t->error = -ECANCELED;
+	return t->error != 0;
 }
 
 static void set_body(struct transfer *t)
@@ -386,8 +388,12 @@ static int result(const struct transfer *t, CURLcode code, const char *detail)
 	for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
 		if (failures[i].code == code)
 			r = failures[i].error;
-	if (r == -EAGAIN)
-		return trouble(0, false, "%s: %s", t->request->about, why);
+	if (r == -EAGAIN) {
+		trouble(0, false, "%s: %s", t->request->about, why);
+		if (code == CURLE_OPERATION_TIMEDOUT)
+			trouble_stood_still(HTTP_PATIENCE * SECOND_US);
+		return r;
+	}
 	if (r == -EACCES)
 		return fail(r,
 			    "%s: its certificate is not to be trusted: %s (--ca-file names the "

@@ -68,7 +68,8 @@ void http_free(struct http *h); /* no request may be under way */
 int http_send(struct http *h, const struct http_request *request, struct http_answer *answer)
 	MUST_CHECK;
 
-#define HTTP_PATIENCE 30
+/* Half of RETRY_DEADLINE: a connection that hangs is given up in time for another one. */
+#define HTTP_PATIENCE 15
 
 /* Appends `text` percent-encoded as one part of a path or a query (RFC 3986). */
 void http_escape(const char *text, struct strbuf *out);

@@ -4,7 +4,8 @@
  *
  * A call is repeated after a pause that doubles, of which a random part is taken, so that many
  * clients do not come back together; a server that names a time is not asked earlier. When the
- * deadline has passed since the first failure, what the trouble was is said, and -EIO returned.
+ * deadline has passed since the call began to stand still, what the trouble was is said, and -EIO
+ * returned.
  *
  * 1. -EAGAIN never goes up. Nothing else is repeated.
  * 2. A list goes on behind the last name that was shown: none appears twice.
@@ -26,6 +27,7 @@
 #include "body.h"
 #include "clock.h"
 #include "driver.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "store_links.h"
@@ -55,7 +57,7 @@ struct retry_store {
 struct attempt {
 	struct retry_store *rs;
 	const char *verb, *what;
-	int64_t began; /* when it failed first; 0: it did not */
+	int64_t began; /* when it ceased to go on; 0: it did not */
 	int64_t pause;
 	unsigned tries;
 };
@@ -79,7 +81,7 @@ static int real_sleep(void *ctx, int64_t us)
 	while ((left = end - clock_monotonic()) > 0) {
 		struct timespec ts;
 
-		if (cancel && atomic_load(cancel))
+		if ((cancel && atomic_load(cancel)) || interrupt_asked())
 			return -ECANCELED;
 		left = left < SLICE ? left : SLICE;
 		ts = (struct timespec){ .tv_nsec = (long)left * 1000 };
@@ -112,7 +114,7 @@ static int wait_again(struct attempt *a)
 	int64_t wait, time = now(rs);
 
 	if (!a->began) {
-		a->began = time;
+		a->began = time - t->still;
 		a->pause = FIRST_PAUSE;
 	}
 	a->tries++;

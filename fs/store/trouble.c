@@ -19,8 +19,14 @@ int trouble(int64_t wait, bool too_many, const char *fmt, ...)
 	va_end(ap);
 	last.wait = wait;
 	last.too_many = too_many;
+	last.still = 0;
 	log_debug("%s", last.text);
 	return -EAGAIN;
+}
+
+void trouble_stood_still(int64_t us)
+{
+	last.still = us;
 }
 
 int trouble_pass(const struct trouble *from)

@@ -7,6 +7,7 @@
 
 #include "../../fs/store/gcs.h"
 #include "../../fs/store/trouble.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "server.h"
@@ -138,6 +139,20 @@ Test(http, a_cancel_ends_a_waiting_read)
 	cr_assert_eq(pthread_create(&thread, NULL, cancel_soon, NULL), 0);
 	cr_assert_eq(get(w.url, NULL), -ECANCELED);
 	pthread_join(thread, NULL);
+}
+
+static bool is_asked(void *ctx)
+{
+	(void)ctx;
+	return gcs_server_count(w.server, GCS_GET) > 0;
+}
+
+Test(http, a_read_that_nobody_waits_for_ends)
+{
+	script("fault get delay=20000");
+	interrupt_set(is_asked, NULL);
+	cr_assert_eq(get(w.url, NULL), -ECANCELED);
+	interrupt_set(NULL, NULL);
 }
 
 Test(http, all_but_unreserved_characters_are_escaped)

@@ -89,6 +89,7 @@ sync_says() { # NAME LINE ERROR
 }
 sync_says "sync of an unknown package" 'nothing\n' "No such file or directory"
 sync_says "sync of no name" 'latest/oxygen\n' "Invalid argument"
+sqlite3 "$PUBFS_HOME/pub.db" ".backup '$T/pub.db'"
 sqlite3 "$PUBFS_HOME/pub.db" "UPDATE package_version SET pubspec = '{' WHERE package = 'helium'"
 sync_says "sync that fails" 'helium\n' "Input/output error"
 sqlite3 "$PUBFS_HOME/pub.db" "UPDATE package_change SET change = '1-0123456789abcdef'"
@@ -102,7 +103,48 @@ check "cp has all of it" sh -c "cp '$m/.pubfs/changes' all && cat '$m/.pubfs/cha
 same "status counts" "$objects 0 0" jq -r '"\(.objects) \(.unmapped) \(.rejected)"' "$m/.pubfs/status"
 check "find and rm -r pass it by" sh -c "! find '$m' -name .pubfs | grep ."
 check "unmount" unmount "$daemon" "$m"
-sqlite3 "$PUBFS_HOME/pub.db" "SELECT 1" >/dev/null
+sqlite3 "$PUBFS_HOME/pub.db" ".restore '$T/pub.db'"
+
+# a store that hangs
+"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
+server=$!
+processes="$processes $server"
+wait_until test -s url
+url=$(cat url)
+bucket="--store gs://exports --endpoint $url"
+control() { curl -sf --data-binary "$1" "$url/control"; }
+asked() { # KIND: how many requests of it there were since the last reset
+	curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { n = $2 } END { print n + 0 }'
+}
+was_asked() { test "$(asked "$1")" -ge "$2"; }
+# shellcheck disable=SC2086 # options
+"$PUBFS" sync $bucket $site >/dev/null || not_ok "sync to a bucket"
+# shellcheck disable=SC2086
+check "mount a bucket" mount_at "$m" $bucket --cache-size 0
+same "the bucket's checksum is an attribute" 8 sh -c \
+	"getfattr --only-values -n user.pubfs.crc32c '$listing' | wc -c"
+ends_at() { # NAME KIND COMMAND...: SIGINT ends a program that waits for a request of that kind
+	ends_name=$1 kind=$2
+	shift 2
+	control "reset
+fault $kind times=1000 delay=600000"
+	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@" >/dev/null 2>&1 & # a shell turns it off
+	waiting=$!
+	wait_until was_asked "$kind" 1
+	kill -INT "$waiting"
+	wait "$waiting"
+	same "$ends_name" "130 0" sh -c "echo $? \$(grep -c 'gave up' '$m.log')"
+	control "reset"
+}
+ends_at "SIGINT ends a reader of a store that hangs" read cat "$listing"
+control "fault read delay=1500"
+same "a signal that is caught disturbs no reader" "caught, and $(wc -c <whole) bytes" perl -e '
+	$SIG{ALRM} = sub { $said = "caught" };
+	alarm 1;
+	open my $f, "<", $ARGV[0] or die "open: $!";
+	local $/;
+	printf "%s, and %d bytes", $said, length <$f>;' "$packages/oxygen"
+check "unmount" unmount "$daemon" "$m"
 
 # a dead mount
 check "mount" mount_at "$m"

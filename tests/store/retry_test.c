@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "conformance.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "store_links.h"
@@ -25,7 +26,7 @@ struct rough {
 	struct store store;
 	unsigned trouble, calls, list_shows;
 	bool lost, too_many;
-	int64_t wait;
+	int64_t wait, still;
 };
 
 static int rough_due(struct rough *x)
@@ -34,7 +35,9 @@ static int rough_due(struct rough *x)
 	if (!x->trouble)
 		return 0;
 	x->trouble--;
-	return trouble(x->wait, x->too_many, "the line is noisy");
+	trouble(x->wait, x->too_many, "the line is noisy");
+	trouble_stood_still(x->still);
+	return -EAGAIN;
 }
 
 static int rough_stat(struct store *s, const char *key, struct object *ret)
@@ -270,6 +273,39 @@ Test(retry, a_cancel_ends_a_real_sleep)
 	w.rough.wait = 20 * SECOND_US;
 	cr_assert_eq(store_stat(s, KEY, &obj), -ECANCELED);
 	s->ops->close(s); /* not what lies below: the world has it */
+}
+
+static bool nobody_waits(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+Test(retry, a_real_sleep_ends_when_nobody_waits_for_the_call)
+{
+	const struct retry_options options = { .deadline = 0 };
+	struct object obj;
+	struct store *s;
+
+	cr_assert_eq(retry_push(&w.rough.store, &options, &s), 0);
+	w.rough.trouble = 1;
+	w.rough.wait = 20 * SECOND_US;
+	interrupt_set(nobody_waits, NULL);
+	cr_assert_eq(store_stat(s, KEY, &obj), -ECANCELED);
+	interrupt_set(NULL, NULL);
+	s->ops->close(s); /* not what lies below: the world has it */
+}
+
+Test(retry, the_time_that_a_call_stood_still_counts_for_its_deadline)
+{
+	struct object obj;
+
+	w.rough.trouble = 1;
+	w.rough.still = RETRY_DEADLINE / 2;
+	cr_assert_eq(store_stat(w.s, KEY, &obj), -ENOENT);
+	w.rough.trouble = 1;
+	w.rough.still = RETRY_DEADLINE;
+	cr_assert_eq(store_stat(w.s, KEY, &obj), -EIO);
 }
 
 Test(retry, a_list_goes_on_where_it_was_cut)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* caller.c - the processes that use the mount, as /proc shows them. */
+#include "caller.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "memory.h"
+
+#define BIT(signal) ((uint64_t)1 << ((signal)-1))
+
+/* By default these do not end a process. */
+#define HARMLESS                                                                                   \
+	(BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGSTOP) | BIT(SIGTSTP) | \
+	 BIT(SIGTTIN) | BIT(SIGTTOU))
+
+/* The masks of /proc/PID/status; see proc(5). */
+struct masks {
+	uint64_t pending, shared_pending, blocked, ignored, caught;
+};
+
+static bool read_masks(pid_t task, struct masks *ret)
+{
+	const struct {
+		const char *name;
+		uint64_t *mask;
+	} rows[] = {
+		{ "SigPnd:", &ret->pending }, { "ShdPnd:", &ret->shared_pending },
+		{ "SigBlk:", &ret->blocked }, { "SigIgn:", &ret->ignored },
+		{ "SigCgt:", &ret->caught },
+	};
+	CLEANUP(free_char) char *path = xasprintf("/proc/%d/status", (int)task);
+	FILE *status = fopen(path, "re");
+	size_t found = 0;
+	char line[1024];
+
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+			if (!strncmp(line, rows[i].name, strlen(rows[i].name))) {
+				*rows[i].mask = strtoull(line + strlen(rows[i].name), NULL, 16);
+				found++;
+			}
+	fclose(status);
+	return found == ARRAY_SIZE(rows);
+}
+
+bool caller_is_dying(pid_t task)
+{
+	struct masks m;
+	uint64_t pending;
+
+	if (!read_masks(task, &m))
+		return true;
+	pending = (m.pending | m.shared_pending) & ~m.blocked;
+	return pending & (BIT(SIGKILL) | ~(HARMLESS | m.ignored | m.caught));
+}

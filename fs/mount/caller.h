@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* caller.h - the processes that use the mount, as /proc shows them. */
+#ifndef PUBFS_CALLER_H
+#define PUBFS_CALLER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* True when a signal is about to end the process of this thread, or has; and when that cannot be
+ * told, since it is not there to be seen. */
+bool caller_is_dying(pid_t task);
+
+#endif
