@@ -527,25 +527,6 @@ static void rebase(struct file *f, const struct object *now)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int hand_publish(struct tree *t, const char *path, struct publication *p, const struct caller *who)
-{
-	char listed[2 * SHA256_SIZE + 1];
-	int r = listed_sha256(t, p->key, listed);
-
-	if (r < 0)
-		return r;
-	p->change = "hand";
-	p->why = "written by hand";
-	p->sha256 = r ? listed : NULL;
-	r = publish(t->options.publisher, p, 1);
-	p->sha256 = NULL;
-	if (r == -ESTALE)
-		fail(r, "%s was not written: someone wrote it first; look again", p->key);
-	if (r == -EINVAL)
-		control_note_refusal(t, path, who, p->remark.buf);
-	return r;
-}
-
 static int publish_body(struct file *f, const struct caller *who)
 {
 	struct writer *w = &f->writer;

@@ -72,6 +72,9 @@ int folder_key(const char *path, struct strbuf *out) MUST_CHECK;
 bool overlay_has(struct tree *t, const char *key);
 /* 1 or 0: there is such a folder, in the bucket or in the overlay. */
 int folder_exists(struct tree *t, const char *key) MUST_CHECK;
+/* The same of the bucket alone. A folder at the top is looked for among the names there, so that
+ * nothing below it is listed. */
+int bucket_has(struct tree *t, const char *key) MUST_CHECK;
 /* After a removal: keeps the folder above a path, and those above it, that have nothing else any
  * more, or of which that cannot be told. */
 void keep_folders(struct tree *t, const char *path);

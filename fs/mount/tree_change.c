@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tree_change.c - changes by hand: what is published, files removed, folders made and removed. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "memory.h"
+#include "publish.h"
+#include "tree_internal.h"
+
+int may_change(const struct tree *t, const char *path)
+{
+	if (path_is_control(path))
+		return -EPERM;
+	return t->options.read_only ? -EROFS : 0;
+}
+
+int hand_publish(struct tree *t, const char *path, struct publication *p, const struct caller *who)
+{
+	char listed[2 * SHA256_SIZE + 1];
+	int r = listed_sha256(t, p->key, listed);
+
+	if (r < 0)
+		return r;
+	p->change = "hand";
+	p->why = "written by hand";
+	p->sha256 = r ? listed : NULL;
+	r = publish(t->options.publisher, p, 1);
+	p->sha256 = NULL;
+	if (r == -ESTALE)
+		fail(r, "%s was not written: someone wrote it first; look again", p->key);
+	if (r == -EINVAL)
+		control_note_refusal(t, path, who, p->remark.buf);
+	return r;
+}
+
+int object_unlink(struct tree *t, const struct object *obj)
+{
+	struct publication p;
+	int r;
+
+	publication_init(&p);
+	p.action = PUBLISH_REMOVE;
+	p.key = obj->key;
+	p.have = obj;
+	p.change = "hand";
+	p.why = "removed by hand";
+	r = publish(t->options.publisher, &p, 1);
+	publication_release(&p);
+	return r == -ESTALE ? -EBUSY : r;
+}
+
+void keep_folders(struct tree *t, const char *path)
+{
+	CLEANUP(free_char) char *folder = xstrdup(path);
+	char *slash;
+
+	while ((slash = strrchr(folder, '/'))) {
+		CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+
+		*slash = '\0';
+		if (folder_key(folder, &key) < 0 || bucket_has(t, key.buf) > 0)
+			return;
+		pthread_mutex_lock(&t->lock);
+		overlay_add(&t->overlay, key.buf);
+		pthread_mutex_unlock(&t->lock);
+	}
+}
+
+static int unlink_in_overlay(struct tree *t, const char *key)
+{
+	struct overlay_name *name;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	if (name)
+		overlay_remove(&t->overlay, name);
+	pthread_mutex_unlock(&t->lock);
+	return name ? 0 : -ENOENT;
+}
+
+static int unlink_file(struct tree *t, const char *path)
+{
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	int r = path_to_key(path, &key);
+
+	if (!r)
+		r = store_refresh(t->options.store, key.buf, t->options.ttl);
+	if (!r)
+		r = store_stat(t->options.store, key.buf, &obj);
+	if (r == -ENOENT)
+		return unlink_in_overlay(t, key.buf);
+	if (!r)
+		r = object_unlink(t, &obj);
+	if (!r)
+		keep_folders(t, path);
+	return r;
+}
+
+int tree_unlink(struct tree *t, uint64_t dir, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = { 0 };
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (!r)
+		r = folder_key(path.buf, &key);
+	if (!r)
+		r = folder_exists(t, key.buf);
+	if (r == 1)
+		return -EISDIR;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return unlink_file(t, path.buf);
+}
+
+int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = { 0 };
+	struct inode *inode;
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (r < 0)
+		return r;
+	r = folder_refresh(t, folder.inode->path);
+	if (!r)
+		r = path_find(t, path.buf, &inode);
+	if (!r) {
+		tree_forget(t, inode->id, 1);
+		return -EEXIST;
+	}
+	if (r != -ENOENT)
+		return r;
+	if (folder_key(path.buf, &key) < 0)
+		return -EINVAL; /* no object could ever lie in it */
+	pthread_mutex_lock(&t->lock);
+	overlay_add(&t->overlay, key.buf);
+	pthread_mutex_unlock(&t->lock);
+	node_of_inode(t, inode_of(t, INODE_FOLDER, path.buf, NULL), ret);
+	return 0;
+}
+
+static bool is_permanent(struct tree *t, const char *key)
+{
+	const struct overlay_name *name;
+	bool permanent;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	permanent = name && name->permanent;
+	pthread_mutex_unlock(&t->lock);
+	return permanent;
+}
+
+/* A folder that has nothing in the bucket. */
+static int remove_folder(struct tree *t, const char *key)
+{
+	struct overlay_name *name;
+	int r = 0;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	if (overlay_below(&t->overlay, key))
+		r = -ENOTEMPTY;
+	else if (name)
+		overlay_remove(&t->overlay, name);
+	else
+		r = -ENOENT;
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	CLEANUP(inode_drop) struct held folder = { 0 };
+	struct inode *inode;
+	bool is_folder;
+	int r = child_path(t, dir, name, &folder, &path);
+
+	if (!r)
+		r = may_change(t, path.buf);
+	if (!r)
+		r = folder_refresh(t, path.buf);
+	if (!r)
+		r = path_find(t, path.buf, &inode);
+	if (r < 0)
+		return r;
+	is_folder = inode->type == INODE_FOLDER;
+	tree_forget(t, inode->id, 1);
+	if (!is_folder)
+		return -ENOTDIR;
+	r = folder_key(path.buf, &key);
+	if (!r && is_permanent(t, key.buf))
+		return -EBUSY;
+	if (!r)
+		r = bucket_has(t, key.buf);
+	if (r == 1)
+		return -ENOTEMPTY;
+	return r < 0 ? r : remove_folder(t, key.buf);
+}
