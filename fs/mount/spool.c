@@ -2,13 +2,15 @@
 /*
  * spool.c - the bytes of a file that is being written.
  *
- * empty --write--> mem --over a bound--> file: a spool never goes back. Bytes behind `size` are
- * zeros in both, so that a gap needs no work: memory is grown with zeros, and a cut clears it.
+ * empty --write--> mem --over a bound--> file: a spool never goes back. What all spools take of
+ * either is counted in `space`. Bytes behind `size` are zeros in both, so that a gap needs no work:
+ * memory is grown with zeros, and a cut clears it.
  */
 #include "spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +36,8 @@ static void drop_memory(struct spool *s)
 void spool_release(struct spool *s)
 {
 	drop_memory(s);
+	atomic_fetch_sub(&s->space->in_files, s->charged);
+	s->charged = 0;
 	close_fd(&s->fd);
 	s->fd = -1;
 	s->size = 0;
@@ -103,6 +107,22 @@ static bool grow(struct spool *s, uint64_t need)
 	return true;
 }
 
+/* Accounts for a file of that size. */
+static int charge(struct spool *s, uint64_t size)
+{
+	uint64_t more = size > s->charged ? size - s->charged : 0;
+
+	if (atomic_fetch_add(&s->space->in_files, more) + more > SPOOL_ALL_IN_FILES) {
+		atomic_fetch_sub(&s->space->in_files, more);
+		return fail(-ENOSPC,
+			    "the temporary files of what is being written would take more than "
+			    "%" PRIu64 " MiB",
+			    SPOOL_ALL_IN_FILES >> 20);
+	}
+	s->charged += more;
+	return 0;
+}
+
 static int move_to_file(struct spool *s)
 {
 	CLEANUP(close_fd) int fd = -1;
@@ -122,11 +142,14 @@ static int move_to_file(struct spool *s)
 /* Makes the spool ready to hold that many bytes. */
 static int prepare(struct spool *s, uint64_t need)
 {
+	int r;
+
 	if (need > SPOOL_MAX)
 		return -EFBIG;
-	if (s->fd >= 0 || grow(s, need))
+	if (s->fd < 0 && grow(s, need))
 		return 0;
-	return move_to_file(s);
+	r = charge(s, need);
+	return r < 0 || s->fd >= 0 ? r : move_to_file(s);
 }
 
 ssize_t spool_write(struct spool *s, uint64_t offset, const void *buf, size_t n)
@@ -158,6 +181,8 @@ int spool_truncate(struct spool *s, uint64_t size)
 	if (s->fd >= 0) {
 		if (ftruncate(s->fd, (off_t)size) < 0)
 			return file_error();
+		atomic_fetch_sub(&s->space->in_files, s->charged - size);
+		s->charged = size;
 	} else if (size < s->size) {
 		memset(s->mem + size, 0, s->size - size);
 	}

@@ -15,11 +15,14 @@
 #define SPOOL_IN_MEMORY	    ((size_t)256 << 10) /* of one spool: most documents */
 #define SPOOL_ALL_IN_MEMORY ((size_t)16 << 20)	/* of all spools of a mount */
 #define SPOOL_MAX	    ((uint64_t)DOCUMENT_MAX)
+#define SPOOL_ALL_IN_FILES  (16 * SPOOL_MAX) /* lest a runaway writer fills the disk of the index  \
+					      */
 
 /* What the spools of a mount share. */
 struct spool_space {
 	const char *dir; /* borrowed */
 	atomic_size_t in_memory;
+	_Atomic uint64_t in_files; /* their sizes: gaps count as what they may become */
 };
 
 /* One user at a time. */
@@ -28,14 +31,16 @@ struct spool {
 	char *mem; /* NULL: empty, or in the file */
 	size_t room;
 	uint64_t size;
-	int fd; /* -1: not in a file */
+	int fd;		  /* -1: not in a file */
+	uint64_t charged; /* of in_files */
 };
 
 void spool_init(struct spool *s, struct spool_space *space);
 void spool_release(struct spool *s);
 
-/* A gap that is left reads as zeros. -EFBIG: over SPOOL_MAX; -ENOSPC: the disk is full; -EIO:
- * another failure (both said). After one of them, what the spool holds is not defined. */
+/* A gap that is left reads as zeros. -EFBIG: over SPOOL_MAX; -ENOSPC: the disk is full, or
+ * SPOOL_ALL_IN_FILES taken; -EIO: another failure (both said). After one of them, what the spool
+ * holds is not defined. */
 ssize_t spool_write(struct spool *s, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 int spool_truncate(struct spool *s, uint64_t size) MUST_CHECK;
 ssize_t spool_read(const struct spool *s, uint64_t offset, void *buf, size_t n) MUST_CHECK;

@@ -31,6 +31,7 @@ static void both_release(struct both *b)
 {
 	spool_release(&b->spool);
 	cr_assert_eq(atomic_load(&b->space.in_memory), 0);
+	cr_assert_eq(atomic_load(&b->space.in_files), 0);
 	free(b->expected);
 }
 
@@ -138,6 +139,30 @@ Test(spool, a_body_has_a_maximum)
 	cr_assert_eq(spool_truncate(&b.spool, SPOOL_MAX), 0);
 	cr_assert_eq(spool_write(&b.spool, SPOOL_MAX - 1, "x", 1), 1);
 	spool_release(&b.spool);
+	free(b.expected);
+}
+
+/* Sizes count, whether the disk has blocks for them or not. */
+Test(spool, all_files_of_a_mount_together_have_a_bound)
+{
+	struct both b;
+	struct spool other;
+
+	both_init(&b);
+	spool_init(&other, &b.space);
+	both_write(&b, SPOOL_IN_MEMORY, 'a', 1);
+	cr_assert_eq(atomic_load(&b.space.in_files), SPOOL_IN_MEMORY + 1);
+	both_truncate(&b, 10);
+	cr_assert_eq(atomic_load(&b.space.in_files), 10, "what was cut away is free again");
+	atomic_fetch_add(&b.space.in_files, SPOOL_ALL_IN_FILES - SPOOL_MAX - 10);
+	cr_assert_eq(spool_truncate(&other, SPOOL_MAX), 0);
+	cr_assert_eq(spool_truncate(&b.spool, 11), -ENOSPC);
+	cr_assert_eq(spool_write(&b.spool, 10, "x", 1), -ENOSPC);
+	cr_assert_eq(spool_write(&b.spool, 9, "x", 1), 1);
+	spool_release(&other);
+	cr_assert_eq(spool_write(&b.spool, 10, "x", 1), 1);
+	spool_release(&b.spool);
+	cr_assert_eq(atomic_load(&b.space.in_files), SPOOL_ALL_IN_FILES - SPOOL_MAX - 10);
 	free(b.expected);
 }
 
