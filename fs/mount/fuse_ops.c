@@ -289,9 +289,11 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		     struct fuse_file_info *fi)
 {
 	WAITS(req);
-	ssize_t r = file_write(file_of(fi), (uint64_t)offset, buf, size);
+	ssize_t r;
 
 	(void)ino;
+	file_set_append(file_of(fi), fi->flags & O_APPEND);
+	r = file_write(file_of(fi), (uint64_t)offset, buf, size);
 	if (r < 0)
 		reply_error(req, (int)r);
 	else

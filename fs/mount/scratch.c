@@ -3,9 +3,11 @@
 #include "scratch.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "clock.h"
+#include "log.h"
 #include "memory.h"
 
 struct scratch *scratch_new(struct spool_space *space, uint64_t serial, mode_t mode)
@@ -60,15 +62,44 @@ static void note_change(struct scratch *s, ssize_t r)
 	s->mtime = clock_now();
 }
 
+/* With the turn. */
+static int may_change(const struct scratch *s)
+{
+	if (s->failed)
+		return s->failed;
+	if (s->published)
+		return fail(-ESTALE,
+			    "a scratch file that is still open was renamed, which published "
+			    "it: what is written to it now would be lost; open the new name");
+	return 0;
+}
+
+int scratch_open(struct scratch *s, bool cut)
+{
+	int r = 0;
+
+	turn_begin(&s->turn);
+	if (s->published) {
+		r = -ESTALE;
+	} else if (cut) {
+		spool_release(&s->spool);
+		s->failed = 0;
+		note_change(s, 0);
+	}
+	turn_end(&s->turn);
+	return r;
+}
+
 ssize_t scratch_write(struct scratch *s, bool append, uint64_t offset, const void *buf, size_t n)
 {
 	ssize_t r;
 
 	turn_begin(&s->turn);
-	r = s->failed;
-	if (!r)
+	r = may_change(s);
+	if (!r) {
 		r = spool_write(&s->spool, append ? s->spool.size : offset, buf, n);
-	note_change(s, r);
+		note_change(s, r);
+	}
 	turn_end(&s->turn);
 	return r;
 }
@@ -78,10 +109,11 @@ int scratch_truncate(struct scratch *s, uint64_t size)
 	int r;
 
 	turn_begin(&s->turn);
-	r = s->failed;
-	if (!r)
+	r = may_change(s);
+	if (!r) {
 		r = spool_truncate(&s->spool, size);
-	note_change(s, r);
+		note_change(s, r);
+	}
 	turn_end(&s->turn);
 	return r;
 }

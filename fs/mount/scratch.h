@@ -27,7 +27,8 @@ struct scratch {
 
 	struct turn turn; /* of what follows */
 	struct spool spool;
-	int failed; /* the first write that failed: it is not published any more */
+	int failed;	/* the first write that failed: it is not published any more */
+	bool published; /* renamed onto a name of the export: its bytes are that object's now */
 };
 
 /* With one reference. */
@@ -36,8 +37,12 @@ struct scratch *scratch_new(struct spool_space *space, uint64_t serial, mode_t m
 struct scratch *scratch_get(struct scratch *s);
 void scratch_put(struct scratch *s); /* NULL is fine */
 
+/* -ESTALE: it was published, and its path has to be looked up again. `cut`: from here on it is
+ * empty, and whatever failed before is forgotten with the bytes. */
+int scratch_open(struct scratch *s, bool cut) MUST_CHECK;
 /* As of a spool (spool.h). After a write that failed the bytes are not defined: so does every call
- * from then on. `append`: at the end, whatever the offset. */
+ * from then on, until it is opened and cut. -ESTALE: a change of what was published (said), which
+ * would go nowhere. `append`: at the end, whatever the offset. */
 ssize_t scratch_read(struct scratch *s, uint64_t offset, void *buf, size_t n) MUST_CHECK;
 ssize_t scratch_write(struct scratch *s, bool append, uint64_t offset, const void *buf,
 		      size_t n) MUST_CHECK;

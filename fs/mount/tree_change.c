@@ -16,20 +16,34 @@ int may_change(const struct tree *t, const char *path)
 	return t->options.read_only ? -EROFS : 0;
 }
 
+/* -ESTALE: what is there is known to be another one than the condition says. A body like that one's
+ * would send nothing, and so would not find out; but the bucket does not have it any more. */
+static int check_condition(struct tree *t, const struct publication *p)
+{
+	CLEANUP(object_release) struct object now = { .validated = NO_TIME };
+	int r = store_stat(t->options.store, p->key, &now);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return now.generation == (p->have ? p->have->generation : 0) ? 0 : -ESTALE;
+}
+
 int hand_publish(struct tree *t, const char *path, struct publication *p, const struct caller *who)
 {
 	char listed[2 * SHA256_SIZE + 1];
-	int r = listed_sha256(t, p->key, listed);
+	int has_listed = listed_sha256(t, p->key, listed), r;
 
-	if (r < 0)
-		return r;
+	if (has_listed < 0)
+		return has_listed;
 	p->change = "hand";
 	p->why = "written by hand";
-	p->sha256 = r ? listed : NULL;
-	r = publish(t->options.publisher, p, 1);
+	p->sha256 = has_listed ? listed : NULL;
+	r = check_condition(t, p);
+	if (!r)
+		r = publish(t->options.publisher, p, 1);
 	p->sha256 = NULL;
 	if (r == -ESTALE)
-		fail(r, "%s was not written: someone wrote it first; look again", p->key);
+		fail(r, "%s was not written: someone changed it first; look again", path);
 	if (r == -EINVAL)
 		control_note_refusal(t, path, who, p->remark.buf);
 	return r;

@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct writer {
 	struct spool spool;
 	struct object base; /* published under this condition; generation 0: there is none */
 	struct overlay_name *draft;
+	uint64_t size; /* of the spool, or of the base before it is loaded; under the tree's lock */
 	bool loaded, changed;
 	bool written; /* any byte, ever */
 	int failed;   /* the first write that failed */
@@ -63,7 +65,7 @@ struct file {
 	struct tree *tree;
 	struct held held;
 	enum file_type type;
-	bool append;		 /* of a writer or a scratch file */
+	atomic_bool append;	 /* of a writer or a scratch file */
 	struct content *content; /* of a reader */
 	struct strbuf text;	 /* of a control file; of a command, what has no newline yet */
 	struct writer writer;
@@ -81,7 +83,7 @@ static void show_size(struct file *f)
 	struct writer *w = &f->writer;
 
 	pthread_mutex_lock(&f->tree->lock);
-	f->held.inode->written = w->spool.size;
+	w->size = f->held.inode->written = w->spool.size;
 	if (w->draft && w->spool.size)
 		w->draft->shown = true;
 	pthread_mutex_unlock(&f->tree->lock);
@@ -125,7 +127,7 @@ static void open_writer(struct tree *t, struct inode *inode, const char *key,
 		w->draft = overlay_add(&t->overlay, key);
 		w->draft->writers++;
 	}
-	inode->written = w->loaded ? 0 : inode->size;
+	w->size = inode->written = w->loaded ? 0 : inode->size;
 	pthread_mutex_unlock(&t->lock);
 	*ret = f;
 }
@@ -236,10 +238,8 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 
 static int open_scratch(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
-	int r = 0;
+	int r = scratch_open(inode->scratch, wants_write(flags) && flags & O_TRUNC);
 
-	if (wants_write(flags) && flags & O_TRUNC)
-		r = scratch_truncate(inode->scratch, 0);
 	if (r < 0)
 		return r;
 	*ret = file_new(t, inode, FILE_SCRATCH);
@@ -351,7 +351,7 @@ int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *re
 	if (!file || (file->type != FILE_WRITER && file->type != FILE_READER))
 		return 0;
 	pthread_mutex_lock(&t->lock);
-	ret->size = file->type == FILE_WRITER ? held.inode->written : held.inode->size;
+	ret->size = file->type == FILE_WRITER ? file->writer.size : held.inode->size;
 	pthread_mutex_unlock(&t->lock);
 	return 0;
 }
@@ -463,6 +463,11 @@ ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
 	w->written |= r > 0;
 	turn_end(&w->turn);
 	return r;
+}
+
+void file_set_append(struct file *f, bool append)
+{
+	f->append = append;
 }
 
 int file_truncate(struct file *f, uint64_t size)
@@ -605,9 +610,11 @@ static bool writer_detach(struct file *f)
 	return lost;
 }
 
-static void warn_lost(const struct writer *w)
+static void warn_lost(const struct file *f)
 {
-	log_warning("%s: what was written was not published%s%s", w->key, w->failed ? ": " : "",
+	const struct writer *w = &f->writer;
+
+	log_warning("%s: what was written was not published%s%s", f->held.inode->path, w->failed ? ": " : "",
 		    w->failed ? strerror(-w->failed) : "");
 }
 
@@ -632,7 +639,7 @@ void file_close(struct file *f)
 		f->held.inode->readers--;
 	pthread_mutex_unlock(&t->lock);
 	if (lost)
-		warn_lost(&f->writer);
+		warn_lost(f);
 	if (f->type == FILE_WRITER)
 		writer_free(&f->writer);
 	if (f->content)

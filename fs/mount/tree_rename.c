@@ -90,7 +90,7 @@ static int scratch_move(struct tree *t, const struct names *names, struct scratc
 	return r;
 }
 
-/* Its name goes; who has it open has bytes without a name, as of an unlinked file. */
+/* Its name goes; who has it open can read on, as in an unlinked file. */
 static void scratch_end(struct tree *t, const struct names *names, const struct scratch *scratch)
 {
 	struct overlay_name *name;
@@ -119,7 +119,13 @@ static int scratch_publish(struct tree *t, const struct names *names, struct scr
 	p.body = &body;
 	turn_begin(&scratch->turn);
 	body = spool_body(&scratch->spool);
-	r = scratch->failed ? scratch->failed : hand_publish(t, names->to.buf, &p, who);
+	if (scratch->failed)
+		r = scratch->failed;
+	else if (scratch->published) /* by another rename, just now */
+		r = -ENOENT;
+	else
+		r = hand_publish(t, names->to.buf, &p, who);
+	scratch->published |= !r;
 	turn_end(&scratch->turn);
 	publication_release(&p);
 	if (!r)

@@ -299,50 +299,74 @@ Test(rename, over_and_of_open_files_disturbs_no_reader)
 	world_remove(&w);
 }
 
-Test(rename, of_a_scratch_file_that_is_open_leaves_its_handle_without_a_name)
+/* What its handle wrote from then on would go nowhere, and nobody would know. */
+Test(rename, of_a_scratch_file_that_is_open_lets_its_handle_read_and_no_longer_write)
 {
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(free_char) char *text = listing_text("http", "");
-	struct file *f;
+	struct file *f, *again;
+	struct node node;
 	char c;
 
 	make_scratch(&w, SCRATCH, text);
-	cr_assert_eq(open_path(&w, SCRATCH, O_RDWR, &f), 0);
+	cr_assert_eq(tree_resolve(w.tree, SCRATCH, &node), 0);
+	cr_assert_eq(tree_open(w.tree, node.id, O_RDWR, &f), 0);
 	cr_assert_eq(rename_path(&w, SCRATCH, HTTP, 0), 0);
-	cr_assert_eq(file_write(f, 0, "x", 1), 1);
+	cr_assert_eq(file_write(f, 0, "x", 1), -ESTALE);
+	cr_assert_eq(file_truncate(f, 0), -ESTALE);
 	cr_assert_eq(file_flush(f, &me), 0);
 	cr_assert_eq(file_read(f, 0, &c, 1), 1);
-	cr_assert_eq(c, 'x');
+	cr_assert_eq(c, '{');
+	cr_assert_eq(tree_open(w.tree, node.id, O_RDONLY, &again), -ESTALE, "the path is another");
+	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY | O_TRUNC, &again), -ESTALE);
 	file_close(f);
+	tree_forget(w.tree, node.id, 1);
 	expect_text(&w, HTTP, text);
 	world_remove(&w);
 }
 
-/* Whichever call of the store fails (the last only looks at a folder): the bytes are at one of the
- * names at least, nothing else is at either, and the same call again ends as if none had failed. */
+static uint64_t size_at(struct world *w, const char *path)
+{
+	struct node node;
+
+	return resolve(w, path, &node) ? 0 : node.size;
+}
+
+/* Whichever call of the store fails (the last only looks at a folder): the bytes are at the old
+ * name still, the new one has what it had or already these, and the same call again ends as if none
+ * had failed. The texts that are tried have different lengths. */
 static void try_every_fault(const char *from, const char *to, void (*fill)(struct world *w))
 {
 	bool fired = true;
+	unsigned failed = 0;
 
 	for (unsigned n = 1; fired; n++) {
 		struct world w = world_make(0); /* every look is a call */
-		struct node node;
+		uint64_t size, old;
 		int r;
 
 		fill(&w);
+		size = size_at(&w, from);
+		old = size_at(&w, to);
+		cr_assert(size && size != old);
 		fault_arm(w.fault, n, -EIO);
 		r = rename_path(&w, from, to, 0);
 		fired = fault_fired(w.fault);
 		fault_arm(w.fault, UINT_MAX, -EIO);
 		cr_assert(!r || fired, "call %u: %d", n, r);
 		if (r < 0) {
-			cr_assert_eq(resolve(&w, from, &node), 0, "call %u lost it", n);
+			uint64_t now = size_at(&w, to);
+
+			failed++;
+			cr_assert_eq(size_at(&w, from), size, "call %u lost it", n);
+			cr_assert(now == old || now == size, "call %u", n);
 			cr_assert_eq(rename_path(&w, from, to, 0), 0, "call %u", n);
 		}
 		expect_absent(&w, from);
-		cr_assert_eq(resolve(&w, to, &node), 0);
+		cr_assert_eq(size_at(&w, to), size);
 		world_remove(&w);
 	}
+	cr_assert_gt(failed, 0);
 }
 
 static void fill_scratch(struct world *w)
@@ -357,7 +381,9 @@ static void fill_scratch(struct world *w)
 static void fill_document(struct world *w)
 {
 	CLEANUP(free_char) char *text = listing_text("http", "");
+	CLEANUP(free_char) char *old = listing_text("http", ",\"isDiscontinued\":true");
 
+	cr_assert_eq(write_path(w, HTTP, old), 0);
 	cr_assert_eq(write_path(w, OWN "http", text), 0);
 }
 

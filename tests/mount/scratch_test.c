@@ -234,6 +234,14 @@ Test(scratch, a_write_that_failed_stays_failed)
 	file_close(f);
 	cr_assert_eq(rename_path(&w, SCRATCH, HTTP, 0), -EFBIG, "and is not published");
 	cr_assert_eq(generation_of(w.driver, HTTP), 0);
+	cr_assert_eq(open_path(&w, SCRATCH, O_RDWR, &f), 0);
+	cr_assert_eq(file_flush(f, &me), -EFBIG);
+	file_close(f);
+	cr_assert_eq(open_path(&w, SCRATCH, O_RDWR | O_TRUNC, &f), 0, "until it begins anew");
+	cr_assert_eq(file_write(f, 0, "{}", 2), 2);
+	cr_assert_eq(file_flush(f, &me), 0);
+	file_close(f);
+	cr_assert_eq(rename_path(&w, SCRATCH, HTTP, 0), -EINVAL, "the gate is asked again");
 	world_remove(&w);
 }
 

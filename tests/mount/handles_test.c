@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* handles_test.c - several handles of one file, and what each of them sees, cuts and loses. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../fs/mount/spool.h"
+#include "compiler.h"
+#include "log.h"
+#include "memory.h"
+#include "strbuf.h"
+#include "tree_world.h"
+
+#define HTTP	LATEST "http"
+#define SCRATCH LATEST ".http.aB3dE6"
+#define NEW	O_RDWR | O_CREAT | O_EXCL
+#define SAID	65536
+
+static const struct caller me = { .pid = 1, .uid = 7 };
+
+static struct file *opened(struct world *w, const char *path, int flags)
+{
+	struct file *f = NULL;
+
+	cr_assert_eq(open_path(w, path, flags, &f), 0, "%s", path);
+	return f;
+}
+
+static void put(struct file *f, uint64_t offset, const char *text)
+{
+	cr_assert_eq(file_write(f, offset, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* What a handle reads from its start on. */
+static void expect_bytes(struct file *f, const void *expected, size_t n)
+{
+	char buf[4096];
+
+	cr_assert_lt(n, sizeof(buf));
+	cr_assert_eq(file_read(f, 0, buf, sizeof(buf)), (ssize_t)n);
+	cr_assert_arr_eq(buf, expected, n);
+}
+
+static void expect_text(struct world *w, const char *path, const char *expected)
+{
+	int r;
+	CLEANUP(free_char) char *text = read_path(w, path, &r);
+
+	cr_assert_eq(r, 0, "%s", path);
+	cr_assert_str_eq(text, expected);
+}
+
+static uint64_t size_of(struct world *w, struct file *f)
+{
+	struct node node;
+
+	cr_assert_eq(tree_getattr(w->tree, TREE_ROOT, f, &node), 0);
+	return node.size;
+}
+
+/* From here on what is said goes to a file, which said() reads. To be freed. */
+static char *log_begin(struct world *w)
+{
+	char *path = xasprintf("%s/log", w->home);
+
+	cr_assert_eq(log_to_file(path), 0);
+	return path;
+}
+
+static char *said(const char *path)
+{
+	FILE *log = fopen(path, "re");
+	char *text = xcalloc(1, SAID);
+
+	cr_assert(log);
+	cr_assert_lt(fread(text, 1, SAID - 1, log), SAID - 1);
+	fclose(log);
+	return text;
+}
+
+Test(handles, each_writer_has_bytes_of_its_own_and_the_first_to_publish_wins)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *old = listing_text("http", "");
+	CLEANUP(free_char) char *mine = listing_text("http", ",\"isDiscontinued\":true");
+	CLEANUP(free_char) char *more = xasprintf("%s\n", mine);
+	struct file *a, *b;
+
+	cr_assert_eq(write_path(&w, HTTP, old), 0);
+	a = opened(&w, HTTP, O_RDWR);
+	b = opened(&w, HTTP, O_RDWR);
+	put(a, 0, mine);
+	cr_assert_eq(file_truncate(b, 4), 0);
+	expect_bytes(a, mine, strlen(mine));
+	expect_bytes(b, old, 4);
+	cr_assert_eq(size_of(&w, a), strlen(mine));
+	cr_assert_eq(size_of(&w, b), 4);
+	expect_text(&w, HTTP, old);
+	cr_assert_eq(file_flush(a, &me), 0);
+	put(b, 0, old);
+	cr_assert_eq(file_flush(b, &me), -ESTALE);
+	cr_assert_eq(file_flush(b, &me), -ESTALE, "and stays so");
+	put(a, strlen(mine), "\n");
+	cr_assert_eq(file_flush(a, &me), 0, "who won may go on");
+	file_close(b);
+	file_close(a);
+	expect_text(&w, HTTP, more);
+	world_remove(&w);
+}
+
+Test(handles, of_two_writers_of_a_new_name_the_first_to_publish_wins_too)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct file *a = opened(&w, HTTP, O_RDWR | O_CREAT),
+		    *b = opened(&w, HTTP, O_RDWR | O_CREAT);
+
+	put(a, 0, "half");
+	put(b, 0, text);
+	expect_bytes(a, "half", 4);
+	cr_assert_eq(file_flush(b, &me), 0);
+	put(a, 0, text);
+	cr_assert_eq(file_flush(a, &me), -ESTALE);
+	file_close(a);
+	file_close(b);
+	expect_text(&w, HTTP, text);
+	world_remove(&w);
+}
+
+Test(handles, an_appending_one_writes_at_the_end_until_it_is_told_otherwise)
+{
+	static const char *const paths[] = { HTTP, SCRATCH };
+	struct world w = world_make(LONG_TTL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct file *f = opened(&w, paths[i], O_RDWR | O_CREAT | O_APPEND);
+
+		put(f, 0, "one");
+		put(f, 0, "two");
+		put(f, 100, "three");
+		expect_bytes(f, "onetwothree", 11);
+		file_set_append(f, false);
+		put(f, 0, "ONE");
+		file_set_append(f, true);
+		put(f, 0, "four");
+		expect_bytes(f, "ONEtwothreefour", 15);
+		file_close(f);
+	}
+	world_remove(&w);
+}
+
+Test(handles, a_gap_is_zeros_that_the_gate_sees)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	CLEANUP(free_char) char *longer = xcalloc(1, strlen(text) + 4);
+	struct file *f;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	memcpy(longer, text, strlen(text));
+	longer[strlen(text) + 2] = ' ';
+	f = opened(&w, HTTP, O_RDWR);
+	put(f, strlen(text) + 2, " ");
+	expect_bytes(f, longer, strlen(text) + 3);
+	cr_assert_eq(file_flush(f, &me), -EINVAL);
+	put(f, strlen(text), " \n");
+	cr_assert_eq(file_flush(f, &me), 0);
+	file_close(f);
+	world_remove(&w);
+}
+
+Test(handles, what_was_removed_while_it_was_written_stays_removed)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	CLEANUP(free_char) char *other = listing_text("http", ",\"isDiscontinued\":true");
+	struct file *f, *reader;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	reader = opened(&w, HTTP, O_RDONLY);
+	f = opened(&w, HTTP, O_RDWR);
+	put(f, 0, other);
+	cr_assert_eq(unlink_path(&w, HTTP), 0);
+	expect_bytes(reader, text, strlen(text));
+	expect_bytes(f, other, strlen(other));
+	cr_assert_eq(file_flush(f, &me), -ESTALE);
+	file_close(f);
+	file_close(reader);
+	cr_assert_eq(generation_of(w.driver, HTTP), 0);
+	cr_assert_eq(write_path(&w, HTTP, other), 0, "a new file of that name");
+	expect_text(&w, HTTP, other);
+	world_remove(&w);
+}
+
+Test(handles, cutting_by_path_is_a_write_of_its_own)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	CLEANUP(free_char) char *padded = xasprintf("%s   ", text);
+	struct node node;
+	struct file *f;
+
+	cr_assert_eq(write_path(&w, HTTP, padded), 0);
+	cr_assert_eq(tree_resolve(w.tree, HTTP, &node), 0);
+	f = opened(&w, HTTP, O_RDWR);
+	put(f, 0, text);
+	cr_assert_eq(tree_truncate(w.tree, node.id, strlen(text), &me), 0);
+	expect_text(&w, HTTP, text);
+	expect_bytes(f, padded, strlen(padded));
+	put(f, 0, padded);
+	cr_assert_eq(file_flush(f, &me), -ESTALE, "it was first");
+	file_close(f);
+	cr_assert_eq(tree_truncate(w.tree, node.id, 1, &me), -ESTALE, "the node is superseded");
+	tree_forget(w.tree, node.id, 1);
+	world_remove(&w);
+}
+
+Test(handles, a_body_may_have_256_mib_and_not_a_byte_more)
+{
+	struct world w = world_make(LONG_TTL);
+	struct file *f = opened(&w, HTTP, O_RDWR | O_CREAT);
+
+	cr_assert_eq(SPOOL_MAX, 256 << 20);
+	cr_assert_eq(file_write(f, SPOOL_MAX - 1, "x", 1), 1);
+	cr_assert_eq(size_of(&w, f), SPOOL_MAX);
+	cr_assert_eq(file_write(f, (uint64_t)6 << 30, "x", 1), -EFBIG);
+	cr_assert_eq(file_flush(f, &me), -EFBIG);
+	file_close(f);
+	cr_assert_eq(generation_of(w.driver, HTTP), 0);
+	world_remove(&w);
+}
+
+Test(handles, without_room_for_temporary_files_a_write_fails_and_nothing_is_published)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *old = listing_text("http", "");
+	CLEANUP(free_char) char *big = xcalloc(1, SPOOL_IN_MEMORY + 1);
+	struct file *takers[SPOOL_ALL_IN_FILES / SPOOL_MAX], *f;
+
+	cr_assert_eq(write_path(&w, HTTP, old), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+		CLEANUP(free_char) char *path = xasprintf("%zu.tmp", i);
+
+		takers[i] = opened(&w, path, NEW);
+		cr_assert_eq(file_truncate(takers[i], SPOOL_MAX), 0);
+	}
+	f = opened(&w, HTTP, O_WRONLY | O_TRUNC);
+	put(f, 0, old);
+	cr_assert_eq(file_write(f, 0, big, SPOOL_IN_MEMORY + 1), -ENOSPC);
+	cr_assert_eq(file_write(f, 0, old, strlen(old)), -ENOSPC, "for good");
+	cr_assert_eq(file_flush(f, &me), -ENOSPC);
+	file_close(f);
+	expect_text(&w, HTTP, old);
+	cr_assert_eq(unlink_path(&w, "0.tmp"), 0);
+	file_close(takers[0]);
+	f = opened(&w, HTTP, O_WRONLY | O_TRUNC);
+	cr_assert_eq(file_write(f, 0, big, SPOOL_IN_MEMORY + 1), SPOOL_IN_MEMORY + 1);
+	file_close(f);
+	for (size_t i = 1; i < ARRAY_SIZE(takers); i++)
+		file_close(takers[i]);
+	world_remove(&w);
+}
+
+/* A program reads the reason right after its close has failed; the release comes some time later.
+ */
+Test(handles, a_refusal_is_said_by_the_flush_and_not_again_at_the_release)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *path = log_begin(&w);
+	CLEANUP(free_char) char *at_flush = NULL;
+	CLEANUP(free_char) char *at_release = NULL;
+	struct file *f = opened(&w, HTTP, O_WRONLY | O_CREAT);
+
+	put(f, 0, "{}");
+	cr_assert_eq(file_flush(f, &me), -EINVAL);
+	at_flush = said(path);
+	cr_assert(strstr(at_flush, HTTP), "%s", at_flush);
+	cr_assert_eq(file_flush(f, &me), -EINVAL);
+	file_close(f);
+	at_release = said(path);
+	cr_assert_str_eq(at_release, at_flush);
+	world_remove(&w);
+}
+
+Test(handles, what_nobody_was_told_of_is_said_at_the_release)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *path = log_begin(&w);
+	CLEANUP(free_char) char *text = NULL;
+	struct file *f = opened(&w, HTTP, O_WRONLY | O_CREAT);
+	pid_t killed = fork();
+
+	if (!killed) {
+		pause();
+		_exit(0);
+	}
+	kill(killed, SIGKILL);
+	cr_assert_eq(waitid(P_PID, (id_t)killed, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	put(f, 0, "half");
+	cr_assert_eq(file_flush(f, &(struct caller){ .pid = killed }), 0);
+	waitpid(killed, NULL, 0);
+	file_close(f);
+	text = said(path);
+	cr_assert(strstr(text, HTTP ": what was written was not published"), "%s", text);
+	world_remove(&w);
+}
