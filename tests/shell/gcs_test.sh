@@ -34,7 +34,11 @@ only() { # NAME KIND...: there were some, and of these kinds alone
 }
 
 check "publish" "$PUBFS" publish "$golden"/archives/*.tar.gz
+control reset
 check "sync" sync_all
+objects=$(curl -sf "$url/storage/v1/b/exports/o" | jq '.items | length')
+same "a first export sends each of its objects once, and lists" "$objects $objects" \
+	sh -c "echo $(asked insert) \$(($(asked all) - $(asked list)))"
 check "sync by a warm index" sync_all
 control reset
 check "sync once more" sync_all
@@ -43,6 +47,8 @@ rm -r "$PUBFS_HOME/cache"
 control reset
 check "sync with the index lost" sync_all
 only "an unchanged export with a cold index lists, and nothing else" list
+check "a page of the top, and one of each prefix with at most two more (there were $(asked list))" \
+	test "$(asked list)" -le 7
 same "ls" "helium helium.d oxygen oxygen.d oxygen_lamp oxygen_lamp.d" \
 	sh -c "'$PUBFS' ls $bucket latest/api/packages | xargs"
 same "cat" "oxygen 2" sh -c \
