@@ -41,6 +41,7 @@ same "check finds that all works" "works 8" \
 	sh -c "'$PUBFS' check | awk '{ n[\$NF]++ } END { for (i in n) print i, n[i] }'"
 same "check leaves nothing behind" latest "$PUBFS" ls /
 
+looks=mount
 # shellcheck source=life_story.sh
 . "$tests/shell/life_story.sh"
 
