@@ -44,14 +44,20 @@ void mount_options_init(struct mount_options *options);
 int mount_options_parse(struct mount_options *options, const char *text) MUST_CHECK;
 
 /*
- * Checks /dev/fuse and the mount point (a dead mount of an earlier process is detached), blocks
- * SIGTERM, SIGINT and SIGHUP for all threads made from here on, and forks. 0: this process goes
+ * Checks /dev/fuse and the mount point (a dead mount of an earlier process is detached), forks, and
+ * blocks SIGTERM, SIGINT and SIGHUP for all threads made from here on. 0: this process goes
  * on. 1: it is the parent, and the daemon serves or has ended: nothing is left but to end with
  * *ret_status. -EINVAL, -ENOENT, -EBUSY, -EACCES, -EIO: said.
  */
 int mount_prepare(const struct mount_options *options, struct mount **ret,
 		  int *ret_status) MUST_CHECK;
-/* Mounts, serves, unmounts. 0: unmounted, or stopped by one of the three signals. */
+/* True once one of the three signals came, before mount_serve(): for interrupt_set(). */
+bool mount_was_told_to_stop(void *mount);
+/*
+ * Mounts, serves, unmounts. 0: unmounted, or stopped by one of the three signals: then nothing new
+ * is written, what is open may be closed, and who uses the mount may leave it, each for a while. A
+ * second signal does not wait. What tree_unsaved() then counts is lost.
+ */
 int mount_serve(struct mount *m, struct tree *t) MUST_CHECK;
 void mount_free(struct mount *m); /* NULL is fine */
 

@@ -61,6 +61,13 @@ struct tree_counts {
 };
 int tree_count(struct tree *t, struct tree_counts *ret) MUST_CHECK;
 
+/* From here on nothing new is written (-EROFS); what is open for writing may be finished. */
+void tree_stop_writing(struct tree *t);
+/* How many open files have bytes that were neither published nor refused. */
+size_t tree_unsaved(struct tree *t);
+/* Lists once what the export fills, and all names at the top: the bucket can be used. */
+int tree_list_first(struct tree *t) MUST_CHECK;
+
 /* lookup, create, mkdir and resolve give +1 reference to ret->id; forget takes `count` back. */
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret) MUST_CHECK;
 /* The same for a whole path; a '/' in front is ignored, one behind asks for a folder. */

@@ -13,6 +13,7 @@
 #include "db.h"
 #include "export.h"
 #include "facts.h"
+#include "interrupt.h"
 #include "log.h"
 #include "options.h"
 #include "stack.h"
@@ -140,6 +141,8 @@ static int build(struct service *s)
 	r = stack_open(s->o, parts, &s->stack);
 	if (r == 0)
 		r = stack_open_tree(s->o, &service, &s->stack);
+	if (r == 0)
+		r = tree_list_first(s->stack.tree);
 	if (r == 0 && s->stack.db)
 		stack_describe_export(s->o, &s->stack, &s->export);
 	return r < 0 || !s->o->update ? r : updater_start(&s->export, &s->updater);
@@ -189,10 +192,16 @@ enum exit_status command_mount(const struct options *given, int argc, char *cons
 	r = mount_prepare(&options, &m, &status);
 	if (r == 1)
 		return (enum exit_status)status;
-	if (r == 0)
-		r = build(&s);
+	if (r < 0)
+		return exit_status_of(r);
+	interrupt_set(mount_was_told_to_stop, m);
+	r = build(&s);
+	interrupt_set(NULL, NULL);
 	if (r == 0)
 		r = mount_serve(m, s.stack.tree);
+	if (r == 0 && tree_unsaved(s.stack.tree))
+		r = fail(-EIO, "%s ended while files were being written; what was written is lost",
+			 argv[0]);
 	take_down(&s);
-	return exit_status_of(r);
+	return r == -ECANCELED ? EXIT_FAILED : exit_status_of(r);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "compiler.h"
 #include "memory.h"
@@ -59,4 +60,23 @@ bool caller_is_dying(pid_t task)
 		return true;
 	pending = (m.pending | m.shared_pending) & ~m.blocked;
 	return pending & (BIT(SIGKILL) | ~(HARMLESS | m.ignored | m.caught));
+}
+
+/* The kernel flushes the files of a killed process too, whole or not. The exit code of its process
+ * tells; the flag PF_SIGNALED would not: every thread but one of a process that ends by itself has
+ * it as well, and may be the one that flushes. */
+bool caller_was_killed(pid_t task)
+{
+	CLEANUP(free_char) char *path = xasprintf("/proc/%d/stat", (int)task);
+	char line[1024];
+	const char *exit_code;
+	FILE *stat = fopen(path, "re");
+	bool got;
+
+	if (!stat)
+		return false;
+	got = fgets(line, sizeof(line), stat);
+	fclose(stat);
+	exit_code = got ? strrchr(line, ' ') : NULL; /* the last field, as wait(2) has it */
+	return exit_code && WIFSIGNALED(atoi(exit_code));
 }

@@ -10,4 +10,7 @@
  * told, since it is not there to be seen. */
 bool caller_is_dying(pid_t task);
 
+/* True when a signal has ended its process, which therefore did not mean to close its files. */
+bool caller_was_killed(pid_t task);
+
 #endif

@@ -61,6 +61,7 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 	struct tree *t = xcalloc(1, sizeof(*t));
 
 	t->options = *options;
+	t->read_only = options->read_only;
 	t->started = clock_now();
 	t->contents = contents_new(options->store, options->spool_dir);
 	t->space.dir = options->spool_dir;

@@ -13,7 +13,7 @@ int may_change(const struct tree *t, const char *path)
 {
 	if (path_is_control(path))
 		return -EPERM;
-	return t->options.read_only ? -EROFS : 0;
+	return t->read_only ? -EROFS : 0;
 }
 
 /* -ESTALE: what is there is known to be another one than the condition says. A body like that one's

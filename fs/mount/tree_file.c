@@ -22,13 +22,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utlist.h>
 
+#include "caller.h"
 #include "catalog.h"
 #include "log.h"
 #include "memory.h"
@@ -69,6 +67,7 @@ struct file {
 	struct content *content; /* of a reader */
 	struct strbuf text;	 /* of a control file; of a command, what has no newline yet */
 	struct writer writer;
+	bool unsaved; /* under the lock of the tree: it has bytes whose end nobody knows */
 	struct file *prev, *next;
 };
 
@@ -87,6 +86,33 @@ static void show_size(struct file *f)
 	if (w->draft && w->spool.size)
 		w->draft->shown = true;
 	pthread_mutex_unlock(&f->tree->lock);
+}
+
+/* What was written goes nowhere so far, and nobody has said so. */
+static bool is_unsaved(const struct writer *w)
+{
+	return w->changed && !w->told && (w->written || w->spool.size) &&
+	       !(w->draft && w->draft->removed);
+}
+
+static void writer_turn_end(struct file *f)
+{
+	pthread_mutex_lock(&f->tree->lock);
+	f->unsaved = is_unsaved(&f->writer);
+	pthread_mutex_unlock(&f->tree->lock);
+	turn_end(&f->writer.turn);
+}
+
+size_t tree_unsaved(struct tree *t)
+{
+	const struct file *f;
+	size_t n = 0;
+
+	pthread_mutex_lock(&t->lock);
+	DL_FOREACH(t->files, f)
+	n += f->unsaved && !(f->writer.draft && f->writer.draft->removed);
+	pthread_mutex_unlock(&t->lock);
+	return n;
 }
 
 /* Opening. */
@@ -153,8 +179,10 @@ static int open_control(struct tree *t, struct inode *inode, int flags, struct f
 {
 	const char *name = strrchr(inode->path, '/') + 1;
 	struct file *f;
-	int r = wants_write(flags) ? control_may_write(t, name) : 0;
+	int r = 0;
 
+	if (wants_write(flags))
+		r = t->read_only ? -EROFS : control_may_write(t, name);
 	if (r < 0)
 		return r;
 	f = file_new(t, inode, wants_write(flags) ? FILE_COMMAND : FILE_CONTROL);
@@ -175,7 +203,7 @@ static int may_write(const struct tree *t, const char *key)
 {
 	struct object_name name;
 
-	if (t->options.read_only)
+	if (t->read_only)
 		return -EROFS;
 	if (catalog_match(key, &name) == KIND_NONE)
 		return fail(-EACCES,
@@ -276,7 +304,7 @@ static int may_create(const struct tree *t, const char *path, bool is_scratch, s
 
 	if (path_is_control(path))
 		return fail(-EACCES, "cannot make %s: there are no other files", path);
-	if (t->options.read_only)
+	if (t->read_only)
 		return -EROFS;
 	if (path_to_key(path, key) < 0)
 		return -EINVAL;
@@ -461,7 +489,7 @@ ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
 		r = spool_write(&w->spool, f->append ? w->spool.size : offset, buf, n);
 	note_change(f, r);
 	w->written |= r > 0;
-	turn_end(&w->turn);
+	writer_turn_end(f);
 	return r;
 }
 
@@ -491,30 +519,11 @@ int file_truncate(struct file *f, uint64_t size)
 		r = spool_truncate(&w->spool, size);
 	note_change(f, r);
 	w->written |= !r && size;
-	turn_end(&w->turn);
+	writer_turn_end(f);
 	return r;
 }
 
 /* Publishing. */
-
-/* The kernel flushes the files of a killed process too, whole or not. The exit code of its process
- * tells; the flag PF_SIGNALED would not: every thread but one of a process that ends by itself has
- * it as well, and may be the one that flushes. */
-static bool was_killed(pid_t task)
-{
-	CLEANUP(free_char) char *path = xasprintf("/proc/%d/stat", (int)task);
-	char line[1024];
-	const char *exit_code;
-	FILE *stat = fopen(path, "re");
-	bool got;
-
-	if (!stat)
-		return false;
-	got = fgets(line, sizeof(line), stat);
-	fclose(stat);
-	exit_code = got ? strrchr(line, ' ') : NULL; /* the last field, as wait(2) has it */
-	return exit_code && WIFSIGNALED(atoi(exit_code));
-}
 
 /* The body is in the bucket: what comes next is a change of that. */
 static void rebase(struct file *f, const struct object *now)
@@ -582,11 +591,11 @@ int file_flush(struct file *f, const struct caller *who)
 		r = 0;
 	} else if (w->verdict) {
 		r = w->verdict;
-	} else if (!was_killed(who->pid)) {
+	} else if (!caller_was_killed(who->pid)) {
 		r = publish_body(f, who);
 		w->told = r < 0;
 	}
-	turn_end(&w->turn);
+	writer_turn_end(f);
 	return r;
 }
 
@@ -597,12 +606,11 @@ bool file_is_cacheable(const struct file *f)
 
 /* Closing. */
 
-/* Under the lock of the tree. True: what was written goes nowhere, and nobody has said so. */
+/* Under the lock of the tree. True: what was written is lost. */
 static bool writer_detach(struct file *f)
 {
 	struct writer *w = &f->writer;
-	bool lost = w->changed && !w->told && (w->written || w->spool.size) &&
-		    !(w->draft && w->draft->removed);
+	bool lost = is_unsaved(w);
 
 	if (w->draft)
 		overlay_let_go(&f->tree->overlay, w->draft);

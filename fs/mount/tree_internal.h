@@ -4,6 +4,7 @@
 #define PUBFS_TREE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "content.h"
 #include "control.h"
@@ -24,6 +25,7 @@
 struct tree {
 	struct tree_options options;
 	int64_t started; /* the time of every folder */
+	atomic_bool read_only;
 	struct contents *contents;
 	struct spool_space space;
 	struct journal refusals, changes;

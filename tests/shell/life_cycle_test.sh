@@ -146,6 +146,128 @@ same "a signal that is caught disturbs no reader" "caught, and $(wc -c <whole) b
 	printf "%s, and %d bytes", $said, length <$f>;' "$packages/oxygen"
 check "unmount" unmount "$daemon" "$m"
 
+# the start: ready after mount, credentials and first listing
+cat >listener.pl <<'END'
+use Socket;
+socket(my $s, PF_UNIX, SOCK_DGRAM, 0) or die "socket: $!";
+bind($s, sockaddr_un($ARGV[0])) or die "bind: $!";
+$| = 1;
+print "listening\n";
+while (defined recv($s, my $text, 4096, 0)) {
+	open my $mounts, "<", "/proc/mounts";
+	my $mounted = grep { (split)[1] eq $ARGV[1] } <$mounts>;
+	print "$text, ", $mounted ? "mounted" : "not mounted", "\n";
+}
+END
+perl listener.pl "$T/notify" "$m" >heard &
+listener=$!
+processes="$processes $listener"
+wait_until grep -q listening heard
+start_with_manager() {
+	# shellcheck disable=SC2086
+	NOTIFY_SOCKET="$T/notify" "$PUBFS" mount "$m" $bucket --cache "$T/cold" \
+		--runtime-version 2026.08.18 >"$m.log" 2>&1 &
+	daemon=$!
+	processes="$processes $daemon"
+}
+control "reset
+fault list delay=600000"
+start_with_manager
+wait_until was_asked list 1
+check "before the first listing it is not mounted" sh -c "! mountpoint -q '$m'"
+same "and nobody was told that it is ready" "listening" cat heard
+kill -TERM "$daemon"
+wait "$daemon"
+same "SIGTERM ends it there too, with status 3" 3 echo $?
+control reset
+start_with_manager
+wait_until grep -q READY heard
+same "it is ready when it is mounted" "READY=1, mounted" tail -n 1 heard
+check "and when the top and two prefixes have been listed" was_asked list 3
+control reset
+check "find" sh -c "find '$m' | grep -q oxygen"
+same "asks for no listing any more" 0 asked list
+check "unmount" unmount "$daemon" "$m"
+check "the manager hears that it ends" wait_until grep -q STOPPING=1 heard
+kill "$listener"
+control "tokens required"
+# shellcheck disable=SC2086
+fails "without credentials there is no mount" 3 "exports" "$PUBFS" mount "$m" $bucket
+control "tokens optional"
+check "nor a process of one" sh -c "! mountpoint -q '$m'"
+
+# the end
+cat >writer.pl <<'END' # LISTING BYTES GO: writes, says so, waits for GO, closes
+open(my $f, ">", $ARGV[0]) or die "open: $!";
+open(my $in, "<", $ARGV[1]) or die;
+{ local $/; syswrite($f, scalar <$in>) or die "write: $!"; }
+$| = 1;
+print "written\n";
+open(my $go, "<", $ARGV[2]);
+<$go>;
+print close($f) ? "closed\n" : "close: $!\n";
+END
+mkfifo go
+start_writer() {
+	perl writer.pl "$listing" edited go >said &
+	writer=$!
+	processes="$processes $writer"
+	wait_until grep -q written said
+}
+stored_is() { gzip -dc "$PUBFS_HOME/bucket/latest/api/packages/oxygen" | cmp - "$1"; }
+check "mount" mount_at "$m"
+check "mounted on already" sh -c "! '$PUBFS' mount '$m' 2>error && grep -q already error"
+start_writer
+kill -TERM "$daemon"
+wait_until grep -q "stopping: 1 file is still being written" "$m.log"
+fails "while it stops nothing new is written" 1 "Read-only file system" cp edited "$packages/helium"
+check "but it can be read" cmp whole "$listing"
+echo >go
+wait "$writer"
+same "what was being written can be closed" "written closed" xargs <said
+check "it ended well" wait "$daemon"
+check "the bucket has it" stored_is edited
+"$PUBFS" put whole latest/api/packages/oxygen || not_ok "put"
+
+check "mount" mount_at "$m"
+start_writer
+kill -TERM "$daemon"
+wait_until grep -q "stopping: 1 file is still being written" "$m.log"
+kill -TERM "$daemon"
+wait "$daemon"
+same "a second signal does not wait; what is lost makes the status 3" 3 echo $?
+check "what was lost is named" grep -q "latest/api/packages/oxygen: what was written was not published" "$m.log"
+check "the bucket is as it was" stored_is whole
+check "it is unmounted" sh -c "! mountpoint -q '$m'"
+echo >go
+wait "$writer"
+same "the writer's close fails" "close: Transport endpoint is not connected" tail -n 1 said
+
+check "mount" mount_at "$m"
+perl -e 'chdir $ARGV[0] or die; print "here\n"; $| = 1; print ""; sleep 600' "$packages" >said &
+user=$!
+processes="$processes $user"
+wait_until grep -q here said
+check "a mount that is in use ends all the same" unmount "$daemon" "$m"
+check "lazily, and says so" grep -q "is in use" "$m.log"
+kill "$user"
+
+# a daemon
+fails "a daemon that fails is heard where it was started" 3 "nowhere" \
+	"$PUBFS" mount "$m" --store "dir:$T/nowhere"
+check "a daemon" "$PUBFS" mount "$m" --log-file "$T/daemon.log"
+mounted="$m $mounted"
+daemon=$(jq .pid "$m/.pubfs/status")
+processes="$processes $daemon"
+echo '{}' >broken
+check "a refusal" sh -c "! cp broken '$listing'"
+check "is in its log" grep -q "refused latest/api/packages/oxygen" daemon.log
+check "it has left the terminal and the folder" sh -c "
+	test \$(readlink /proc/$daemon/cwd) = / && test \$(readlink /proc/$daemon/fd/2) = /dev/null"
+kill -TERM "$daemon"
+gone() { ! kill -0 "$daemon"; }
+check "it ends by SIGTERM" wait_until gone
+
 # a dead mount
 check "mount" mount_at "$m"
 kill -KILL "$daemon"
