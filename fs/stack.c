@@ -59,26 +59,32 @@ static const char *dry_url(const char *url)
 	return access(strchr(url, '/'), F_OK) && errno == ENOENT ? "mem:" : url;
 }
 
-/* `other`: what is open already, and must be another store however its URL is spelt. */
-static int push_links(const struct options *o, struct store **s)
+struct wanted {
+	const char *url;
+	enum store_mode mode;
+	bool bare; /* see stack_open_driver() */
+	atomic_bool *cancel;
+};
+
+static int push_links(const struct options *o, atomic_bool *cancel, struct store **s)
 {
-	const struct retry_options retry = { .deadline = RETRY_DEADLINE };
+	const struct retry_options retry = { .deadline = RETRY_DEADLINE, .ctx = cancel };
 	int r = retry_push(*s, &retry, s);
 
 	return r < 0 ? r : spread_push(*s, o->jobs, s);
 }
 
-static int open_driver(const struct options *o, const char *url, enum store_mode mode, bool bare,
-		       struct store **ret)
+static int open_driver(const struct options *o, const struct wanted *w, struct store **ret)
 {
 	const struct store_options options = { .endpoint = o->endpoint,
 					       .key_file = o->key_file,
-					       .ca_file = o->ca_file };
+					       .ca_file = o->ca_file,
+					       .cancel = w->cancel };
 	struct store *s = NULL;
-	int r = store_open_with(url, mode, &options, &s);
+	int r = store_open_with(w->url, w->mode, &options, &s);
 
-	if (r == 0 && bucket_is_remote(url) && !bare)
-		r = push_links(o, &s);
+	if (r == 0 && bucket_is_remote(w->url) && !w->bare)
+		r = push_links(o, w->cancel, &s);
 	if (r < 0)
 		store_close(s);
 	else
@@ -88,25 +94,29 @@ static int open_driver(const struct options *o, const char *url, enum store_mode
 
 int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
 {
+	const struct wanted w = { .url = url,
+				  .mode = bare ? STORE_CREATE : STORE_OPEN,
+				  .bare = bare };
 	int r = bare ? make_home_of(o, url) : 0;
 
-	return r < 0 ? r : open_driver(o, url, bare ? STORE_CREATE : STORE_OPEN, bare, ret);
+	return r < 0 ? r : open_driver(o, &w, ret);
 }
 
+/* What is open already must be another store, however its URL is spelt. */
 static int open_store(const struct options *o, const char *url, bool make,
-		      const struct store *other, struct store **ret)
+		      const struct stack *stack, struct store **ret)
 {
+	const struct store *other = stack->archives;
+	const struct wanted w = { .url = make && o->dry_run ? dry_url(url) : url,
+				  .mode = make && !o->dry_run ? STORE_CREATE : STORE_OPEN,
+				  .cancel = stack->cancel };
 	struct store *driver = NULL;
 	int r = 0;
 
 	if (make && !o->dry_run)
 		r = make_home_of(o, url);
-	if (r < 0)
-		return r;
-	if (make && o->dry_run)
-		r = open_driver(o, dry_url(url), STORE_OPEN, false, &driver);
-	else
-		r = open_driver(o, url, make ? STORE_CREATE : STORE_OPEN, false, &driver);
+	if (r == 0)
+		r = open_driver(o, &w, &driver);
 	if (r < 0)
 		return r;
 	if (other && !strcmp(driver->url, other->url))
@@ -146,10 +156,10 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	if (parts & STACK_DB)
 		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
 	if (r == 0 && parts & STACK_ARCHIVES)
-		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, NULL, &stack->archives);
+		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, stack,
+			       &stack->archives);
 	if (r == 0 && parts & STACK_BUCKET)
-		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack->archives,
-			       &stack->bucket);
+		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack, &stack->bucket);
 	if (r == 0 && parts & STACK_BODIES && o->cache_size && bucket_is_remote(o->store))
 		r = cache_push(stack->bucket, o->cache, o->cache_size, &stack->bucket);
 	if (r == 0 && parts & STACK_BUCKET)
@@ -159,15 +169,15 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 
 int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 {
-	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
-	int r;
+	CLEANUP(stack_close) struct stack stack = { .cancel = ret->cancel };
+	int r = open_parts(o, parts, &stack);
 
-	r = open_parts(o, parts, &stack);
 	if (r < 0)
 		return r;
 	if (stack.bucket)
 		stack.held = held_path(o->cache, stack.bucket->url, "sync");
 	*ret = (struct stack){
+		.cancel = stack.cancel,
 		.held = steal(stack.held),
 		.bucket = steal(stack.bucket),
 		.archives = steal(stack.archives),

@@ -21,6 +21,7 @@ struct object {
 	uint32_t crc32c; /* of the stored bytes, where the store says it */
 	bool has_crc32c;
 	bool gzip; /* Content-Encoding */
+	bool foreign_encoding; /* another one, which nobody here decodes */
 	char *type, *cache_control, *disposition;
 
 	/* custom keys (spec, section 10) */

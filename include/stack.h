@@ -3,6 +3,7 @@
 #ifndef PUBFS_STACK_H
 #define PUBFS_STACK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "compiler.h"
@@ -28,6 +29,8 @@ enum stack_part {
 
 /* NULL: not asked for. */
 struct stack {
+	/* in: ends what waits for a store that stands still, and no longer; NULL: nothing does */
+	atomic_bool *cancel;
 	struct store *bucket, *archives;
 	struct publisher *publisher;
 	struct db *db;

@@ -4,15 +4,17 @@
 
 #include <stddef.h>
 
-static _Thread_local struct {
-	bool (*asked)(void *ctx);
-	void *ctx;
-} current;
+static _Thread_local struct interrupt current;
 
 void interrupt_set(bool (*asked)(void *ctx), void *ctx)
 {
 	current.asked = asked;
 	current.ctx = ctx;
+}
+
+struct interrupt interrupt_get(void)
+{
+	return current;
 }
 
 bool interrupt_asked(void)

@@ -21,8 +21,8 @@
 
 #define SUMMARY_MAX 4096
 
-/* Waits for SIGINT and SIGTERM beside a pass. The first lets it finish what is under way; one more
- * ends the process as if nobody had waited. */
+/* Waits for SIGINT and SIGTERM beside a pass. The first lets it finish what is under way, but for what
+ * waits for a store that stands still; one more ends the process as if nobody had waited. */
 struct interrupt {
 	pthread_t thread;
 	sigset_t signals, before;
@@ -167,8 +167,8 @@ static int export(const struct options *o, const struct stack *stack, const atom
 
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv)
 {
-	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
 	struct interrupt in = { .stop = false };
+	CLEANUP(stack_close) struct stack stack = { .cancel = &in.stop };
 	int r = interrupt_begin(&in);
 
 	if (r < 0)

@@ -231,6 +231,11 @@ static int load(struct content *c, const struct object *obj)
 	unsigned char sum[SHA256_SIZE];
 	int r;
 
+	if (obj->foreign_encoding)
+		return fail(-EIO,
+			    "cannot read %s: its Content-Encoding is not gzip, and nothing "
+			    "here decodes it",
+			    c->key);
 	if (obj->gzip)
 		return load_document(c, obj);
 	c->size = obj->size;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "clock.h"
 #include "gcs.h"
@@ -117,7 +118,9 @@ int gcs_object_parse(const json_t *json, struct object *ret)
 	    (obj.has_crc32c && parse_crc(text(json, "crc32c"), &obj.crc32c) < 0))
 		return -EBADMSG;
 	obj.key = xstrdup(name);
-	obj.gzip = encoding && !strcmp(encoding, "gzip");
+	obj.gzip = encoding && (!strcasecmp(encoding, "gzip") || !strcasecmp(encoding, "x-gzip"));
+	obj.foreign_encoding = encoding && *encoding && !obj.gzip &&
+			       strcasecmp(encoding, "identity") != 0;
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
 		*text_of(&obj, &headers[i]) = xstrdup_or_null(text(json, headers[i].name));
 	if (obj.type && !strcmp(obj.type, DEFAULT_TYPE)) {

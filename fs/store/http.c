@@ -28,6 +28,7 @@
 #include "trouble.h"
 
 #define CONNECT_SECONDS 10L
+#define STILL		(SECOND_US / 2) /* nothing moved for so long: it stands still */
 #define BEARER_MAX	((size_t)64 << 10)
 #define HEADER_MAX	((size_t)16 << 10)
 
@@ -52,6 +53,8 @@ struct transfer {
 	struct http_answer *answer;
 	CURL *curl;
 	uint64_t sent; /* of the request's body */
+	curl_off_t moved; /* bytes, of both directions */
+	int64_t moved_at;
 	bool resent;
 	int error;    /* what a callback ended it with; 0: none did */
 	size_t start; /* of the body in request->out */
@@ -264,18 +267,22 @@ static int seek_body(void *ctx, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* Whoever waits for the answer may end it at any time; an orderly end of all (http_options) waits
+ * for what moves. */
 static int look_up(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
 		   curl_off_t up)
 {
 	struct transfer *t = ctx;
+	const atomic_bool *cancel = t->http->opt.cancel;
+	int64_t now = clock_monotonic();
 
 	(void)down_total;
-	(void)down;
 	(void)up_total;
-	(void)up;
-	if (t->http->opt.cancel && atomic_load(t->http->opt.cancel))
-		t->error = -ECANCELED;
-	else if (interrupt_asked())
+	if (t->moved != down + up) {
+		t->moved = down + up;
+		t->moved_at = now;
+	}
+	if (interrupt_asked() || (cancel && atomic_load(cancel) && now - t->moved_at > STILL))
 		t->error = -ECANCELED;
 	return t->error != 0;
 }
@@ -406,7 +413,10 @@ int http_send(struct http *h, const struct http_request *request, struct http_an
 {
 	CLEANUP(free_headers) struct curl_slist *headers = request_headers(request);
 	struct handle *handle = take_handle(h);
-	struct transfer t = { .http = h, .request = request, .answer = answer };
+	struct transfer t = { .http = h,
+			      .request = request,
+			      .answer = answer,
+			      .moved_at = clock_monotonic() };
 	char detail[CURL_ERROR_SIZE] = "";
 	CURL *c = t.curl = handle->curl;
 	CURLcode code;

@@ -16,7 +16,7 @@ struct http;
 
 struct http_options {
 	const char *ca_file;	   /* certificates to be trusted; NULL: those of the system */
-	const atomic_bool *cancel; /* true: every transfer ends, -ECANCELED; may be NULL */
+	const atomic_bool *cancel; /* true: what stands still ends, -ECANCELED; may be NULL */
 };
 
 /* The headers of an answer that are kept; others are not looked at. */

@@ -25,7 +25,7 @@
 #include "index.h"
 #include "memory.h"
 
-#define ROW_FORMAT 2 /* a new one whenever the layout changes */
+#define ROW_FORMAT 3 /* a new one whenever the layout changes */
 
 #define CRC_SIZE      4
 #define CRC32C_SIZE   4
@@ -43,6 +43,7 @@ enum content_flag {
 	HAS_OWN_HEADERS = 32, /* others than the catalog's */
 	HAS_PACKED_CHANGE = 64,
 	HAS_CRC32C = 128,
+	HAS_FOREIGN_ENCODING = 256,
 };
 
 /* Packed content, taken apart. Texts point into it; bytes NULL: no text. */
@@ -230,7 +231,8 @@ void row_pack_content(const struct object *obj, struct strbuf *out)
 				(obj->has_decoded_size ? HAS_DECODED_SIZE : 0U) |
 				(obj->validated != NO_TIME ? HAS_VALIDATED : 0U) |
 				(own ? HAS_OWN_HEADERS : 0U) | (packed ? HAS_PACKED_CHANGE : 0U) |
-				(obj->has_crc32c ? HAS_CRC32C : 0U));
+				(obj->has_crc32c ? HAS_CRC32C : 0U) |
+				(obj->foreign_encoding ? HAS_FOREIGN_ENCODING : 0U));
 	add_number(out, obj->generation);
 	add_number(out, obj->metageneration);
 	add_number(out, obj->size);
@@ -346,6 +348,7 @@ int row_unpack_content(const char *key, struct slice content, struct object *ret
 	ret->updated = c.updated;
 	ret->validated = c.validated;
 	ret->gzip = c.flags & HAS_GZIP;
+	ret->foreign_encoding = c.flags & HAS_FOREIGN_ENCODING;
 	ret->has_md5 = c.md5 != NULL;
 	if (c.md5)
 		memcpy(ret->md5, c.md5, MD5_SIZE);

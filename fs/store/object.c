@@ -48,8 +48,8 @@ static bool same_text(const char *a, const char *b)
 
 bool object_same_headers(const struct object *a, const struct object *b)
 {
-	return a->gzip == b->gzip && same_text(a->type, b->type) &&
-	       same_text(a->cache_control, b->cache_control) &&
+	return a->gzip == b->gzip && a->foreign_encoding == b->foreign_encoding &&
+	       same_text(a->type, b->type) && same_text(a->cache_control, b->cache_control) &&
 	       same_text(a->disposition, b->disposition) && a->has_sha256 == b->has_sha256 &&
 	       (!a->has_sha256 || !memcmp(a->sha256, b->sha256, SHA256_SIZE)) &&
 	       a->has_decoded_size == b->has_decoded_size &&

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 
@@ -50,6 +51,7 @@ struct parts {
 	const char *prefix;
 	const struct parts_sink *sink;
 	void *ctx;
+	struct interrupt interrupt; /* what the caller asks */
 	atomic_bool failed;
 	pthread_mutex_t lock; /* of all below */
 	unsigned long shown;
@@ -201,6 +203,7 @@ static void *run_part(void *arg)
 	struct part *part = arg;
 	struct parts *ps = part->parts;
 
+	interrupt_set(ps->interrupt.asked, ps->interrupt.ctx);
 	part->sink_part = ps->sink->begin(ps->ctx, part->from);
 	part->result = list_part(part);
 	if (part->result < 0)
@@ -210,7 +213,11 @@ static void *run_part(void *arg)
 
 int parts_list(struct store *s, const char *prefix, const struct parts_sink *sink, void *ctx)
 {
-	struct parts ps = { .store = s, .prefix = prefix, .sink = sink, .ctx = ctx };
+	struct parts ps = { .store = s,
+			    .prefix = prefix,
+			    .sink = sink,
+			    .ctx = ctx,
+			    .interrupt = interrupt_get() };
 	int r = 0;
 
 	pthread_mutex_init(&ps.lock, NULL);

@@ -155,6 +155,16 @@ Test(http, a_read_that_nobody_waits_for_ends)
 	interrupt_set(NULL, NULL);
 }
 
+Test(http, an_orderly_end_waits_for_what_moves)
+{
+	atomic_store(&w.cancel, true);
+	cr_assert_eq(get(w.url, NULL), 0);
+	script("fault get slow=100"); /* eight times */
+	cr_assert_eq(get(w.url, NULL), 0);
+	script("fault get delay=20000");
+	cr_assert_eq(get(w.url, NULL), -ECANCELED);
+}
+
 Test(http, all_but_unreserved_characters_are_escaped)
 {
 	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(200);

@@ -129,6 +129,7 @@ static const struct route {
 	{ "POST", "token", NULL, GCS_TOKEN, answer_token, "" },
 	{ "GET", "computeMetadata/v1/instance/service-accounts/default/X", NULL, GCS_METADATA,
 	  answer_metadata, "scopes recursive" },
+	{ "GET", "computeMetadata/v1/project/X", NULL, GCS_METADATA, answer_metadata, "" },
 	{ "GET", "control/X", NULL, GCS_KIND_COUNT, answer_control, NULL },
 	{ "POST", "control", NULL, GCS_KIND_COUNT, answer_control, NULL },
 };

@@ -74,8 +74,32 @@ Test(gcs_object, an_object_of_others_has_what_it_has)
 			   &obj),
 		     0);
 	cr_assert(!obj.has_md5 && obj.has_crc32c && !obj.gzip && !obj.type);
+	cr_assert(obj.foreign_encoding);
 	cr_assert_eq(obj.validated, NO_TIME);
 	cr_assert(!obj.has_sha256 && !obj.has_decoded_size && !obj.change);
+}
+
+Test(gcs_object, gzip_is_known_in_any_spelling_and_identity_is_none)
+{
+	static const struct {
+		const char *encoding;
+		bool gzip, foreign;
+	} rows[] = {
+		{ "gzip", true, false },      { "GZIP", true, false },
+		{ "x-gzip", true, false },    { "", false, false },
+		{ "identity", false, false }, { "br", false, true },
+		{ "gzip, br", false, true },  { "deflate", false, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(object_release) struct object obj = { 0 };
+		CLEANUP(free_char)
+		char *text = xasprintf("{" NEEDED ",\"contentEncoding\":\"%s\"}", rows[i].encoding);
+
+		cr_assert_eq(parse(text, &obj), 0);
+		cr_expect(obj.gzip == rows[i].gzip && obj.foreign_encoding == rows[i].foreign, "%s",
+			  rows[i].encoding);
+	}
 }
 
 Test(gcs_object, five_tebibytes_are_a_size)

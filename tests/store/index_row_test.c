@@ -106,7 +106,7 @@ Test(index_row, the_ends_of_every_number_are_kept)
 
 Test(index_row, each_fact_may_be_missing_alone)
 {
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 10; i++) {
 		CLEANUP(object_release) struct object obj = make_object(ARCHIVE);
 
 		if (i == 0)
@@ -125,6 +125,8 @@ Test(index_row, each_fact_may_be_missing_alone)
 			obj.gzip = !obj.gzip;
 		if (i == 7)
 			obj.has_crc32c = false, obj.crc32c = 0;
+		if (i == 8)
+			obj.foreign_encoding = !obj.foreign_encoding;
 		expect_kept(&obj);
 	}
 }

@@ -169,6 +169,11 @@ static void change_disposition(struct object *o)
 	set_text(&o->disposition, "");
 }
 
+static void change_encoding(struct object *o)
+{
+	o->foreign_encoding = !o->foreign_encoding;
+}
+
 static void drop_sha256(struct object *o)
 {
 	o->has_sha256 = false;
@@ -205,10 +210,11 @@ Test(object, every_header_and_custom_key_but_validated_counts)
 		void (*change)(struct object *obj);
 		bool same;
 	} rows[] = {
-		{ change_nothing, true }, { change_gzip, false },    { change_type, false },
-		{ drop_type, false },	  { change_cache, false },   { change_disposition, false },
-		{ drop_sha256, false },	  { change_sha256, false },  { drop_size, false },
-		{ change_size, false },	  { change_runtime, false }, { change_change, false },
+		{ change_nothing, true },   { change_gzip, false },   { change_type, false },
+		{ drop_type, false },	    { change_cache, false },  { change_disposition, false },
+		{ drop_sha256, false },	    { change_sha256, false }, { drop_size, false },
+		{ change_encoding, false }, { change_size, false },   { change_runtime, false },
+		{ change_change, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

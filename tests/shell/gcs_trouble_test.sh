@@ -1,0 +1,155 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# A gs:// bucket that lacks rights, hangs, or holds what others put there.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+export PUBFS_HOME="$T/home"
+"${PUBFS%/*}/tests/gcs/gcs_server" "bucket scratch" "bucket others" >url 2>server.log &
+server=$!
+processes="$processes $server"
+check "the server starts" wait_until test -s url
+url=$(cat url)
+
+pubfs() { command=$1; shift; "$PUBFS" "$command" --endpoint "$url" "$@"; }
+control() { curl -sf --data-binary "$1" "$url/control"; }
+asked() { curl -sf "$url/control/counts" | awk -v kinds=" $* " 'index(kinds, " " $1 " ") { n += $2 } END { print n + 0 }'; }
+objects() { curl -sf "$url/storage/v1/b/$1/o" | jq -r '.items // [] | length'; }
+
+# rights
+check "check" sh -c "'$PUBFS' check --endpoint '$url' --store gs://scratch >table"
+same "everything works" "8" sh -c "grep -c ' works$' table"
+same "nothing else is in the table" "8" sh -c "wc -l <table"
+same "nothing is left behind" 0 objects scratch
+# without RIGHT TRIAL...: those trials are refused for it, and the status says so
+without() {
+	right=$1
+	shift
+	control "reset
+deny $right"
+	pubfs check --store gs://scratch >table 2>said
+	check "without $right: the status is 3" test $? -eq 3
+	for trial; do
+		check "without $right: '$trial' is refused for it" \
+			grep -q "^$trial *refused: it needs $right\$" table
+	done
+	same "without $right: nothing else is refused" "$#" sh -c "grep -c ' refused: ' table"
+}
+without storage.objects.list list
+without storage.objects.get get copy
+without storage.objects.update "change of metadata"
+without storage.objects.create create
+check "what needs an object is not tried" test "$(grep -c 'not tried$' table)" -eq 6
+without storage.objects.delete overwrite delete
+check "what could not be removed is named" grep -q "gs://scratch/.pubfs-check-" said
+control "reset"
+fails "a bucket that is not there" 3 "there is no bucket nothing" pubfs ls --store gs://nothing /
+
+# making it
+same "provision" "gs://made: made" pubfs provision --store gs://made --project p \
+	--location EUROPE-WEST1 --class NEARLINE
+same "provision once more" "gs://made: it is there, nothing was changed" \
+	pubfs provision --store gs://made --project p --location EUROPE-WEST1
+same "it is as it was asked for" "EUROPE-WEST1 NEARLINE true" sh -c "curl -sf '$url/storage/v1/b/made' |
+	jq -r '\"\(.location) \(.storageClass) \(.iamConfiguration.uniformBucketLevelAccess.enabled)\"'"
+
+# what others put there
+# place NAME FILE [MEMBERS]: with these members of the resource besides
+place() {
+	{
+		printf -- '--edge\r\nContent-Type: application/json\r\n\r\n'
+		jq -cn --arg name "$1" "{name: \$name${3:+, $3}}"
+		printf -- '\r\n--edge\r\nContent-Type: text/plain\r\n\r\n'
+		cat "$2"
+		printf -- '\r\n--edge--\r\n'
+	} >body
+	curl -sf -o answer -H "Content-Type: multipart/related; boundary=edge" --data-binary @body \
+		"$url/upload/storage/v1/b/others/o?uploadType=multipart" || not_ok "place $1"
+}
+other() { command=$1; shift; pubfs "$command" --store gs://others "$@"; }
+gz='contentEncoding: "gzip"'
+in=latest/api/packages
+echo one >one
+echo two >two
+: >empty
+gzip -n <one >one.gz
+gzip -n <two >two.gz
+cat one.gz two.gz >both.gz
+cat one two >both
+head -c -3 one.gz >cut.gz
+{ head -c -4 one.gz; printf '\377\377\377\177'; } >liar.gz
+head -c 300 /dev/zero | tr '\0' a >long
+place $in/plain one
+place $in/packed one.gz "$gz"
+place $in/members both.gz "$gz"
+place $in/cut cut.gz "$gz"
+place $in/liar liar.gz "$gz"
+place $in/no_gzip one "$gz"
+place $in/brotli one 'contentEncoding: "br"'
+place $in/empty empty
+place $in/empty_gzip empty "$gz"
+place $in/huge one.gz "$gz"', metadata: {"decoded-size": "5497558138880"}'
+place $in/negative one.gz "$gz"', metadata: {"decoded-size": "-4", "sha256": "zz", "validated": "x"}'
+place $in/many one.gz "$gz"', metadata: {"decoded-size": "many"}'
+place "$in//twice" one
+place "latest/../up" one
+place "/root" one
+place "latest/" one
+place "latest/a	b" one
+place "latest/$(cat long)" one
+# reads NAME FILE: the object's decoded bytes are the file's
+reads() { other cat "$in/$1" >decoded && cmp decoded "$2"; }
+check "no metadata at all" reads plain one
+check "gzip without our metadata" reads packed one
+check "gzip of two members" reads members both
+check "a negative size in the metadata" reads negative one
+check "a size that is no number" reads many one
+check "an empty object" reads empty empty
+control reset
+same "ls" "brotli cut empty empty_gzip huge liar many members negative no_gzip packed plain" \
+	sh -c "'$PUBFS' ls --endpoint '$url' --store gs://others $in | xargs"
+same "what no path can show fails nothing" "api" sh -c "'$PUBFS' ls --endpoint '$url' --store gs://others latest"
+control reset
+check "read once more" reads packed one
+same "a body that was read is not asked for again" 0 asked all
+fails "cut gzip" 3 "not whole gzip" other cat $in/cut
+fails "gzip of a wrong length" 3 "not whole gzip" other cat $in/liar
+fails "gzip that is none" 3 "not whole gzip" other cat $in/no_gzip
+fails "an empty object that says gzip" 3 "not whole gzip" other cat $in/empty_gzip
+fails "an encoding that is foreign" 3 "Content-Encoding" other cat $in/brotli
+size_of() { other stat --json "$1" | jq .size; }
+same "the size of gzip is that of its end" 4 size_of $in/packed
+same "whatever is said of a size, the bytes are those that are there" "one" other cat $in/huge
+
+# Ctrl-C: a request that hangs is not waited for, nor sent again. What a shell's & turned off is on.
+hangs() { test "$(asked "$1")" -gt 0; }
+# interrupted NAME KIND REQUESTS STATUS COMMAND...: it hangs in a request of that kind until the signal
+interrupted() {
+	what=$1 kind=$2 most=$3 wanted=$4
+	shift 4
+	control "reset
+fault $kind every=1 delay=600000"
+	env --default-signal=INT "$@" >out 2>said &
+	victim=$!
+	processes="$processes $victim"
+	check "$what hangs" wait_until hangs "$kind"
+	kill -INT "$victim"
+	wait "$victim"
+	same "$what ends with status $wanted" "$wanted" echo $?
+	check "$what has not asked again" test "$(asked "$kind")" -le "$most"
+	control "end-delays
+reset"
+}
+remote="--endpoint $url --store gs://others"
+# shellcheck disable=SC2086 # options
+interrupted "cat" read 1 130 "$PUBFS" cat $remote --cache-size 0 $in/plain
+# shellcheck disable=SC2086
+interrupted "ls" list 1 130 "$PUBFS" ls $remote --ttl 0 $in
+golden=$tests/golden/archives
+check "publish" "$PUBFS" publish "$golden/helium-0.1.0.tar.gz"
+# shellcheck disable=SC2086
+interrupted "sync" insert 2 3 "$PUBFS" sync --endpoint "$url" --store gs://made --jobs 1 --base-url https://pub.example.com \
+	--runtime-version 2026.08.18
+check "sync says so" grep -q "stopping" said
+kill -TERM "$server"
+check "the server ends" wait "$server"
