@@ -40,7 +40,8 @@ struct node {
 	uint64_t size, generation; /* size: decoded bytes; generation 0: not in the bucket */
 	int64_t mtime, ctime;	   /* microseconds */
 	bool is_dir;
-	mode_t mode; /* permission bits */
+	bool changing; /* somebody writes it in this mount: its size may be another at once */
+	mode_t mode;   /* permission bits */
 };
 
 /* Who asks, for .pubfs/rejected and the log. */

@@ -33,11 +33,13 @@ static void add_newest(struct inodes *table, struct inode *inode)
 	HASH_ADD_KEYPTR(by_path, table->by_path, inode->path, strlen(inode->path), inode);
 }
 
-static void free_inode(struct inodes *table, struct inode *inode)
+void inode_retire(struct inodes *table, struct inode *inode)
 {
 	struct inode *other = newest_of(table, inode->path);
 
-	HASH_DELETE(by_id, table->by_id, inode);
+	if (inode->retired)
+		return;
+	inode->retired = true;
 	if (other == inode) {
 		HASH_DELETE(by_path, table->by_path, inode);
 		if (inode->older)
@@ -47,6 +49,12 @@ static void free_inode(struct inodes *table, struct inode *inode)
 			other = other->older;
 		other->older = inode->older;
 	}
+}
+
+static void free_inode(struct inodes *table, struct inode *inode)
+{
+	inode_retire(table, inode);
+	HASH_DELETE(by_id, table->by_id, inode);
 	scratch_put(inode->scratch);
 	free(inode->path);
 	free(inode);

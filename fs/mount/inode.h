@@ -34,6 +34,7 @@ struct inode {
 	struct names_version seen; /* when the path was seen to have this node */
 	uint64_t size;		   /* decoded bytes, once `sized` */
 	bool sized;
+	bool retired; /* not found by its path any more */
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */
 	uint64_t written;	   /* the size that the last writer has made it */
@@ -60,6 +61,9 @@ struct inode *inode_seen(const struct inodes *table, const char *path,
 			 struct names_version version);
 /* NULL: no such id. */
 struct inode *inode_find(struct inodes *table, uint64_t id);
+/* Its path may come again, as another node: the kernel never makes anything in a folder that it has
+ * removed. */
+void inode_retire(struct inodes *table, struct inode *inode);
 void inode_put(struct inodes *table, struct inode *inode, uint64_t count);
 
 /* inode_number() of the path, the sooner where it has a node. */

@@ -216,6 +216,7 @@ static struct node describe(const struct inode *inode)
 		.mtime = scratch ? scratch->mtime : inode->mtime,
 		.ctime = scratch ? scratch->mtime : inode->ctime,
 		.is_dir = inode->type == INODE_FOLDER,
+		.changing = inode->writers,
 		.mode = mode_of(inode),
 	};
 }

@@ -176,7 +176,7 @@ static bool is_permanent(struct tree *t, const char *key)
 }
 
 /* A folder that has nothing in the bucket. */
-static int remove_folder(struct tree *t, const char *key)
+static int remove_folder(struct tree *t, const char *key, struct inode *inode)
 {
 	struct overlay_name *name;
 	int r = 0;
@@ -189,6 +189,8 @@ static int remove_folder(struct tree *t, const char *key)
 		overlay_remove(&t->overlay, name);
 	else
 		r = -ENOENT;
+	if (!r)
+		inode_retire(&t->inodes, inode);
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
@@ -197,9 +199,7 @@ int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 {
 	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
 	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
-	CLEANUP(inode_drop) struct held folder = { 0 };
-	struct inode *inode;
-	bool is_folder;
+	CLEANUP(inode_drop) struct held folder = { 0 }, removed = { .tree = t };
 	int r = child_path(t, dir, name, &folder, &path);
 
 	if (!r)
@@ -207,12 +207,10 @@ int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 	if (!r)
 		r = folder_refresh(t, path.buf);
 	if (!r)
-		r = path_find(t, path.buf, &inode);
+		r = path_find(t, path.buf, &removed.inode);
 	if (r < 0)
 		return r;
-	is_folder = inode->type == INODE_FOLDER;
-	tree_forget(t, inode->id, 1);
-	if (!is_folder)
+	if (removed.inode->type != INODE_FOLDER)
 		return -ENOTDIR;
 	r = folder_key(path.buf, &key);
 	if (!r && is_permanent(t, key.buf))
@@ -221,5 +219,5 @@ int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 		r = bucket_has(t, key.buf);
 	if (r == 1)
 		return -ENOTEMPTY;
-	return r < 0 ? r : remove_folder(t, key.buf);
+	return r < 0 ? r : remove_folder(t, key.buf, removed.inode);
 }

@@ -85,6 +85,25 @@ Test(known, a_folder_of_this_mount_alone_is_gone_with_its_rmdir)
 	world_remove(&w);
 }
 
+/* The kernel makes nothing in a node that it has removed. */
+Test(known, a_folder_that_was_removed_and_made_again_is_another_node)
+{
+	struct world w = world_make(LONG_TTL);
+	uint64_t id, again;
+	bool is_dir;
+
+	cr_assert_eq(mkdir_path(&w, "made"), 0);
+	id = hold(&w, "made");
+	cr_assert_eq(rmdir_path(&w, "made"), 0);
+	cr_assert_eq(mkdir_path(&w, "made"), 0);
+	again = look_up(&w, "", "made", &is_dir);
+	cr_assert_neq(again, 0);
+	cr_assert_neq(again, id);
+	tree_forget(w.tree, id, 1);
+	cr_assert_neq(look_up(&w, "", "made", &is_dir), 0);
+	world_remove(&w);
+}
+
 Test(known, an_object_gives_way_to_a_folder_of_its_name_and_comes_back)
 {
 	struct world w = world_make(LONG_TTL);
