@@ -323,6 +323,8 @@ static int create_new(struct tree *t, const char *path, int flags, mode_t mode, 
 
 	if (!r && is_scratch) {
 		r = scratch_create(t, path, key.buf, mode, ret_inode);
+		if (r == -EEXIST && !(flags & O_EXCL))
+			r = -ESTALE; /* someone made it just now: look again */
 		if (!r)
 			r = open_scratch(t, *ret_inode, flags, ret);
 	} else if (!r) {

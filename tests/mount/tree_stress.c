@@ -32,6 +32,8 @@ struct worker {
 };
 
 static atomic_int failures;
+/* Renames that went through: of each kind there must be some, or nothing was tried. */
+static atomic_int published, moved, copied;
 
 static void expect(const struct worker *worker, bool ok, const char *what, int r)
 {
@@ -158,6 +160,75 @@ static void unlink_file(struct worker *worker)
 	EXPECT(worker, "unlink", unlink_path(worker->w, path), 0, -ENOENT, -EBUSY);
 }
 
+/* One of few scratch files, which others write, move, publish and remove meanwhile. */
+static char *some_scratch(struct worker *worker, unsigned package)
+{
+	return xasprintf(LATEST "%sp%u.tmp", draw(worker, 2) ? "" : ".", package);
+}
+
+static void write_scratch(struct worker *worker)
+{
+	unsigned package = draw(worker, PACKAGES);
+	CLEANUP(free_char) char *path = some_scratch(worker, package);
+	CLEANUP(free_char) char *name = xasprintf("p%u", package);
+	CLEANUP(free_char) char *text = listing_text(name, draw(worker, 2) ? "" : ",\"x\":1");
+	struct file *f;
+	struct node node;
+	int r = create_path(worker->w, path, O_RDWR | O_CREAT | O_TRUNC, 0600, &f);
+
+	EXPECT(worker, "create of a scratch file", r, 0, -ESTALE);
+	if (r)
+		return;
+	r = (int)file_write(f, 0, text, strlen(text));
+	EXPECT(worker, "write of a scratch file", r, (int)strlen(text), -ESTALE);
+	EXPECT(worker, "fstat", tree_getattr(worker->w->tree, TREE_ROOT, f, &node), 0);
+	file_close(f);
+}
+
+/* Half a text is refused; a text that another has made longer by half is as well. */
+static void publish_scratch(struct worker *worker)
+{
+	unsigned package = draw(worker, PACKAGES);
+	CLEANUP(free_char) char *from = some_scratch(worker, package);
+	CLEANUP(free_char) char *to = xasprintf(LATEST "p%u", package);
+
+	int r = rename_path(worker->w, from, to, 0);
+
+	EXPECT(worker, "rename of a scratch file", r, 0, -ENOENT, -EBUSY, -EINVAL);
+	atomic_fetch_add(&published, !r);
+}
+
+static void move_scratch(struct worker *worker)
+{
+	unsigned package = draw(worker, PACKAGES);
+	CLEANUP(free_char) char *from = some_scratch(worker, package);
+	CLEANUP(free_char) char *to = some_scratch(worker, package);
+
+	int r = rename_path(worker->w, from, to, 0);
+
+	EXPECT(worker, "rename onto a scratch name", r, 0, -ENOENT);
+	atomic_fetch_add(&moved, !r && strcmp(from, to) != 0);
+}
+
+static void unlink_scratch(struct worker *worker)
+{
+	CLEANUP(free_char) char *path = some_scratch(worker, draw(worker, PACKAGES));
+
+	EXPECT(worker, "unlink of a scratch file", unlink_path(worker->w, path), 0, -ENOENT);
+}
+
+/* To the other prefix, or back. A draft of another's is busy. */
+static void move_object(struct worker *worker)
+{
+	CLEANUP(free_char) char *path = some_path(worker);
+	CLEANUP(free_char) char *other = xasprintf("2026.08.18/%s", strchr(path, '/') + 1);
+	bool back = draw(worker, 2);
+	int r = rename_path(worker->w, back ? other : path, back ? path : other, 0);
+
+	EXPECT(worker, "rename of an object", r, 0, -ENOENT, -EBUSY);
+	atomic_fetch_add(&copied, !r);
+}
+
 static void make_folder(struct worker *worker)
 {
 	CLEANUP(free_char) char *path = xasprintf("x%u", draw(worker, 3));
@@ -177,8 +248,10 @@ static void read_control(struct worker *worker)
 static void *work(void *ctx)
 {
 	static void (*const operations[])(struct worker * worker) = {
-		look_up,    look_up, read_folder,  read_file,	read_file,   write_file,
-		write_file, append,  write_broken, unlink_file, make_folder, read_control,
+		look_up,      look_up,	      read_folder,   read_file,	    read_file,
+		write_file,   write_file,     append,	     write_broken,  unlink_file,
+		make_folder,  read_control,   write_scratch, write_scratch, publish_scratch,
+		move_scratch, unlink_scratch, move_object,
 	};
 	struct worker *worker = ctx;
 
@@ -200,7 +273,7 @@ int main(void)
 	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	if (log < 0)
+	if (log < 0 || !atomic_load(&published) || !atomic_load(&moved) || !atomic_load(&copied))
 		atomic_fetch_add(&failures, 1);
 	world_remove(&w);
 	printf("%d failures\n", atomic_load(&failures));
