@@ -110,8 +110,9 @@ int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
 bool file_is_cacheable(const struct file *f);
 void file_close(struct file *f);
 
-/* A scratch file has the mode and time that it is given. Any other: -EPERM for a mode, and a time
- * is forgotten. */
+/* A scratch file has the mode and time that it is given. Of any other file a time is forgotten, and a
+ * mode is -EPERM; but a new one that is being written takes it, and forgets it too: `install` and
+ * others make a file for themselves alone first. */
 int tree_set_mode(struct tree *t, uint64_t id, mode_t mode) MUST_CHECK;
 int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime) MUST_CHECK;
 int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who) MUST_CHECK;

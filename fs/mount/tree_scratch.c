@@ -29,11 +29,12 @@ int tree_set_mode(struct tree *t, uint64_t id, mode_t mode)
 	CLEANUP(inode_drop) struct held held = { 0 };
 	int r = inode_hold(t, id, &held);
 
-	if (!r && held.inode->type != INODE_SCRATCH)
+	if (r < 0 || held.inode->type == INODE_DRAFT)
+		return r;
+	if (held.inode->type != INODE_SCRATCH)
 		return -EPERM;
-	if (!r)
-		held.inode->scratch->mode = mode & 07777;
-	return r;
+	held.inode->scratch->mode = mode & 07777;
+	return 0;
 }
 
 int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime)

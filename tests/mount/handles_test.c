@@ -221,6 +221,26 @@ Test(handles, cutting_by_path_is_a_write_of_its_own)
 	world_remove(&w);
 }
 
+Test(handles, a_new_file_takes_any_mode_while_it_is_written_and_forgets_it)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct node node;
+	struct file *f = opened(&w, HTTP, NEW);
+
+	put(f, 0, text);
+	cr_assert_eq(tree_resolve(w.tree, HTTP, &node), 0);
+	cr_assert_eq(tree_set_mode(w.tree, node.id, 0600), 0);
+	tree_forget(w.tree, node.id, 1);
+	cr_assert_eq(file_flush(f, &me), 0);
+	file_close(f);
+	cr_assert_eq(tree_resolve(w.tree, HTTP, &node), 0);
+	cr_assert_eq(node.mode, 0644);
+	cr_assert_eq(tree_set_mode(w.tree, node.id, 0600), -EPERM);
+	tree_forget(w.tree, node.id, 1);
+	world_remove(&w);
+}
+
 Test(handles, a_body_may_have_256_mib_and_not_a_byte_more)
 {
 	struct world w = world_make(LONG_TTL);

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define TEXT_MAX (1 << 16)
 #define GAP	 (1 << 20)
+#define BODY_MAX (256 << 20)
 
 #define must(condition)                                                                            \
 	do {                                                                                       \
@@ -75,6 +77,65 @@ static void leave_a_gap(const char *path)
 	must(!unlink(path));
 }
 
+/* As a shell does with each redirection: every close of a copy is a flush. */
+static void copy_the_handle(const char *path, const char *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC), copy = dup(fd);
+
+	must(copy >= 0 && !close(copy));
+	must(write(fd, text, n) == (ssize_t)n);
+	copy = dup(fd);
+	must(copy >= 0 && !close(fd)); /* this one publishes, */
+	expect(path, text, n);
+	must(!close(copy)); /* and this one has nothing to say */
+}
+
+/* O_APPEND comes and goes; the end is that of the handle. */
+static void change_the_mode(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600), other = open(path, O_WRONLY);
+	char bytes[8];
+
+	must(fd >= 0 && other >= 0 && write(fd, "abc", 3) == 3);
+	must(!fcntl(fd, F_SETFL, O_APPEND) && pwrite(fd, "d", 1, 0) == 1);
+	must(!fcntl(fd, F_SETFL, 0) && pwrite(fd, "A", 1, 0) == 1);
+	must(pwrite(other, "e", 1, 4) == 1 && lseek(fd, 0, SEEK_END) == 5);
+	must(pread(fd, bytes, sizeof(bytes), 0) == 5 && !memcmp(bytes, "Abcde", 5));
+	must(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	must(errno == ENODEV);
+	must(!ftruncate(fd, BODY_MAX) && pwrite(fd, "x", 1, BODY_MAX - 1) == 1);
+	must(pwrite(fd, "x", 1, BODY_MAX) < 0 && errno == EFBIG);
+	must(close(fd) < 0 && errno == EFBIG);
+	must(close(other) < 0 && errno == EFBIG);
+	must(!unlink(path));
+}
+
+static void open_without_a_name(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600), again;
+	char own[64], bytes[4];
+
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	must(fd >= 0 && write(fd, "abc", 3) == 3 && !unlink(path));
+	again = open(own, O_RDONLY);
+	must(again >= 0 && read(again, bytes, sizeof(bytes)) == 3 && !memcmp(bytes, "abc", 3));
+	must(!close(again) && !close(fd) && access(path, F_OK) < 0 && errno == ENOENT);
+}
+
+/* The rename is the write: what its handle writes after that would be lost. */
+static void rename_while_open(const char *path, const char *to, const char *text, size_t n)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	must(fd >= 0 && write(fd, text, n) == (ssize_t)n);
+	must(renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 && errno == EEXIST);
+	must(renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_EXCHANGE) < 0 && errno == EINVAL);
+	must(!rename(path, to));
+	must(write(fd, "x", 1) < 0 && errno == ESTALE);
+	must(!close(fd));
+	expect(to, text, n);
+}
+
 /* The end of the child flushes what is half written: that is refused, and refuses nothing later. */
 static void fork_half_way(const char *path, const char *text, size_t n)
 {
@@ -101,7 +162,11 @@ int main(int argc, char **argv)
 	n = load(argv[2], text);
 	change_in_place(argv[1], text, n);
 	leave_a_gap(argv[3]);
+	change_the_mode(argv[3]);
+	open_without_a_name(argv[3]);
 	fork_half_way(argv[1], text, n);
+	copy_the_handle(argv[1], text, n);
+	rename_while_open(argv[3], argv[1], text, n);
 	errno = 0;
 	must(open(argv[1], O_WRONLY | O_CREAT | O_EXCL, 0644) < 0 && errno == EEXIST);
 	return 0;
