@@ -8,7 +8,7 @@
  *	settle	 results, the object as it is now, one log line for each change
  * Bytes that go to several keys are judged, hashed and compressed once (struct prepared, and struct
  * streamed for those that are copied). A renewed `validated` goes out in a second call: its failure
- *is a warning, and must not end the group of a change that matters.
+ * is a warning, and must not end the group of a change that matters.
  */
 #include "publish.h"
 

@@ -11,7 +11,7 @@
  * the event passes too (export.h), so only a full pass that was cut short is repeated as one.
  *
  * `lock` guards `ending` and `status`; all else belongs to the thread. It is never held while a
- *pass runs, so the status can always be asked.
+ * pass runs, so the status can always be asked.
  */
 #include "updater.h"
 

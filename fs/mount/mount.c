@@ -2,8 +2,8 @@
 /*
  * mount.c - one session with the kernel, from the checks before it to its clean end.
  *
- *	prepare: checks --fork--> the daemon goes on, its signals waited for (stop.c); its parent
- *waits serve:   session, mount, loop --the kernel's first request--> ready: the parent ends
+ *	prepare: checks --fork--> the daemon goes on (stop.c waits for signals); its parent waits
+ *	serve:   session, mount, loop --the kernel's first request--> ready: the parent ends
  *	         --unmounted, or a signal--> session ended
  *
  * The standard streams are the terminal's until the mount is ready, so that every failure before

@@ -4,9 +4,11 @@
  *
  *	preparing --signal--> told: whoever waits for the store there asks, and gives up
  *	serving   --signal--> draining: nothing new is written; for WRITERS_PATIENCE at most, what
- *is being written may be closed draining  ----------> leaving: unmounted; for READERS_PATIENCE at
- *most, while it is in use; then lazily leaving   ----------> the loop ends when the requests under
- *way are answered draining, leaving --another signal--> lazily, at once
+ *	                      is being written may be closed
+ *	draining  ----------> leaving: unmounted; for READERS_PATIENCE at most, while it is in use;
+ *	                      then lazily
+ *	leaving   ----------> the loop ends when the requests under way are answered
+ *	draining, leaving --another signal--> lazily, at once
  *
  * All threads have the signals blocked, so none of them is ever disturbed. `lock` guards the state;
  * it is not held while anything waits.

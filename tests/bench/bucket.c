@@ -2,8 +2,8 @@
 /* bucket.c - makes what the bench mounts: a bucket of made-up packages, or an index of many. */
 /*
  *	bucket DIR PACKAGES		a dir: store with latest/, written below the gate
- *	bucket --index DIR CACHE OBJECTS	the index of that store in CACHE, as a listing of that
- *many archives would fill it, without one of them being there
+ *	bucket --index DIR CACHE OBJECTS	the index of that store in CACHE, as a listing of
+ *						that many archives would fill it, none of them there
  */
 #include <err.h>
 #include <errno.h>

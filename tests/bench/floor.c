@@ -4,8 +4,8 @@
  *	floor MOUNTPOINT PACKAGES [xattr]
  *
  * The tree of bucket.c, out of a node's number alone: no store, index, table of nodes or lock.
- *Threads, readdirplus, timeouts and kept pages as pubfs has them; with `xattr` every getxattr is
- *answered (ENODATA), without the kernel asks once (ENOSYS).
+ * Threads, readdirplus, timeouts and kept pages as pubfs has them; with `xattr` every getxattr is
+ * answered (ENODATA), without the kernel asks once (ENOSYS).
  */
 #include <err.h>
 #include <errno.h>

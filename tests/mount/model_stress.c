@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * model_stress.c - random operations of two actors on one bucket, each answer compared with a
- *model.
+ * model_stress.c - random operations of two actors on one bucket, each answer compared with that
+ * of a model.
  *
  *	model_stress [--seed N] [--operations N] [--mounts FOLDER FOLDER]
  *
