@@ -46,7 +46,7 @@ struct retry_options {
 int retry_push(struct store *next, const struct retry_options *options, struct store **ret)
 	MUST_CHECK;
 
-/* Makes the groups of an edit side by side, on that many threads at most. */
+/* Makes the groups of an edit side by side, at most that many at a time, whoever calls. */
 int spread_push(struct store *next, unsigned threads, struct store **ret) MUST_CHECK;
 
 /* Faults for tests: the n-th call from now on (1: the next; an edit counts one for each change)

@@ -4,10 +4,13 @@
  *
  * For a store where each change is a round trip. The thread that called takes part: with no thread
  * to spare, all is done by it, one group after the other. Groups are handed out by a counter.
+ * However many threads call, no more groups are under way at a time than the pool has threads: each
+ * waits for its turn.
  */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "driver.h"
@@ -19,11 +22,12 @@ struct spread_store {
 	struct store store;
 	struct pool *pool;
 	unsigned threads;
+	sem_t turns; /* that are free */
 };
 
 /* One store_edit(). */
 struct work {
-	struct store *next;
+	struct spread_store *sp;
 	struct edit *edits;
 	size_t n, at;	  /* `lock`: what is not taken begins at `at` */
 	unsigned running; /* `lock`: on the pool */
@@ -45,6 +49,17 @@ static size_t group_end(const struct work *w, size_t from)
 	return end;
 }
 
+static int edit_in_turn(struct spread_store *sp, struct edit *edits, size_t n)
+{
+	int r;
+
+	while (sem_wait(&sp->turns) < 0)
+		assert(errno == EINTR);
+	r = store_edit(sp->store.next, edits, n);
+	sem_post(&sp->turns);
+	return r;
+}
+
 /* Takes groups until none is left. */
 static void take_groups(struct work *w)
 {
@@ -58,7 +73,7 @@ static void take_groups(struct work *w)
 		pthread_mutex_unlock(&w->lock);
 		if (from == end)
 			return;
-		(void)!store_edit(w->next, &w->edits[from], end - from); /* each has its result */
+		(void)!edit_in_turn(w->sp, &w->edits[from], end - from); /* each has its result */
 	}
 }
 
@@ -85,11 +100,11 @@ static unsigned count_groups(const struct work *w, unsigned most)
 static int spread_edit(struct store *s, struct edit *edits, size_t n)
 {
 	struct spread_store *sp = spread_of(s);
-	struct work w = { .next = s->next, .edits = edits, .n = n };
+	struct work w = { .sp = sp, .edits = edits, .n = n };
 	unsigned jobs = count_groups(&w, sp->threads);
 
 	if (jobs < 2)
-		return store_edit(s->next, edits, n);
+		return n ? edit_in_turn(sp, edits, n) : 0;
 	pthread_mutex_init(&w.lock, NULL);
 	pthread_cond_init(&w.done, NULL);
 	w.running = jobs - 1;
@@ -110,6 +125,7 @@ static void spread_close(struct store *s)
 	struct spread_store *sp = spread_of(s);
 
 	pool_free(sp->pool);
+	sem_destroy(&sp->turns);
 	free(sp);
 }
 
@@ -133,6 +149,7 @@ int spread_push(struct store *next, unsigned threads, struct store **ret)
 	link_init(&sp->store, &spread_ops, next);
 	sp->pool = pool;
 	sp->threads = threads;
+	sem_init(&sp->turns, 0, threads);
 	*ret = &sp->store;
 	return 0;
 }

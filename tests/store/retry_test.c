@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -523,5 +524,60 @@ Test(spread, groups_are_made_side_by_side)
 	cr_assert_eq(store_edit(s, edits, 4), 0);
 	edit_release(edits, 4);
 	expect_list(s, "", true, NULL, "a b c d ");
+	store_close(s);
+}
+
+#define CROWD	4
+#define CALLERS 8
+
+/* Each edit waits until as many run as may: so that many do, and a further one would be seen. */
+static struct {
+	pthread_barrier_t barrier;
+	atomic_uint running, most;
+} crowd;
+
+static int crowd_edit(struct store *s, struct edit *edits, size_t n)
+{
+	unsigned running = atomic_fetch_add(&crowd.running, 1) + 1, most = crowd.most;
+	int r;
+
+	while (running > most && !atomic_compare_exchange_weak(&crowd.most, &most, running))
+		;
+	pthread_barrier_wait(&crowd.barrier);
+	r = store_edit(s->next, edits, n);
+	atomic_fetch_sub(&crowd.running, 1);
+	return r;
+}
+
+static const struct store_ops crowd_ops = { .name = "crowd",
+					    .edit = crowd_edit,
+					    .close = rough_close };
+
+static void *edit_groups(void *ctx)
+{
+	struct body body = body_of_bytes("x", 1);
+	struct edit edits[CROWD];
+
+	for (unsigned i = 0; i < CROWD; i++)
+		edits[i] = edit_write(KEY, &body, i);
+	cr_assert_eq(store_edit(ctx, edits, CROWD), 0);
+	edit_release(edits, CROWD);
+	return NULL;
+}
+
+Test(spread, no_more_run_side_by_side_than_was_said_whoever_calls)
+{
+	pthread_t callers[CALLERS];
+	struct store link, *mem, *s;
+
+	cr_assert_eq(store_open("mem:", STORE_CREATE, &mem), 0);
+	link_init(&link, &crowd_ops, mem);
+	cr_assert_eq(spread_push(&link, CROWD, &s), 0);
+	pthread_barrier_init(&crowd.barrier, NULL, CROWD);
+	for (unsigned i = 0; i < CALLERS; i++)
+		cr_assert_eq(pthread_create(&callers[i], NULL, edit_groups, s), 0);
+	for (unsigned i = 0; i < CALLERS; i++)
+		pthread_join(callers[i], NULL);
+	cr_assert_eq(crowd.most, CROWD, "%u", crowd.most);
 	store_close(s);
 }
