@@ -22,7 +22,8 @@ start "$work/port" "$built/tests/gcs/delay_proxy" 20 "${near##*:}"
 far=http://127.0.0.1:$(cat "$work/port")
 
 control() { curl -sf --data-binary "$1" "$near/control"; }
-requests() { curl -sf "$near/control/counts" | awk '$1 == "all" { print $2 }'; }
+count() { curl -sf "$near/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
+requests() { count all; }
 # listing BUCKET PREFIX: name, size and MD5 of every object, asked for without the delay
 listing() {
 	local page='' url="$near/storage/v1/b/$1/o?prefix=$2"
@@ -111,10 +112,10 @@ bucket cloned$i"
 	forget
 	control reset
 	s=$(export_many seconds "exported$i")
-	n=$(requests)
+	n="$(requests), $(count connections) connections"
 	control reset
 	c=$(clone_many seconds "cloned$i")
-	n="$n, $(requests)"
+	n="$n / $(requests), $(count connections) connections"
 	listing "exported$i" "" >"$work/a"
 	# below a package, the files of a dir: store are in its folder
 	listing "cloned$i" "" | sed 's|\.d/|/|' | sort >"$work/b"
