@@ -4,6 +4,7 @@
 #define PUBFS_STORE_INDEX_H
 
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ struct index {
 	int lock; /* held shared while open */
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
+	atomic_int_least64_t failed_at; /* when the last listing that failed did so, */
+	atomic_int failure;		/* and how */
 	struct fresh {
 		pthread_mutex_t lock; /* of all below; taken alone */
 		char *what;	      /* what was asked for last and was young enough, */
@@ -134,7 +137,7 @@ int index_open(struct index *x, const char *cache_dir) MUST_CHECK;
 /* The folder below cache_dir of what is kept of this store, made if needed; owned by the caller. */
 int index_place(const char *cache_dir, const char *url, char **ret) MUST_CHECK;
 void index_close(struct index *x); /* what index_open() opened */
-/* Opens and locks a file of the index's folder. */
+/* Opens and locks a file of the index's folder. -ECANCELED: nobody waits for it any more. */
 int index_lock(const struct index *x, const char *name, int operation, int *ret_fd) MUST_CHECK;
 /* The name of a file system on which LMDB and locks cannot be trusted; NULL: it may be used. */
 const char *index_refused_file_system(unsigned long f_type);

@@ -32,11 +32,13 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "codec.h"
 #include "driver.h"
 #include "index.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 
@@ -44,6 +46,8 @@
 #define READERS_MAX 1024	       /* reading transactions of all processes at one moment */
 #define LOCK_BYTES  (READERS_MAX * 64 + 4096) /* of lock.mdb: 64 a reader, and its head */
 #define DIGITS	    32		       /* of the hash of the store's URL: the folder's name */
+
+#define LOOK_NS	    (5 * 1000 * 1000) /* how soon a free lock, and an interrupt, is seen */
 
 #define CLEAN "clean"
 
@@ -141,15 +145,19 @@ int index_place(const char *cache_dir, const char *url, char **ret)
 int index_lock(const struct index *x, const char *name, int operation, int *ret_fd)
 {
 	CLEANUP(free_char) char *path = xasprintf("%s/%s", x->dir, name);
+	static const struct timespec look = { .tv_nsec = LOOK_NS };
 	CLEANUP(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
 		return fail(-EIO, "cannot open %s: %s; name another folder with --cache", path,
 			    strerror(errno));
-	do
-		r = flock(fd, operation);
-	while (r < 0 && errno == EINTR);
+	while ((r = flock(fd, operation | LOCK_NB)) < 0 && errno == EWOULDBLOCK &&
+	       !(operation & LOCK_NB)) {
+		if (interrupt_asked())
+			return -ECANCELED;
+		nanosleep(&look, NULL);
+	}
 	if (r < 0)
 		return fail(-EIO, "cannot lock %s: %s", path, strerror(errno));
 	*ret_fd = fd;

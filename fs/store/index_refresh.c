@@ -18,7 +18,8 @@
  * 6. A transaction is never held across a store call. The merge of a batch looks at INDEX_BATCH
  *    rows a transaction, so others can write in between.
  * 7. One process and thread lists at a time (listing.lock). Who waited and finds a listing that
- *    began after it asked, needs none of its own.
+ *    began after it asked, needs none of its own; and who finds that one of this process failed
+ *    since, has failed with it: else each of those that wait would wait for the deadline again.
  *
  * A top ("latest/") is unknown, written (by this host alone), named (a listing of the names at the
  * top showed it), or listed. Below an unknown one nothing is there, as of that listing. A named one
@@ -631,7 +632,14 @@ int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 		r = is_fresh(x, what, max_age, asked, true);
 	if (r)
 		return r < 0 ? r : 0;
-	return list_anew(x, what);
+	if (x->failed_at >= asked)
+		return x->failure;
+	r = list_anew(x, what);
+	if (r < 0 && r != -ECANCELED) {
+		x->failure = r;
+		x->failed_at = clock_now();
+	}
+	return r;
 }
 
 /* 1: what the index knows of the object is young enough. */
