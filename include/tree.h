@@ -26,6 +26,7 @@ struct tree_options {
 	const char *spool_dir;	     /* for bodies that outgrow memory; borrowed */
 	const char *runtime_version; /* its folder is shown even when empty; NULL: none */
 	bool read_only;
+	bool lasting; /* what is known is shown while the store cannot be reached */
 	int (*status)(void *ctx, struct strbuf *out); /* the text of .pubfs/status; may be NULL */
 	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database. -ENOENT:
 	 * one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
@@ -62,6 +63,11 @@ struct tree_counts {
 };
 int tree_count(struct tree *t, struct tree_counts *ret) MUST_CHECK;
 
+/* True, with the time (wall clock) and the reason, which is appended, while the store cannot be
+ * reached: what is known of it is shown, and a thread looks for it. */
+bool tree_is_degraded(struct tree *t, int64_t *ret_since, struct strbuf *reason);
+/* Something failed (-EIO): that thread looks whether it was the store. */
+void tree_doubt(struct tree *t);
 /* From here on nothing new is written (-EROFS); what is open for writing may be finished. */
 void tree_stop_writing(struct tree *t);
 /* How many open files have bytes that were neither published nor refused. */

@@ -22,6 +22,8 @@
 #include "tree.h"
 #include "updater.h"
 
+#define REASON_MAX ((size_t)64 << 10)
+
 /* What serves: set up before the kernel's first request, and only read from then on. */
 struct service {
 	const struct options *o;
@@ -60,6 +62,21 @@ static void add_updater(struct updater *updater, struct facts *f)
 	updater_status_release(&status);
 }
 
+static void add_degraded(struct tree *t, struct facts *f)
+{
+	CLEANUP(strbuf_release) struct strbuf reason = STRBUF_INIT(REASON_MAX);
+	int64_t since;
+
+	if (!tree_is_degraded(t, &since, &reason)) {
+		facts_text(f, "degraded", NULL);
+		return;
+	}
+	facts_enter(f, "degraded");
+	facts_time(f, "since", since);
+	facts_text(f, "reason", reason.buf);
+	facts_leave(f);
+}
+
 static int write_status(void *ctx, struct strbuf *out)
 {
 	static const char *const gates[] = {
@@ -86,6 +103,7 @@ static int write_status(void *ctx, struct strbuf *out)
 	facts_number(&f, "objects", counts.objects);
 	facts_number(&f, "bytes", counts.bytes);
 	facts_number(&f, "unmapped", counts.unmapped);
+	add_degraded(s->stack.tree, &f);
 	if (s->updater)
 		add_updater(s->updater, &f);
 	facts_end(&f);

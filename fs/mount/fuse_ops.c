@@ -114,6 +114,8 @@ static void waiting_end(fuse_req_t *req)
 
 static void reply_error(fuse_req_t req, int r)
 {
+	if (r == -EIO)
+		tree_doubt(tree_of(req));
 	fuse_reply_err(req, r == -ECANCELED ? EINTR : -r);
 }
 

@@ -62,6 +62,7 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 
 	t->options = *options;
 	t->read_only = options->read_only;
+	reach_init(&t->reach, options->store);
 	t->started = clock_now();
 	t->contents = contents_new(options->store, options->spool_dir);
 	t->space.dir = options->spool_dir;
@@ -86,6 +87,7 @@ void tree_free(struct tree *t)
 		return;
 	if (t->options.publisher)
 		publisher_watch(t->options.publisher, NULL, NULL);
+	reach_release(&t->reach);
 	while (t->files)
 		file_close(t->files);
 	while (t->dirs)
@@ -266,7 +268,7 @@ int folder_refresh(struct tree *t, const char *path)
 	if (path_is_control(path))
 		return 0;
 	top = n ? xasprintf("%.*s/", (int)n, path) : xstrdup("");
-	return store_refresh(t->options.store, top, t->options.ttl);
+	return reach_refresh(&t->reach, top, t->options.ttl);
 }
 
 static int found(void *ctx, const struct object *obj)

@@ -101,7 +101,7 @@ static int unlink_file(struct tree *t, const char *path)
 	int r = path_to_key(path, &key);
 
 	if (!r)
-		r = store_refresh(t->options.store, key.buf, t->options.ttl);
+		r = reach_refresh(&t->reach, key.buf, t->options.ttl);
 	if (!r)
 		r = store_stat(t->options.store, key.buf, &obj);
 	if (r == -ENOENT)

@@ -247,7 +247,7 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 	if (!r && wants_write(flags))
 		r = may_write(t, key.buf);
 	if (!r)
-		r = store_refresh(t->options.store, key.buf, t->options.ttl);
+		r = reach_refresh(&t->reach, key.buf, t->options.ttl);
 	if (r < 0)
 		return r;
 	r = store_stat(t->options.store, key.buf, &obj);

@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "overlay.h"
 #include "path.h"
+#include "reach.h"
 #include "publish.h"
 #include "scratch.h"
 #include "spool.h"
@@ -26,6 +27,7 @@ struct tree {
 	struct tree_options options;
 	int64_t started; /* the time of every folder */
 	atomic_bool read_only;
+	struct reach reach;
 	struct contents *contents;
 	struct spool_space space;
 	struct journal refusals, changes;

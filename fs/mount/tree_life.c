@@ -46,3 +46,13 @@ void tree_stop_writing(struct tree *t)
 {
 	t->read_only = true;
 }
+
+bool tree_is_degraded(struct tree *t, int64_t *ret_since, struct strbuf *reason)
+{
+	return reach_is_degraded(&t->reach, ret_since, reason);
+}
+
+void tree_doubt(struct tree *t)
+{
+	reach_doubt(&t->reach);
+}

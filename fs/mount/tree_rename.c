@@ -42,7 +42,7 @@ static int busy_if_stale(int r)
 /* The object as it is now; generation 0: there is none. */
 static int look(struct tree *t, const char *key, struct object *ret)
 {
-	int r = store_refresh(t->options.store, key, t->options.ttl);
+	int r = reach_refresh(&t->reach, key, t->options.ttl);
 
 	if (!r)
 		r = store_stat(t->options.store, key, ret);

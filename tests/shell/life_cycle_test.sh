@@ -121,6 +121,7 @@ was_asked() { test "$(asked "$1")" -ge "$2"; }
 "$PUBFS" sync $bucket $site >/dev/null || not_ok "sync to a bucket"
 # shellcheck disable=SC2086
 check "mount a bucket" mount_at "$m" $bucket --cache-size 0
+first=$daemon
 same "the bucket's checksum is an attribute" 8 sh -c \
 	"getfattr --only-values -n user.pubfs.crc32c '$listing' | wc -c"
 ends_at() { # NAME KIND COMMAND...: SIGINT ends a program that waits for a request of that kind
@@ -144,6 +145,24 @@ same "a signal that is caught disturbs no reader" "caught, and $(wc -c <whole) b
 	open my $f, "<", $ARGV[0] or die "open: $!";
 	local $/;
 	printf "%s, and %d bytes", $said, length <$f>;' "$packages/oxygen"
+
+# a store that is gone
+# shellcheck disable=SC2086 # options
+check "another mount of it" mount_at "$T/gone" $bucket --cache "$T/gone-cache" --ttl 0
+degraded() { jq -e ".degraded$1" "$T/gone/.pubfs/status"; }
+check "it lists" ls "$T/gone/latest/api/packages"
+check "it is not degraded" degraded " == null"
+control "fault list times=1000 status=403
+fault get times=1000 status=403
+fault read times=1000 status=403"
+same "without its store the listing can be read" "helium helium.d oxygen oxygen.d oxygen_lamp oxygen_lamp.d" \
+	sh -c "ls '$T/gone/latest/api/packages' | xargs"
+check "and attributes" stat "$T/gone/latest/api/packages/oxygen"
+check "status says since when, and why" degraded " | .since and (.reason | test(\"403|exports\"))"
+control reset
+check "it recovers by itself" wait_until degraded " == null"
+check "unmount" unmount "$daemon" "$T/gone"
+daemon=$first
 check "unmount" unmount "$daemon" "$m"
 
 # the start: ready after mount, credentials and first listing
