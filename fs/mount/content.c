@@ -7,8 +7,15 @@
  *	gzip'ed     | whole                   | decoded into a temporary file
  *
  * LOADING --> READY or FAILED, by the thread that asked first; the others wait for it. A failed
- * one leaves the table at once, so that the next open tries again. The lock guards the table and
- * each content's state, error and references; it is not held while bytes are fetched.
+ * one leaves the table at once, so that the next open tries again.
+ *
+ * What nobody has open any more stays for the next reader as it was stored, `kept_max` bytes of it
+ * all, and what was used longest ago goes first. It is decoded again at the first read: mostly
+ *there is none, as the kernel has kept the pages.
+ *
+ * The lock guards the table, the list of what is kept, and each content's state, error and
+ * references; it is not held while bytes are fetched or decoded. `unpacking` guards `packed`, and
+ * `bytes` while that is true.
  */
 #include "content.h"
 
@@ -21,6 +28,7 @@
 #include <string.h>
 #include <time.h>
 #include <uthash.h>
+#include <utlist.h>
 #include <zlib.h>
 
 #include "catalog.h"
@@ -33,7 +41,8 @@
 #include "strbuf.h"
 
 #define PIECE	    ((size_t)256 << 10)
-#define LOOK_NS	    (50 * 1000 * 1000) /* how soon a waiting reader's end is seen */
+#define KEPT_BODY   ((size_t)256 << 10) /* a larger one would drive out too many */
+#define LOOK_NS	    (50 * 1000 * 1000)	/* how soon a waiting reader's end is seen */
 #define GZIP_WINDOW (15 + 16) /* zlib's way to say: the largest window, and a gzip header */
 
 enum state { LOADING, READY, FAILED };
@@ -44,11 +53,15 @@ struct content {
 	enum state state;
 	int error;
 	unsigned refs;
-	char *key;
+	const char *key; /* the end of `name` */
 	uint64_t generation, size;
-	struct strbuf bytes; /* in memory, or */
-	int fd;		     /* in a file, or */
-	bool ranged;	     /* still in the store */
+	pthread_mutex_t unpacking;
+	bool packed;	      /* `bytes` are to be made of `stored` */
+	struct strbuf stored; /* gzip'ed, if it may be kept */
+	struct strbuf bytes;  /* in memory, or */
+	int fd;		      /* in a file, or */
+	bool ranged;	      /* still in the store */
+	struct content *prev, *next;
 	UT_hash_handle hh;
 };
 
@@ -58,25 +71,20 @@ struct contents {
 	pthread_mutex_t lock;
 	pthread_cond_t loaded;
 	struct content *all;
+	struct content *kept; /* without references, the longest ago first */
+	size_t kept_size, kept_max;
 };
 
-struct contents *contents_new(struct store *store, const char *spool_dir)
+struct contents *contents_new(struct store *store, const char *spool_dir, size_t kept_max)
 {
 	struct contents *table = xcalloc(1, sizeof(*table));
 
 	table->store = store;
 	table->spool_dir = spool_dir;
+	table->kept_max = kept_max;
 	pthread_mutex_init(&table->lock, NULL);
 	pthread_cond_init(&table->loaded, NULL);
 	return table;
-}
-
-void contents_free(struct contents *table)
-{
-	assert(!table->all);
-	pthread_cond_destroy(&table->loaded);
-	pthread_mutex_destroy(&table->lock);
-	free(table);
 }
 
 /* Exactly n stored bytes. -ESTALE: this generation is gone. */
@@ -223,7 +231,12 @@ static int load_document(struct content *c, const struct object *obj)
 		return fail(-EIO, "cannot read %s: it is not whole gzip", c->key);
 	c->size = c->bytes.len;
 	sha256(c->bytes.buf, c->bytes.len, sum);
-	return check_sha256(c, obj, sum);
+	r = check_sha256(c, obj, sum);
+	if (!r && stored.len <= KEPT_BODY) {
+		strbuf_init(&c->stored, stored.len);
+		strbuf_add(&c->stored, stored.buf, stored.len);
+	}
+	return r;
 }
 
 static int load(struct content *c, const struct object *obj)
@@ -256,9 +269,11 @@ static struct content *content_new(struct contents *table, const struct object *
 	c->table = table;
 	c->name = name;
 	c->refs = 1;
-	c->key = xstrdup(obj->key);
+	c->key = strchr(name, ':') + 1;
 	c->generation = obj->generation;
 	c->fd = -1;
+	pthread_mutex_init(&c->unpacking, NULL);
+	strbuf_init(&c->stored, 0);
 	strbuf_init(&c->bytes, CONTENT_IN_MEMORY);
 	HASH_ADD_KEYPTR(hh, table->all, c->name, strlen(c->name), c);
 	return c;
@@ -266,25 +281,94 @@ static struct content *content_new(struct contents *table, const struct object *
 
 static void content_free(struct content *c)
 {
+	pthread_mutex_destroy(&c->unpacking);
+	strbuf_release(&c->stored);
 	strbuf_release(&c->bytes);
 	close_fd(&c->fd);
 	free(c->name);
-	free(c->key);
 	free(c);
+}
+
+/* What nobody has open. */
+
+static size_t weight_of(const struct content *c)
+{
+	return sizeof(*c) + strlen(c->name) + c->stored.alloc;
+}
+
+/* Under the lock, as the two below. */
+static void unkeep(struct contents *table, struct content *c)
+{
+	DL_DELETE(table->kept, c);
+	table->kept_size -= weight_of(c);
+}
+
+static void drop(struct contents *table, struct content *c)
+{
+	HASH_DEL(table->all, c);
+	content_free(c);
+}
+
+static void keep(struct contents *table, struct content *c)
+{
+	strbuf_release(&c->bytes);
+	c->packed = true;
+	DL_APPEND(table->kept, c);
+	table->kept_size += weight_of(c);
+	while (table->kept_size > table->kept_max) {
+		struct content *oldest = table->kept;
+
+		unkeep(table, oldest);
+		drop(table, oldest);
+	}
+}
+
+void contents_free(struct contents *table)
+{
+	while (table->kept) {
+		struct content *c = table->kept;
+
+		unkeep(table, c);
+		drop(table, c);
+	}
+	assert(!table->all);
+	pthread_cond_destroy(&table->loaded);
+	pthread_mutex_destroy(&table->lock);
+	free(table);
+}
+
+static void get(struct contents *table, struct content *c)
+{
+	if (!c->refs++)
+		unkeep(table, c);
+}
+
+static int unpack(struct content *c)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&c->unpacking);
+	if (c->packed)
+		r = gzip_decode(c->stored.buf, c->stored.len, &c->bytes);
+	c->packed = c->packed && r < 0;
+	pthread_mutex_unlock(&c->unpacking);
+	return r < 0 ? fail(-EIO, "cannot read %s: out of memory", c->key) : 0;
 }
 
 void content_close(struct content *c)
 {
 	struct contents *table = c->table;
-	bool last;
 
 	pthread_mutex_lock(&table->lock);
-	last = !--c->refs;
-	if (last && c->state != FAILED)
-		HASH_DEL(table->all, c);
+	if (!--c->refs) {
+		if (c->state == FAILED)
+			content_free(c);
+		else if (c->stored.len)
+			keep(table, c);
+		else
+			drop(table, c);
+	}
 	pthread_mutex_unlock(&table->lock);
-	if (last)
-		content_free(c);
 }
 
 /* Under the lock. Until the thread that fetches it has ended, or this one's caller wants no more.
@@ -317,7 +401,7 @@ static int open_once(struct contents *table, const struct object *obj, struct co
 	HASH_FIND_STR(table->all, name, c);
 	*ret_shared = c;
 	if (c) {
-		c->refs++;
+		get(table, c);
 		r = wait_until_loaded(table, c);
 	} else {
 		c = content_new(table, obj, steal(name));
@@ -350,19 +434,30 @@ int content_open(struct contents *table, const struct object *obj, struct conten
 	return r;
 }
 
-struct content *content_open_again(struct contents *table, const char *key, uint64_t generation)
+static struct content *find_ready(struct contents *table, const char *key, uint64_t generation,
+				  bool kept)
 {
 	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", generation, key);
 	struct content *c;
 
 	pthread_mutex_lock(&table->lock);
 	HASH_FIND_STR(table->all, name, c);
-	if (c && c->state == READY)
-		c->refs++;
+	if (c && c->state == READY && (c->refs || kept))
+		get(table, c);
 	else
 		c = NULL;
 	pthread_mutex_unlock(&table->lock);
 	return c;
+}
+
+struct content *content_open_again(struct contents *table, const char *key, uint64_t generation)
+{
+	return find_ready(table, key, generation, false);
+}
+
+struct content *content_open_kept(struct contents *table, const char *key, uint64_t generation)
+{
+	return find_ready(table, key, generation, true);
 }
 
 uint64_t content_size(const struct content *c)
@@ -372,17 +467,26 @@ uint64_t content_size(const struct content *c)
 
 ssize_t content_read(struct content *c, uint64_t offset, void *buf, size_t n)
 {
-	struct body body = content_body(c);
-	ssize_t r = body_read(&body, offset, buf, n);
+	struct body body;
+	ssize_t r = content_body(c, &body);
 
+	if (!r)
+		r = body_read(&body, offset, buf, n);
 	if (r == -ESTALE)
 		return fail(-EIO, "cannot read on in %s: it was replaced meanwhile", c->key);
 	return r;
 }
 
-struct body content_body(struct content *c)
+int content_body(struct content *c, struct body *ret)
 {
+	int r = unpack(c);
+
+	if (r < 0)
+		return r;
 	if (c->ranged)
-		return stored_body(c, c->size);
-	return c->fd >= 0 ? body_of_file(c->fd, c->size) : body_of_bytes(c->bytes.buf, c->size);
+		*ret = stored_body(c, c->size);
+	else
+		*ret = c->fd >= 0 ? body_of_file(c->fd, c->size)
+				  : body_of_bytes(c->bytes.buf, c->size);
+	return 0;
 }

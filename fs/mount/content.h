@@ -19,8 +19,11 @@ struct store;
  * temporary file, a larger archive is read in ranges. */
 #define CONTENT_IN_MEMORY ((uint64_t)8 << 20)
 
-/* Both are borrowed. */
-struct contents *contents_new(struct store *store, const char *spool_dir);
+/* Stored bodies that are kept after their last close, for the next reader. */
+#define CONTENT_KEPT_MAX ((size_t)32 << 20)
+
+/* Store and folder are borrowed. `kept_max`: bytes; CONTENT_KEPT_MAX, but in tests. */
+struct contents *contents_new(struct store *store, const char *spool_dir, size_t kept_max);
 void contents_free(struct contents *table);
 
 /* Fetches it, unless someone has it open: then both share it. -ESTALE: this generation is not
@@ -28,12 +31,14 @@ void contents_free(struct contents *table);
 int content_open(struct contents *table, const struct object *obj, struct content **ret) MUST_CHECK;
 /* One that someone has open, or NULL: it is not fetched any more. */
 struct content *content_open_again(struct contents *table, const char *key, uint64_t generation);
+/* The same, or one that somebody had open lately. */
+struct content *content_open_kept(struct contents *table, const char *key, uint64_t generation);
 void content_close(struct content *content);
 
 uint64_t content_size(const struct content *content);
 /* Bytes of that generation, or -EIO; short only at the end. */
 ssize_t content_read(struct content *content, uint64_t offset, void *buf, size_t n) MUST_CHECK;
-/* Borrows the content. */
-struct body content_body(struct content *content);
+/* Borrows the content. -EIO: said. */
+int content_body(struct content *content, struct body *ret) MUST_CHECK;
 
 #endif

@@ -236,6 +236,7 @@ static void open_reply(struct fuse_file_info *fi, struct file *f)
 	fi->fh = (uintptr_t)f;
 	fi->keep_cache = file_is_cacheable(f);
 	fi->direct_io = !file_is_cacheable(f);
+	fi->noflush = file_is_cacheable(f); /* a reader has nothing to publish */
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

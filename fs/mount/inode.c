@@ -92,12 +92,17 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 	return inode;
 }
 
+bool inode_is_seen(const struct inode *inode, struct names_version version)
+{
+	return version.store && inode->seen.store == version.store &&
+	       inode->seen.overlay == version.overlay;
+}
+
 struct inode *inode_seen(const struct inodes *table, const char *path, struct names_version version)
 {
-	struct inode *inode = version.store ? newest_of(table, path) : NULL;
+	struct inode *inode = newest_of(table, path);
 
-	while (inode &&
-	       (inode->seen.store != version.store || inode->seen.overlay != version.overlay))
+	while (inode && !inode_is_seen(inode, version))
 		inode = inode->older;
 	return inode;
 }

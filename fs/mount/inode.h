@@ -56,6 +56,8 @@ void inodes_release(struct inodes *table);
 /* +1 reference; made when it is not there. */
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
 			uint64_t generation);
+/* True when its path had it in this state of the names. */
+bool inode_is_seen(const struct inode *inode, struct names_version version);
 /* The one that the path had in this state of the names, or NULL: it has to be looked up. */
 struct inode *inode_seen(const struct inodes *table, const char *path,
 			 struct names_version version);

@@ -27,8 +27,9 @@ static int load_listing(struct tree *t, const char *key, struct strbuf *out)
 		r = content_open(t->contents, &obj, &content);
 	if (r < 0)
 		return r;
-	body = content_body(content);
-	r = body_load(&body, out);
+	r = content_body(content, &body);
+	if (!r)
+		r = body_load(&body, out);
 	content_close(content);
 	return r;
 }

@@ -64,7 +64,7 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 	t->read_only = options->read_only;
 	reach_init(&t->reach, options->store);
 	t->started = clock_now();
-	t->contents = contents_new(options->store, options->spool_dir);
+	t->contents = contents_new(options->store, options->spool_dir, CONTENT_KEPT_MAX);
 	t->space.dir = options->spool_dir;
 	journal_init(&t->refusals);
 	journal_init(&t->changes);
@@ -262,13 +262,15 @@ int folder_key(const char *path, struct strbuf *out)
 /* "": the names at the top; "latest/": all below it. */
 int folder_refresh(struct tree *t, const char *path)
 {
-	CLEANUP(free_char) char *top = NULL;
+	CLEANUP(strbuf_release) struct strbuf top = NAME_BUF();
 	size_t n = strcspn(path, "/");
 
 	if (path_is_control(path))
 		return 0;
-	top = n ? xasprintf("%.*s/", (int)n, path) : xstrdup("");
-	return reach_refresh(&t->reach, top, t->options.ttl);
+	strbuf_add(&top, path, n);
+	if (n)
+		strbuf_addch(&top, '/');
+	return reach_refresh(&t->reach, top.buf, t->options.ttl);
 }
 
 static int found(void *ctx, const struct object *obj)

@@ -238,6 +238,26 @@ static int open_superseded(struct tree *t, struct inode *inode, const char *key,
 	return 0;
 }
 
+/* A node that its path still has, as nothing changed since it was seen, and whose bytes somebody has
+ * had lately: there is nothing to ask. */
+static bool open_kept(struct tree *t, struct inode *inode, const char *key, struct file **ret)
+{
+	struct names_version version = names_version(t);
+	struct content *content = NULL;
+	bool seen;
+
+	pthread_mutex_lock(&t->lock);
+	seen = inode_is_seen(inode, version);
+	pthread_mutex_unlock(&t->lock);
+	if (seen)
+		content = content_open_kept(t->contents, key, inode->generation);
+	if (!content)
+		return false;
+	*ret = file_new(t, inode, FILE_READER);
+	(*ret)->content = content;
+	return true;
+}
+
 static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
@@ -250,6 +270,8 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 		r = reach_refresh(&t->reach, key.buf, t->options.ttl);
 	if (r < 0)
 		return r;
+	if (!wants_write(flags) && open_kept(t, inode, key.buf, ret))
+		return 0;
 	r = store_stat(t->options.store, key.buf, &obj);
 	if (r == -ENOENT && inode->type == INODE_DRAFT)
 		return open_draft(t, inode, key.buf, flags, ret);

@@ -157,7 +157,7 @@ static int object_copy_to(struct tree *t, const struct names *names, const struc
 		p.body = &body;
 		r = content_open(t->contents, obj, &content);
 		if (!r)
-			body = content_body(content);
+			r = content_body(content, &body);
 	}
 	if (!r)
 		r = hand_publish(t, names->to.buf, &p, who);

@@ -389,3 +389,62 @@ Test(read, objects_of_no_known_kind_can_be_read_but_not_written)
 	cr_assert_eq(open_path(&w, "latest", O_RDONLY, &f), -EISDIR);
 	world_remove(&w);
 }
+
+Test(read, what_was_read_lately_is_not_fetched_again)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node node;
+	struct file *f;
+
+	put_document(w.store, LATEST "http", "old", false);
+	cr_assert_eq(tree_resolve(w.tree, LATEST "http", &node), 0);
+	expect_read(&w, LATEST "http", "old");
+	world_requests(&w);
+	expect_read(&w, LATEST "http", "old");
+	cr_assert_eq(world_requests(&w), 0);
+	put_document(w.store, LATEST "http", "new", false);
+	cr_assert_eq(tree_open(w.tree, node.id, O_RDONLY, &f), -ESTALE, "nobody has it open");
+	expect_read(&w, LATEST "http", "new");
+	tree_forget(w.tree, node.id, 1);
+	world_remove(&w);
+}
+
+/* Opens and closes one of many documents; true when it had to be fetched. */
+static bool is_fetched(struct world *w, struct contents *contents, unsigned number)
+{
+	CLEANUP(free_char) char *key = xasprintf(LATEST "p%u", number);
+	CLEANUP(object_release) struct object obj = { .key = NULL };
+	struct content *c;
+	char byte;
+
+	cr_assert_eq(store_stat(w->driver, key, &obj), 0);
+	counter_read(w->counter);
+	cr_assert_eq(content_open(contents, &obj, &c), 0);
+	cr_assert_eq(content_read(c, 0, &byte, 1), 1);
+	content_close(c);
+	return counter_read(w->counter).read;
+}
+
+Test(read, what_is_kept_has_a_bound_and_what_was_used_longest_ago_goes_first)
+{
+	static const size_t room = 4000;
+	struct world w = world_make(LONG_TTL);
+	struct contents *contents = contents_new(w.counter, w.home, room);
+	CLEANUP(free_char) char *text = long_text(1500); /* stored, about two thirds of it */
+
+	for (unsigned i = 0; i < 4; i++) {
+		CLEANUP(free_char) char *key = xasprintf(LATEST "p%u", i);
+
+		put_document(w.driver, key, text, false);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert(is_fetched(&w, contents, i));
+	cr_assert_not(is_fetched(&w, contents, 0));
+	cr_assert(is_fetched(&w, contents, 2));
+	cr_assert(is_fetched(&w, contents, 3));
+	cr_assert(is_fetched(&w, contents, 1), "it was used longest ago");
+	cr_assert(is_fetched(&w, contents, 0));
+	cr_assert_not(is_fetched(&w, contents, 0));
+	contents_free(contents);
+	world_remove(&w);
+}
