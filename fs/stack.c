@@ -201,6 +201,7 @@ int stack_open_tree(const struct options *o, const struct tree_options *service,
 	};
 
 	if (service) {
+		options.lasting = true;
 		options.status = service->status;
 		options.sync = service->sync;
 		options.ctx = service->ctx;

@@ -46,7 +46,7 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret) MUST_
 int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
 	MUST_CHECK;
 /* The tree over a bucket that is open. Of `service` only what it calls back is taken, with its
- * ctx; NULL: nothing. */
+ * ctx; NULL: nothing, and the tree is for one command. */
 int stack_open_tree(const struct options *o, const struct tree_options *service,
 		    struct stack *stack) MUST_CHECK;
 /* False where the database would be a file, and is not there. It is not opened. */

@@ -27,11 +27,11 @@
 #define FIRST_PAUSE SECOND_US
 #define LAST_PAUSE  (30 * SECOND_US)
 
-void reach_init(struct reach *reach, struct store *store)
+void reach_init(struct reach *reach, struct store *store, bool lasting)
 {
 	pthread_condattr_t attr;
 
-	*reach = (struct reach){ .store = store };
+	*reach = (struct reach){ .store = store, .lasting = lasting };
 	pthread_mutex_init(&reach->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -175,7 +175,7 @@ int reach_refresh(struct reach *reach, const char *what, int64_t max_age)
 	if (degraded && is_known(reach, what))
 		return 0;
 	r = store_refresh(reach->store, what, max_age);
-	if (!r || r == -ECANCELED)
+	if (!r || r == -ECANCELED || !reach->lasting)
 		return r;
 	note_degraded(reach);
 	reach_doubt(reach);

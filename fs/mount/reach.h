@@ -13,7 +13,8 @@ struct store;
 struct strbuf;
 
 struct reach {
-	struct store *store;  /* borrowed */
+	struct store *store; /* borrowed */
+	bool lasting;
 	pthread_mutex_t lock; /* of all below; taken last */
 	pthread_cond_t wake;
 	bool degraded, ending;
@@ -24,7 +25,8 @@ struct reach {
 	pthread_t thread;
 };
 
-void reach_init(struct reach *reach, struct store *store);
+/* Not `lasting`: each failure to reach the store is one. */
+void reach_init(struct reach *reach, struct store *store, bool lasting);
 void reach_release(struct reach *reach);
 
 /* As store_refresh(). A store that cannot be reached is no failure where something is known; then,

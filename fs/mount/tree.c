@@ -62,7 +62,7 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 
 	t->options = *options;
 	t->read_only = options->read_only;
-	reach_init(&t->reach, options->store);
+	reach_init(&t->reach, options->store, options->lasting);
 	t->started = clock_now();
 	t->contents = contents_new(options->store, options->spool_dir, CONTENT_KEPT_MAX);
 	t->space.dir = options->spool_dir;

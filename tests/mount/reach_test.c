@@ -71,7 +71,7 @@ static const struct store_ops gone_ops = {
 	.list = gone_list,
 };
 
-/* The world's tree again, with that link below an index of its own. */
+/* The world's tree again, as a mount has it, with that link below an index of its own. */
 static void world_with(struct world *w, struct gone *g, struct store **ret_index)
 {
 	CLEANUP(free_char) char *cache = xasprintf("%s/own", w->home);
@@ -82,6 +82,7 @@ static void world_with(struct world *w, struct gone *g, struct store **ret_index
 	cr_assert_eq(index_push(&g->store, cache, ret_index), 0);
 	w->options.store = *ret_index;
 	w->options.ttl = 0;
+	w->options.lasting = true;
 	world_remake(w);
 }
 
@@ -179,6 +180,26 @@ Test(reach, a_failure_of_another_kind_makes_it_look_whether_it_was_the_store, .t
 	tree_doubt(w.tree);
 	wait_until_degraded(&w, true);
 	tree_free(steal(w.tree)); /* in the middle of its pause */
+	index->ops->close(index);
+	world_remove(&w);
+}
+
+Test(reach, a_tree_for_one_command_fails_without_its_store)
+{
+	struct world w = world_make(0);
+	struct store *index;
+	struct node node;
+	struct gone g;
+
+	world_with(&w, &g, &index);
+	w.options.lasting = false;
+	world_remake(&w);
+	put_document(w.driver, HTTP, "bytes", false);
+	cr_assert_eq(resolve(&w, HTTP, &node), 0);
+	g.gone = true;
+	cr_assert_eq(resolve(&w, HTTP, &node), -EIO);
+	cr_assert_not(is_degraded(&w));
+	tree_free(steal(w.tree));
 	index->ops->close(index);
 	world_remove(&w);
 }
