@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* index_race_test.c - an answer asked for before a change never enters the index after it. */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -307,21 +309,21 @@ static void *refresh_thread(void *ctx)
 	return NULL;
 }
 
-/* How many wait for a lock of this file. */
-static unsigned waiters(const char *path)
+/* How many of this process have the file open: who has its lock, and who waits for that. */
+static unsigned openers(const char *path)
 {
-	CLEANUP(free_char) char *inode = NULL;
-	struct stat st;
-	char line[200];
+	DIR *fds = opendir("/proc/self/fd");
+	const struct dirent *e;
 	unsigned n = 0;
-	FILE *f = fopen("/proc/locks", "r");
 
-	cr_assert_not_null(f);
-	cr_assert_eq(stat(path, &st), 0);
-	inode = xasprintf(":%lu ", (unsigned long)st.st_ino);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "->") && strstr(line, inode);
-	fclose(f);
+	cr_assert_not_null(fds);
+	while ((e = readdir(fds))) {
+		char target[PATH_MAX];
+		ssize_t len = readlinkat(dirfd(fds), e->d_name, target, sizeof(target));
+
+		n += len == (ssize_t)strlen(path) && !memcmp(target, path, strlen(path));
+	}
+	closedir(fds);
 	return n;
 }
 
@@ -337,7 +339,7 @@ Test(index_race, who_waited_for_a_listing_that_began_later_needs_none)
 	cr_assert_eq(index_lock(world_index(&w), "listing.lock", LOCK_EX, &lock), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		cr_assert_eq(pthread_create(&threads[i], NULL, refresh_thread, w.s), 0);
-	while (waiters(path) < ARRAY_SIZE(threads))
+	while (openers(path) < 1 + ARRAY_SIZE(threads))
 		sched_yield();
 	close(lock);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
@@ -353,7 +355,7 @@ static void start_a_second(struct world *w)
 	CLEANUP(free_char) char *path = world_path(w, "listing.lock");
 
 	cr_assert_eq(pthread_create(&second, NULL, refresh_thread, w->s), 0);
-	while (!waiters(path))
+	while (openers(path) < 2)
 		sched_yield();
 }
 
