@@ -22,6 +22,17 @@ int survey_prefix(struct store *s, const char *prefix, const char *package,
 		  struct survey *ret) MUST_CHECK;
 int survey_archives(struct store *archives, const char *package, struct survey *ret) MUST_CHECK;
 
+/* One package of a prefix with all its objects there; or, with package NULL, objects that are no
+ * package's, a page of them at a time. Not 0: ends the walk, and is returned. */
+typedef int survey_fn(void *ctx, const char *package, const struct survey *have);
+/*
+ * Calls fn for every package of which something lies in a prefix, in byte order of their names, and
+ * for all else that lies there, in pieces. Below api/archives/ a package is what stands before
+ * the first '-', below api/packages/ the first part; what stands there under no package's name is
+ * no package's. Holds one package and a page or two at a time; fn may call the store.
+ */
+int survey_walk(struct store *s, const char *prefix, survey_fn *fn, void *ctx) MUST_CHECK;
+
 /* How many packages have a listing in a prefix. */
 int survey_count(struct store *s, const char *prefix, uint64_t *ret) MUST_CHECK;
 
