@@ -63,7 +63,6 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 	t->options = *options;
 	t->read_only = options->read_only;
 	reach_init(&t->reach, options->store, options->lasting);
-	t->started = clock_now();
 	t->contents = contents_new(options->store, options->spool_dir, CONTENT_KEPT_MAX);
 	t->space.dir = options->spool_dir;
 	journal_init(&t->refusals);
@@ -72,8 +71,6 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 		publisher_watch(options->publisher, control_note_change, t);
 	pthread_mutex_init(&t->lock, NULL);
 	inodes_init(&t->inodes);
-	inode_find(&t->inodes, TREE_ROOT)->mtime = t->started;
-	inode_find(&t->inodes, TREE_ROOT)->ctime = t->started;
 	add_permanent(t, "latest");
 	if (options->runtime_version)
 		add_permanent(t, options->runtime_version);
@@ -155,8 +152,10 @@ struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 			inode->size = obj->gzip ? obj->decoded_size : obj->size;
 			inode->sized = true;
 		}
-	} else if (!inode->mtime) {
-		inode->mtime = inode->ctime = type == INODE_DRAFT ? clock_now() : t->started;
+	} else if (!inode->sized) {
+		/* a folder is no object: any time of this mount's own would be news to rsync */
+		if (type != INODE_FOLDER)
+			inode->mtime = inode->ctime = clock_now();
 		inode->sized = true;
 	}
 	pthread_mutex_unlock(&t->lock);

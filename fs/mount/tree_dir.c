@@ -318,8 +318,8 @@ int dir_next(struct dir *d, const char **name, struct node *ret)
 		.ino = number_of(d, entry),
 		.generation = entry->object.generation,
 		.size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
-		.mtime = entry->object.generation ? entry->object.created : d->tree->started,
-		.ctime = entry->object.generation ? entry->object.updated : d->tree->started,
+		.mtime = entry->object.created,
+		.ctime = entry->object.updated,
 		.is_dir = entry->type == INODE_FOLDER,
 	};
 	return 1;

@@ -25,7 +25,6 @@
 
 struct tree {
 	struct tree_options options;
-	int64_t started; /* the time of every folder */
 	atomic_bool read_only;
 	struct reach reach;
 	struct contents *contents;

@@ -10,7 +10,7 @@ if ! can_mount; then
 	exit 0
 fi
 case ${PUBFS_CONFIGURATION:-plain} in
-plain) operations=50000 rounds=8 ;;
+plain) operations=200000 rounds=8 ;;
 *) operations=2000 rounds=2 ;;
 esac
 export PUBFS_HOME="$T/home"
