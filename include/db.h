@@ -9,6 +9,7 @@
 
 #include "codec.h"
 #include "compiler.h"
+#include "db_registry.h"
 #include "package.h"
 
 struct db;
@@ -65,6 +66,17 @@ struct db_ops {
 		       struct package_version *ret);
 	int (*put_version)(struct db *db, const char *package, const struct package_version *v,
 			   bool replace);
+	int (*state)(struct db *db, const char *store, const char *prefix, const char *package,
+		     struct export_state *ret);
+	int (*newest)(struct db *db, size_t n, newest_fn *fn, void *ctx);
+	int (*ranked)(struct db *db, ranked_fn *fn, void *ctx);
+	int (*set)(struct db *db, const char *package, const char *version,
+		   const struct db_value *values, size_t n);
+	int (*purge)(struct db *db, const char *package, const char *version);
+	int (*advisory)(struct db *db, const char *id, struct advisory *ret);
+	int (*put_advisory)(struct db *db, const struct advisory *a, char *const *packages,
+			    size_t n);
+	int (*remove_advisory)(struct db *db, const char *id);
 	void (*close)(struct db *db);
 };
 

@@ -33,9 +33,12 @@ struct package {
 	char *change; /* "<n>-<16 hex digits>" */
 	int64_t created, updated;
 	bool moderated, deleted, discontinued, unlisted;
-	char *replaced_by, *latest_version;
-	bool has_latest_advisory;
+	char *replaced_by, *latest_version, *publisher;
+	bool has_latest_advisory, has_download_count;
 	int64_t latest_advisory;
+	int64_t likes, granted_points, max_points, download_count_30d;
+	char *tags; /* JSON text as stored */
+	size_t tags_len;
 	struct package_version *versions; /* all rows, invisible ones too; in no order */
 	size_t n_versions;
 	struct advisory *advisories; /* ascending by id, byte order */

@@ -99,6 +99,48 @@ int db_put_version(struct db *db, const char *package, const struct package_vers
 	return db->ops->put_version(db, package, v, replace);
 }
 
+int db_state(struct db *db, const char *store, const char *prefix, const char *package,
+	     struct export_state *ret)
+{
+	return db->ops->state(db, store, prefix, package, ret);
+}
+
+int db_newest(struct db *db, size_t n, newest_fn *fn, void *ctx)
+{
+	return db->ops->newest(db, n, fn, ctx);
+}
+
+int db_ranked(struct db *db, ranked_fn *fn, void *ctx)
+{
+	return db->ops->ranked(db, fn, ctx);
+}
+
+int db_set(struct db *db, const char *package, const char *version, const struct db_value *values,
+	   size_t n)
+{
+	return db->ops->set(db, package, version, values, n);
+}
+
+int db_purge(struct db *db, const char *package, const char *version)
+{
+	return db->ops->purge(db, package, version);
+}
+
+int db_advisory(struct db *db, const char *id, struct advisory *ret)
+{
+	return db->ops->advisory(db, id, ret);
+}
+
+int db_put_advisory(struct db *db, const struct advisory *a, char *const *packages, size_t n)
+{
+	return db->ops->put_advisory(db, a, packages, n);
+}
+
+int db_remove_advisory(struct db *db, const char *id)
+{
+	return db->ops->remove_advisory(db, id);
+}
+
 void export_state_release(struct export_state *state)
 {
 	free(state->change);

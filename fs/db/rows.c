@@ -17,7 +17,7 @@
 /* A package whose rows are larger has a listing that is larger still, and none can be made. */
 #define ROWS_MAX DOCUMENT_MAX
 
-enum field_type { TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, FLAG };
+enum field_type { TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, FLAG, NUMBER, NUMBER_OR_NULL };
 
 /* Where a column goes: the struct's member, and the one with its length (size_t), or that says
  * whether it is there (bool). */
@@ -48,6 +48,12 @@ static const struct field package_fields[] = {
 	FIELD(TEXT_OR_NULL, package, replaced_by),
 	FIELD(TEXT_OR_NULL, package, latest_version),
 	FIELD2(TIME_OR_NULL, package, latest_advisory, has_latest_advisory),
+	FIELD(NUMBER, package, likes),
+	FIELD(TEXT_OR_NULL, package, publisher),
+	FIELD(NUMBER, package, granted_points),
+	FIELD(NUMBER, package, max_points),
+	FIELD2(NUMBER_OR_NULL, package, download_count_30d, has_download_count),
+	FIELD2(TEXT, package, tags, tags_len),
 	FIELD(TEXT, package, change),
 };
 static const struct field version_fields[] = {
@@ -109,6 +115,19 @@ static int read_text(struct reading *reading, const struct cell *cell, char **re
 	return 0;
 }
 
+static bool read_number(const char *text, int64_t *ret)
+{
+	long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || end == text || *end)
+		return false;
+	*ret = n;
+	return true;
+}
+
 static int read_field(struct reading *reading, enum row_kind kind, const struct cell *cells,
 		      size_t i, char *into)
 {
@@ -117,7 +136,8 @@ static int read_field(struct reading *reading, enum row_kind kind, const struct 
 	void *member = into + field->offset;
 	void *extra = field->extra == NO_EXTRA ? NULL : into + field->extra;
 
-	if (!cell->text && (field->type == TEXT_OR_NULL || field->type == TIME_OR_NULL))
+	if (!cell->text && (field->type == TEXT_OR_NULL || field->type == TIME_OR_NULL ||
+			    field->type == NUMBER_OR_NULL))
 		return 0;
 	if (!cell->text)
 		return bad_column(reading, kind, cells, cell, "is null");
@@ -136,6 +156,13 @@ static int read_field(struct reading *reading, enum row_kind kind, const struct 
 		return 0;
 	case FLAG:
 		*(bool *)member = *cell->text == '1' || *cell->text == 't';
+		return 0;
+	case NUMBER:
+	case NUMBER_OR_NULL:
+		if (!read_number(cell->text, member))
+			return bad_column(reading, kind, cells, cell, "is not a whole number");
+		if (extra)
+			*(bool *)extra = true;
 		return 0;
 	}
 	return 0;

@@ -47,6 +47,9 @@ CREATE TABLE package_version (
 CREATE INDEX package_version_taken_down ON package_version (package)
 	WHERE moderated OR deleted OR retracted;
 
+-- the newest versions of all packages, for the feed
+CREATE INDEX package_version_newest ON package_version (rtrim(created, 'Z') DESC, package, version);
+
 CREATE TABLE advisory (
 	id TEXT NOT NULL PRIMARY KEY,
 	osv TEXT NOT NULL, -- JSON

@@ -36,7 +36,8 @@ const char sqlite_schema[] =
 static const char *const statement_text[STATEMENT_COUNT] = {
 	[READ_PACKAGE] =
 		"SELECT name, created, updated, moderated, deleted, discontinued, unlisted,"
-		" replaced_by, latest_version, latest_advisory, change"
+		" replaced_by, latest_version, latest_advisory, likes, publisher, granted_points,"
+		" max_points, download_count_30d, tags, change"
 		" FROM package LEFT JOIN package_change ON package = name"
 		" WHERE name = ?",
 	[READ_VERSIONS] = "SELECT version, created, pubspec, archive_sha256, retracted, moderated,"
@@ -66,6 +67,27 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[RECORD_FAILURE] = "INSERT INTO export_state (store, prefix, package, attempts, last_error)"
 			   " VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET"
 			   " attempts = attempts + 1, last_error = excluded.last_error",
+	[READ_STATE] = "SELECT change, renderer, seen, attempts, last_error FROM export_state"
+		       " WHERE store = ? AND prefix = ? AND package = ?",
+	/* the columns of a version, and then of its package */
+	[READ_NEWEST] = "SELECT v.version, v.created, v.pubspec, v.archive_sha256, v.retracted,"
+			" v.moderated, v.deleted, p.name, p.publisher, p.moderated OR p.deleted"
+			" FROM package_version v JOIN package p ON p.name = v.package"
+			" ORDER BY rtrim(v.created, 'Z') DESC, v.package, v.version LIMIT ?",
+	[READ_RANKED] = "SELECT name, latest_version FROM package WHERE NOT moderated"
+			" AND NOT deleted AND NOT discontinued AND NOT unlisted"
+			" ORDER BY likes DESC, name",
+	[PURGE_VERSION] = "DELETE FROM package_version WHERE package = ? AND version = ?",
+	[PURGE_VERSIONS] = "DELETE FROM package_version WHERE package = ?",
+	[PURGE_PACKAGE] = "DELETE FROM package WHERE name = ?",
+	[READ_ADVISORY] = "SELECT id, osv, synced FROM advisory WHERE id = ?",
+	[PUT_ADVISORY] = "INSERT INTO advisory (id, osv, synced) VALUES (?, ?, ?) ON CONFLICT (id)"
+			 " DO UPDATE SET osv = excluded.osv, synced = excluded.synced",
+	[UNNAME_OTHERS] = "DELETE FROM advisory_package WHERE advisory = ?"
+			  " AND package NOT IN (SELECT value FROM json_each(?))",
+	[NAME_PACKAGE] = "INSERT OR IGNORE INTO advisory_package (advisory, package) VALUES (?, ?)",
+	[REMOVE_ADVISORY] = "DELETE FROM advisory WHERE id = ?",
+	[UNNAME_ALL] = "DELETE FROM advisory_package WHERE advisory = ?",
 };
 
 int sqlite_fail(struct sqlite *db, const char *doing)
@@ -329,6 +351,14 @@ static const struct db_ops sqlite_ops = {
 	.rollback = sqlite_rollback,
 	.version = sqlite_version,
 	.put_version = sqlite_put_version,
+	.state = sqlite_state,
+	.newest = sqlite_newest,
+	.ranked = sqlite_ranked,
+	.set = sqlite_set,
+	.purge = sqlite_purge,
+	.advisory = sqlite_advisory,
+	.put_advisory = sqlite_put_advisory,
+	.remove_advisory = sqlite_remove_advisory,
 	.close = sqlite_close,
 };
 

@@ -26,6 +26,18 @@ enum statement {
 	UPDATE_VERSION,
 	RECORD_EXPORT,
 	RECORD_FAILURE,
+	READ_STATE,
+	READ_NEWEST,
+	READ_RANKED,
+	PURGE_VERSION,
+	PURGE_VERSIONS,
+	PURGE_PACKAGE,
+	READ_ADVISORY,
+	PUT_ADVISORY,
+	UNNAME_OTHERS,
+	NAME_PACKAGE,
+	REMOVE_ADVISORY,
+	UNNAME_ALL,
 	STATEMENT_COUNT
 };
 
@@ -69,7 +81,21 @@ int sqlite_version(struct db *db, const char *package, const char *version,
 int sqlite_put_version(struct db *db, const char *package, const struct package_version *v,
 		       bool replace) MUST_CHECK;
 
+int sqlite_newest(struct db *db, size_t n, newest_fn *fn, void *ctx) MUST_CHECK;
+int sqlite_advisory(struct db *db, const char *id, struct advisory *ret) MUST_CHECK;
+
+/* sqlite_registry.c: rows of many packages, and changes by hand. */
+int sqlite_ranked(struct db *db, ranked_fn *fn, void *ctx) MUST_CHECK;
+int sqlite_set(struct db *db, const char *package, const char *version,
+	       const struct db_value *values, size_t n) MUST_CHECK;
+int sqlite_purge(struct db *db, const char *package, const char *version) MUST_CHECK;
+int sqlite_put_advisory(struct db *db, const struct advisory *a, char *const *packages,
+			size_t n) MUST_CHECK;
+int sqlite_remove_advisory(struct db *db, const char *id) MUST_CHECK;
+
 /* sqlite_state.c: what was exported. */
+int sqlite_state(struct db *db, const char *store, const char *prefix, const char *package,
+		 struct export_state *ret) MUST_CHECK;
 int sqlite_work(struct db *db, const char *store, const char *const *prefixes, size_t n,
 		const char *renderer, work_fn *fn, void *ctx) MUST_CHECK;
 int sqlite_record(struct db *db, const char *store, const struct export_record *records,

@@ -125,6 +125,78 @@ int sqlite_names(struct db *base, name_fn *fn, void *ctx)
 	return r < 0 ? r : sqlite_leave(db, read_names(db, fn, ctx));
 }
 
+/* READ_NEWEST has the columns of a version, and these behind them. */
+enum newest_column { NEWEST_PACKAGE, NEWEST_PUBLISHER, NEWEST_HIDDEN };
+
+static int call_for_newest(sqlite3_stmt *stmt, newest_fn *fn, void *ctx)
+{
+	CLEANUP(package_version_release) struct package_version v = { 0 };
+	int first = (int)row_columns(ROW_VERSION), r;
+	struct newest newest = {
+		.package = (const char *)sqlite3_column_text(stmt, first + NEWEST_PACKAGE),
+		.publisher = (const char *)sqlite3_column_text(stmt, first + NEWEST_PUBLISHER),
+		.visible = !sqlite3_column_int(stmt, first + NEWEST_HIDDEN),
+		.version = &v,
+	};
+	struct cell cells[ROW_COLUMNS_MAX];
+	struct reading reading;
+
+	reading_init(&reading, newest.package);
+	read_cells(stmt, ROW_VERSION, cells);
+	r = row_read(&reading, ROW_VERSION, cells, &v);
+	return r < 0 ? r : fn(ctx, &newest);
+}
+
+static int read_newest(struct sqlite *db, size_t n, newest_fn *fn, void *ctx)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	int r = statement_start(db, READ_NEWEST, &stmt, "i", (int)n);
+
+	while (!r && (r = statement_step(db, stmt)) > 0)
+		r = call_for_newest(stmt, fn, ctx);
+	return r;
+}
+
+int sqlite_newest(struct db *base, size_t n, newest_fn *fn, void *ctx)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r = sqlite_enter(db, false);
+
+	return r < 0 ? r : sqlite_leave(db, read_newest(db, n, fn, ctx));
+}
+
+static int read_advisory(struct sqlite *db, const char *id, struct advisory *into)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	struct cell cells[ROW_COLUMNS_MAX];
+	struct reading reading;
+	int r = statement_start(db, READ_ADVISORY, &stmt, "s", id);
+
+	reading_init(&reading, "of an advisory");
+	if (!r)
+		r = statement_step(db, stmt);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	read_cells(stmt, ROW_ADVISORY, cells);
+	return row_read(&reading, ROW_ADVISORY, cells, into);
+}
+
+int sqlite_advisory(struct db *base, const char *id, struct advisory *ret)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	CLEANUP(advisory_release) struct advisory a = { 0 };
+	int r = sqlite_enter(db, false);
+
+	if (r < 0)
+		return r;
+	r = sqlite_leave(db, read_advisory(db, id, &a));
+	if (r < 0)
+		return r;
+	*ret = a;
+	a = (struct advisory){ 0 };
+	return 0;
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));

@@ -3,6 +3,7 @@
 #include "sqlite.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,4 +154,31 @@ int sqlite_record(struct db *base, const char *store, const struct export_record
 	for (size_t i = 0; !r && i < n; i++)
 		r = record(db, store, &records[i]);
 	return sqlite_leave(db, r);
+}
+
+static int state(struct sqlite *db, const char *store, const char *prefix, const char *package,
+		 struct export_state *ret)
+{
+	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
+	int r = statement_start(db, READ_STATE, &stmt, "sss", store, prefix, package);
+
+	if (!r)
+		r = statement_step(db, stmt);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret = (struct export_state){ .change = NULL };
+	read_state(stmt, 0, ret);
+	return 0;
+}
+
+int sqlite_state(struct db *base, const char *store, const char *prefix, const char *package,
+		 struct export_state *ret)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r;
+
+	pthread_mutex_lock(&db->lock);
+	r = state(db, store, prefix, package, ret);
+	pthread_mutex_unlock(&db->lock);
+	return r;
 }

@@ -37,6 +37,8 @@ void package_release(struct package *pkg)
 	free(pkg->change);
 	free(pkg->replaced_by);
 	free(pkg->latest_version);
+	free(pkg->publisher);
+	free(pkg->tags);
 	package_init(pkg);
 }
 

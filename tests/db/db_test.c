@@ -45,10 +45,12 @@ Test(db, a_package_is_read_with_all_its_rows)
 
 	sql(&w,
 	    "INSERT INTO package (name, created, updated, moderated, deleted, discontinued,"
-	    " replaced_by, unlisted, latest_version, latest_advisory) VALUES ('http',"
+	    " replaced_by, unlisted, latest_version, latest_advisory, likes, publisher,"
+	    " granted_points, max_points, download_count_30d, tags) VALUES ('http',"
 	    " '2020-01-02T03:04:05.678Z', '2021-01-02T03:04:05.678901', 1, 0, 1, 'dio', 1,"
-	    " '1.0.0', '2022-01-02T03:04:05Z'), ('other', '2020-01-01T00:00:00Z',"
-	    " '2020-01-01T00:00:00Z', 0, 1, 0, NULL, 0, NULL, NULL);"
+	    " '1.0.0', '2022-01-02T03:04:05Z', 9007199254740993, 'dart.dev', 140, 160, 12345678901,"
+	    " '[\"is:x\"]'), ('other', '2020-01-01T00:00:00Z',"
+	    " '2020-01-01T00:00:00Z', 0, 1, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 0, NULL, '[]');"
 	    "INSERT INTO package_version VALUES"
 	    " ('http', '1.0.0', '2020-01-02T03:04:05.678Z', '{\"name\":\"http\"}', 'AB', 0, 1, 0),"
 	    " ('http', '2.0.0', '2020-01-02T03:04:05.678Z', '{}', NULL, 1, 0, 1),"
@@ -68,6 +70,12 @@ Test(db, a_package_is_read_with_all_its_rows)
 	cr_assert_str_eq(pkg.latest_version, "1.0.0");
 	cr_assert(pkg.has_latest_advisory);
 	cr_assert_eq(pkg.latest_advisory, 1641092645000000);
+	cr_assert_eq(pkg.likes, 9007199254740993);
+	cr_assert_str_eq(pkg.publisher, "dart.dev");
+	cr_assert(pkg.granted_points == 140 && pkg.max_points == 160);
+	cr_assert(pkg.has_download_count && pkg.download_count_30d == 12345678901);
+	cr_assert_str_eq(pkg.tags, "[\"is:x\"]");
+	cr_assert_eq(pkg.tags_len, 8);
 	cr_assert_eq(pkg.n_versions, 2);
 	for (size_t i = 0; i < 2; i++) {
 		const struct package_version *v = &pkg.versions[i];
@@ -99,6 +107,8 @@ Test(db, a_package_is_read_with_all_its_rows)
 	sql(&w, "INSERT INTO package (name) VALUES ('bare')");
 	cr_assert_eq(db_package(w.db, "bare", &pkg), 0);
 	cr_assert(!pkg.has_latest_advisory && !pkg.latest_version && !pkg.n_versions);
+	cr_assert(!pkg.publisher && !pkg.has_download_count && !pkg.likes);
+	cr_assert_str_eq(pkg.tags, "[]");
 	package_release(&pkg);
 	cr_assert_eq(db_package(w.db, "HTTP", &pkg), -ENOENT, "case is significant");
 }
@@ -365,6 +375,7 @@ static int tell_name(void *ctx, const char *package, const char *version)
 
 Test(db, names_are_every_row_of_a_package_and_of_a_version)
 {
+	static const char *const all[] = { "empty -; ", "p -; ", "p 1.0.0; ", "p 2.0.0; ", "q 1; " };
 	struct strbuf out = STRBUF_INIT(10000);
 
 	cr_assert_eq(db_names(w.db, tell_name, &out), 0);
@@ -375,7 +386,9 @@ Test(db, names_are_every_row_of_a_package_and_of_a_version)
 		"INSERT INTO package (name) VALUES ('empty');"
 		"INSERT INTO package_version (package, version, pubspec) VALUES ('q', '1', '{}')");
 	cr_assert_eq(db_names(w.db, tell_name, &out), 0);
-	cr_assert_str_eq(out.buf, "empty -; p -; p 1.0.0; p 2.0.0; q 1; ", "%s", out.buf);
+	cr_assert_eq(strlen(out.buf), strlen("empty -; p -; p 1.0.0; p 2.0.0; q 1; "));
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		cr_assert(strstr(out.buf, all[i]), "%s in %s", all[i], out.buf);
 	sql(&w, "INSERT INTO package (name) VALUES ('stop')");
 	cr_assert_eq(db_names(w.db, tell_name, &out), -ECANCELED);
 	strbuf_release(&out);
