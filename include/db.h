@@ -9,20 +9,22 @@
 
 #include "codec.h"
 #include "compiler.h"
+#include "db_deployment.h"
 #include "db_registry.h"
 #include "package.h"
 
 struct db;
 struct strbuf;
 
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 2
 
 enum db_mode {
 	DB_OPEN,   /* -ENOENT when it is not there (said); never makes one */
 	DB_CREATE, /* for load and publish: made, with its schema, when it is not there */
 };
 
-/* What one prefix of one store has of one package. All strings owned (export_state_release()). */
+/* What one prefix of one store has of one package. In latest/ each deployment keeps its own, as
+ * export_state_key() names it. All strings owned (export_state_release()). */
 struct export_state {
 	char *change, *renderer; /* NULL: never exported */
 	unsigned char seen[SHA256_SIZE]; /* digest of the objects as they were left */
@@ -30,6 +32,8 @@ struct export_state {
 	char *last_error;	 /* NULL: none */
 };
 void export_state_release(struct export_state *state);
+/* "latest" of a runtime version (NULL: of none) is "latest/V", another prefix itself. To be freed. */
+char *export_state_key(const char *prefix, const char *runtime_version);
 
 /* A package that has or had rows, with what each asked prefix has of it. Borrowed by the callback. */
 struct work {
@@ -59,6 +63,18 @@ struct db_ops {
 	int (*record)(struct db *db, const char *store, const struct export_record *records,
 		      size_t n);
 	int (*changed)(struct db *db, uint64_t *ret);
+	int (*beat)(struct db *db, const struct deployment *host);
+	int (*deployments)(struct db *db, deployment_fn *fn, void *ctx);
+	int (*retire)(struct db *db, const char *runtime_version, bool retired);
+	int (*hold)(struct db *db, const char *runtime_version);
+	int (*held)(struct db *db, char **ret_version, int64_t *ret_since);
+	int (*claim)(struct db *db, const struct lease *lease, char *const *names, size_t n,
+		     enum claim *ret);
+	int (*renew)(struct db *db, const struct lease *lease);
+	int (*release)(struct db *db, const struct lease *lease, char *const *names, size_t n);
+	int (*wait)(struct db *db, int64_t timeout, const atomic_bool *stop, uint64_t *seen);
+	int (*scan)(struct db *db, int64_t window, uint64_t *ret_found); /* NULL: finds none */
+	int (*renderers)(struct db *db, const char *store, renderer_fn *fn, void *ctx);
 	int (*begin)(struct db *db);
 	int (*commit)(struct db *db);
 	void (*rollback)(struct db *db);
@@ -87,7 +103,8 @@ struct db {
 };
 
 /* `sqlite:PATH`. -EINVAL: no such kind of URL; -ENOENT; -EACCES; -EIO: not a database, not ours, or
- * of another schema version. Every failure has been said, and says what to do. */
+ * of another schema version. A file of an earlier version of the schema is brought to this one, in
+ * one transaction (said). Every failure has been said, and says what to do. */
 int db_open(const char *url, enum db_mode mode, struct db **ret) MUST_CHECK;
 void db_close(struct db *db);
 /* The whole DDL of "sqlite", for `pubfs schema`. NULL: no such kind. */

@@ -8,6 +8,7 @@
 
 #include "sqlite.h"
 #include "log.h"
+#include "memory.h"
 
 static const struct {
 	const char *kind;
@@ -71,6 +72,63 @@ int db_record(struct db *db, const char *store, const struct export_record *reco
 int db_changed(struct db *db, uint64_t *ret)
 {
 	return db->ops->changed(db, ret);
+}
+
+int db_beat(struct db *db, const struct deployment *host)
+{
+	return db->ops->beat(db, host);
+}
+
+int db_deployments(struct db *db, deployment_fn *fn, void *ctx)
+{
+	return db->ops->deployments(db, fn, ctx);
+}
+
+int db_retire(struct db *db, const char *runtime_version, bool retired)
+{
+	return db->ops->retire(db, runtime_version, retired);
+}
+
+int db_hold(struct db *db, const char *runtime_version)
+{
+	return db->ops->hold(db, runtime_version);
+}
+
+int db_held(struct db *db, char **ret_version, int64_t *ret_since)
+{
+	return db->ops->held(db, ret_version, ret_since);
+}
+
+int db_claim(struct db *db, const struct lease *lease, char *const *names, size_t n,
+	     enum claim *ret)
+{
+	return db->ops->claim(db, lease, names, n, ret);
+}
+
+int db_renew(struct db *db, const struct lease *lease)
+{
+	return db->ops->renew(db, lease);
+}
+
+int db_release(struct db *db, const struct lease *lease, char *const *names, size_t n)
+{
+	return db->ops->release(db, lease, names, n);
+}
+
+int db_wait(struct db *db, int64_t timeout, const atomic_bool *stop, uint64_t *seen)
+{
+	return db->ops->wait(db, timeout, stop, seen);
+}
+
+int db_scan(struct db *db, int64_t window, uint64_t *ret_found)
+{
+	*ret_found = 0;
+	return db->ops->scan ? db->ops->scan(db, window, ret_found) : 0;
+}
+
+int db_renderers(struct db *db, const char *store, renderer_fn *fn, void *ctx)
+{
+	return db->ops->renderers(db, store, fn, ctx);
 }
 
 int db_begin(struct db *db)
@@ -147,4 +205,20 @@ void export_state_release(struct export_state *state)
 	free(state->renderer);
 	free(state->last_error);
 	*state = (struct export_state){ 0 };
+}
+
+char *export_state_key(const char *prefix, const char *runtime_version)
+{
+	if (!runtime_version || strcmp(prefix, "latest") != 0)
+		return xstrdup(prefix);
+	return xasprintf("%s/%s", prefix, runtime_version);
+}
+
+void deployment_release(struct deployment *d)
+{
+	free(d->runtime_version);
+	free(d->host);
+	free(d->accepted);
+	free(d->base_url);
+	*d = (struct deployment){ .age = 0 };
 }

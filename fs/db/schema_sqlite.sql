@@ -90,13 +90,28 @@ CREATE TABLE deployment (
 	heartbeat TEXT NOT NULL,
 	accepted TEXT NOT NULL, -- runtime versions, newest first, with commas between
 	retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1)),
+	base_url TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (runtime_version, host)
 ) STRICT;
+
+-- Who of the hosts of a runtime version works on a package, and until when that counts. A lease
+-- holds from since on, so that a clock that was set back ends it.
+CREATE TABLE lease (
+	store TEXT NOT NULL,
+	runtime_version TEXT NOT NULL,
+	name TEXT NOT NULL, -- of a package; of other work with a dot in front
+	owner TEXT NOT NULL,
+	since TEXT NOT NULL,
+	until TEXT NOT NULL,
+	PRIMARY KEY (store, runtime_version, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE latest_hold (
 	runtime_version TEXT NOT NULL PRIMARY KEY,
 	since TEXT NOT NULL
 ) STRICT;
+
+-- Views and triggers: a newer schema drops all of them and runs this file from here on.
 
 -- Written by the triggers below and never read: each says that something of a package changed.
 -- moves: `updated` becomes now; advised: what latest_advisory becomes, null for no change of it.
@@ -246,7 +261,7 @@ BEGIN
 END;
 
 PRAGMA application_id = 0x70756266; -- "pubf"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 COMMIT;
 

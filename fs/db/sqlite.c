@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,6 +33,10 @@
 const char sqlite_schema[] =
 #include "fs/db/schema_sqlite.inc"
 	;
+
+/* The database's clock, and what is so far from it. */
+#define NOW		     "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+#define TIME_AFTER_NOW(by) "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', " by ")"
 
 static const char *const statement_text[STATEMENT_COUNT] = {
 	[READ_PACKAGE] =
@@ -88,6 +93,41 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[NAME_PACKAGE] = "INSERT OR IGNORE INTO advisory_package (advisory, package) VALUES (?, ?)",
 	[REMOVE_ADVISORY] = "DELETE FROM advisory WHERE id = ?",
 	[UNNAME_ALL] = "DELETE FROM advisory_package WHERE advisory = ?",
+	[READ_RENDERERS] = "SELECT DISTINCT prefix, renderer FROM export_state"
+			   " WHERE store = ? AND renderer IS NOT NULL ORDER BY 1, 2",
+	[OTHER_BASE] = "SELECT runtime_version, host, base_url FROM deployment"
+		       " WHERE (runtime_version, host) <> (?1, ?2) AND NOT retired"
+		       " AND base_url NOT IN ('', ?3)"
+		       " AND heartbeat BETWEEN " TIME_AFTER_NOW("'-5 minutes'")
+		       " AND " TIME_AFTER_NOW("'5 minutes'") " LIMIT 1",
+	[KEEP_BEAT] = "INSERT INTO deployment (runtime_version, host, accepted, base_url, heartbeat,"
+		      " retired) VALUES (?1, ?2, ?3, ?4, " NOW ", EXISTS (SELECT 1 FROM deployment"
+		      " WHERE runtime_version = ?1 AND retired)) ON CONFLICT DO UPDATE SET"
+		      " accepted = excluded.accepted, base_url = excluded.base_url,"
+		      " heartbeat = excluded.heartbeat",
+	[FORGET_HOSTS] = "DELETE FROM deployment WHERE NOT retired"
+			 " AND heartbeat < " TIME_AFTER_NOW("?"),
+	[FORGET_LEASES] = "DELETE FROM lease WHERE until <= " NOW,
+	[READ_DEPLOYMENTS] = "SELECT runtime_version, host, accepted, base_url, retired,"
+			     " CAST(round((julianday('now') - julianday(heartbeat)) * 86400000)"
+			     " AS INTEGER) FROM deployment ORDER BY runtime_version DESC, host",
+	[RETIRE] = "UPDATE deployment SET retired = ? WHERE runtime_version = ?",
+	[END_HOLD] = "DELETE FROM latest_hold",
+	[BEGIN_HOLD] = "INSERT INTO latest_hold VALUES (?, " NOW ")",
+	[READ_HOLD] = "SELECT runtime_version, since FROM latest_hold",
+	[IS_DONE] = "SELECT 1 FROM package_change c JOIN export_state s"
+		    " ON s.package = c.package AND s.change = c.change"
+		    " WHERE c.package = ? AND s.store = ? AND s.prefix = ? AND s.renderer = ?",
+	[CLAIM] = "INSERT INTO lease (store, runtime_version, name, owner, since, until)"
+		  " VALUES (?, ?, ?, ?, " NOW ", " TIME_AFTER_NOW("?") ") ON CONFLICT DO UPDATE SET"
+		  " owner = excluded.owner, since = excluded.since, until = excluded.until"
+		  " WHERE owner = excluded.owner OR until <= excluded.since"
+		  " OR since > excluded.since",
+	[RENEW] = "UPDATE lease SET since = min(since, " NOW "),"
+		  " until = max(until, " TIME_AFTER_NOW("?2") ") WHERE owner = ?1",
+	[RELEASE] = "DELETE FROM lease WHERE store = ? AND runtime_version = ? AND name = ?"
+		    " AND owner = ?",
+	[RELEASE_ALL] = "DELETE FROM lease WHERE owner = ?",
 };
 
 int sqlite_fail(struct sqlite *db, const char *doing)
@@ -115,12 +155,12 @@ int sqlite_fail(struct sqlite *db, const char *doing)
 		    sqlite3_errmsg(db->handle), hint);
 }
 
-static int exec(struct sqlite *db, const char *sql, const char *doing)
+int sqlite_exec(struct sqlite *db, const char *sql, const char *doing)
 {
 	return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) ? sqlite_fail(db, doing) : 0;
 }
 
-static void roll_back(struct sqlite *db)
+void sqlite_roll_back(struct sqlite *db)
 {
 	/* nothing to tell: it is done, or SQLite has done it, and why was said */
 	if (!sqlite3_get_autocommit(db->handle))
@@ -129,10 +169,10 @@ static void roll_back(struct sqlite *db)
 
 static int commit(struct sqlite *db)
 {
-	int r = exec(db, "COMMIT", "write");
+	int r = sqlite_exec(db, "COMMIT", "write");
 
 	if (r < 0)
-		roll_back(db);
+		sqlite_roll_back(db);
 	return r;
 }
 
@@ -142,7 +182,7 @@ int sqlite_enter(struct sqlite *db, bool writing)
 
 	pthread_mutex_lock(&db->lock);
 	if (!db->writing)
-		r = exec(db, writing ? "BEGIN IMMEDIATE" : "BEGIN", "lock");
+		r = sqlite_exec(db, writing ? "BEGIN IMMEDIATE" : "BEGIN", "lock");
 	else if (sqlite3_get_autocommit(db->handle))
 		r = fail(-EIO, "the transaction in the database %s was undone", db->db.url);
 	if (r < 0)
@@ -157,7 +197,7 @@ int sqlite_leave(struct sqlite *db, int r)
 	if (!db->writing && r >= 0)
 		end = commit(db);
 	else if (!db->writing)
-		roll_back(db);
+		sqlite_roll_back(db);
 	pthread_mutex_unlock(&db->lock);
 	return end < 0 ? end : r;
 }
@@ -169,7 +209,7 @@ static int sqlite_begin(struct db *base)
 
 	pthread_mutex_lock(&db->lock);
 	assert(!db->writing);
-	r = exec(db, "BEGIN IMMEDIATE", "lock");
+	r = sqlite_exec(db, "BEGIN IMMEDIATE", "lock");
 	if (r < 0)
 		pthread_mutex_unlock(&db->lock);
 	else
@@ -194,9 +234,17 @@ static void sqlite_rollback(struct db *base)
 	struct sqlite *db = (struct sqlite *)base;
 
 	assert(db->writing);
-	roll_back(db);
+	sqlite_roll_back(db);
 	db->writing = false;
 	pthread_mutex_unlock(&db->lock);
+}
+
+static int bind_duration(sqlite3_stmt *stmt, int i, int64_t us)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%+.3f seconds", (double)us / SECOND_US);
+	return sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT);
 }
 
 static int bind(sqlite3_stmt *stmt, const char *types, va_list ap)
@@ -219,6 +267,9 @@ static int bind(sqlite3_stmt *stmt, const char *types, va_list ap)
 		case 'b':
 			code = sqlite3_bind_blob(stmt, i, va_arg(ap, const void *), SHA256_SIZE,
 						 SQLITE_STATIC);
+			break;
+		case 'd':
+			code = bind_duration(stmt, i, va_arg(ap, int64_t));
 			break;
 		default:
 			assert(*types == 'i');
@@ -345,6 +396,16 @@ static const struct db_ops sqlite_ops = {
 	.count = sqlite_count,
 	.names = sqlite_names,
 	.record = sqlite_record,
+	.beat = sqlite_beat,
+	.deployments = sqlite_deployments,
+	.retire = sqlite_retire,
+	.hold = sqlite_hold,
+	.held = sqlite_held,
+	.claim = sqlite_claim,
+	.renew = sqlite_renew,
+	.release = sqlite_release,
+	.wait = sqlite_wait,
+	.renderers = sqlite_renderers,
 	.changed = sqlite_changed,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
@@ -362,7 +423,7 @@ static const struct db_ops sqlite_ops = {
 	.close = sqlite_close,
 };
 
-enum owner { OURS, NOBODY };
+enum owner { OURS, OURS_EARLIER, NOBODY };
 
 /* Whose file it is; everything but ours and an empty one is an error that says what to do. */
 static int identify(struct sqlite *db, enum owner *ret)
@@ -390,10 +451,14 @@ static int identify(struct sqlite *db, enum owner *ret)
 		*ret = OURS;
 		return 0;
 	}
+	if (application == APPLICATION_ID && version > 0 && version < DB_SCHEMA_VERSION) {
+		*ret = OURS_EARLIER;
+		return 0;
+	}
 	if (application == APPLICATION_ID)
 		return fail(-EIO,
 			    "the database %s has schema version %d, and this pubfs knows version %d"
-			    " alone: use the pubfs that it belongs to",
+			    " at most: use the pubfs that it belongs to",
 			    db->db.url, version, DB_SCHEMA_VERSION);
 	if (application || version || tables)
 		return fail(-EIO, "the database %s belongs to another program: name another --db",
@@ -412,7 +477,7 @@ static int create_schema(struct sqlite *db)
 	CLEANUP(free_char) char *reason = why ? xstrdup(why) : NULL;
 
 	sqlite3_free(why);
-	roll_back(db);
+	sqlite_roll_back(db);
 	r = identify(db, &owner);
 	if (r < 0)
 		return r;
@@ -474,12 +539,11 @@ static int prepare(struct sqlite *db, enum db_mode mode)
 		return fail(-EIO,
 			    "the database %s is empty; `pubfs load` or `pubfs publish` fills it",
 			    db->db.url);
-	if (owner == NOBODY) {
+	if (owner == NOBODY)
 		r = create_schema(db);
-		if (r < 0)
-			return r;
-	}
-	return exec(db, "PRAGMA synchronous = FULL", "use");
+	else if (owner == OURS_EARLIER)
+		r = sqlite_migrate(db);
+	return r < 0 ? r : sqlite_exec(db, "PRAGMA synchronous = FULL", "use");
 }
 
 int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db **ret)

@@ -38,6 +38,21 @@ enum statement {
 	NAME_PACKAGE,
 	REMOVE_ADVISORY,
 	UNNAME_ALL,
+	READ_RENDERERS,
+	OTHER_BASE,
+	KEEP_BEAT,
+	FORGET_HOSTS,
+	FORGET_LEASES,
+	READ_DEPLOYMENTS,
+	RETIRE,
+	END_HOLD,
+	BEGIN_HOLD,
+	READ_HOLD,
+	IS_DONE,
+	CLAIM,
+	RENEW,
+	RELEASE,
+	RELEASE_ALL,
 	STATEMENT_COUNT
 };
 
@@ -52,6 +67,8 @@ struct sqlite {
 /* sqlite.c: the connection. */
 int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db **ret) MUST_CHECK;
 extern const char sqlite_schema[];
+int sqlite_exec(struct sqlite *db, const char *sql, const char *doing) MUST_CHECK;
+void sqlite_roll_back(struct sqlite *db); /* what is open, if anything is */
 
 /* Says what SQLite holds against the last call, and maps it. */
 int sqlite_fail(struct sqlite *db, const char *doing);
@@ -65,8 +82,8 @@ int sqlite_enter(struct sqlite *db, bool writing) MUST_CHECK;
 int sqlite_leave(struct sqlite *db, int r) MUST_CHECK;
 
 /* A statement with its parameters: types has 's' for a const char * (may be NULL), 't' for one
- * with its size_t length, 'b' for 32 bytes of a digest, 'i' for an int. They are borrowed until
- * statement_done(). */
+ * with its size_t length, 'b' for 32 bytes of a digest, 'i' for an int, 'd' for an int64_t of microseconds (as SQLite's
+ * modifier of a time). They are borrowed until statement_done(). */
 int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret, const char *types,
 		    ...) MUST_CHECK;
 int statement_step(struct sqlite *db, sqlite3_stmt *stmt) MUST_CHECK; /* 1: a row; 0: no more */
@@ -102,5 +119,23 @@ int sqlite_record(struct db *db, const char *store, const struct export_record *
 		  size_t n) MUST_CHECK;
 /* The query of sqlite_work(): of all packages, or only of those with something to do. */
 void sqlite_work_query(size_t n_prefixes, bool pending, struct strbuf *out);
+
+/* sqlite_deployment.c: hosts, leases, and who keeps latest/. */
+int sqlite_beat(struct db *db, const struct deployment *host) MUST_CHECK;
+int sqlite_deployments(struct db *db, deployment_fn *fn, void *ctx) MUST_CHECK;
+int sqlite_retire(struct db *db, const char *runtime_version, bool retired) MUST_CHECK;
+int sqlite_hold(struct db *db, const char *runtime_version) MUST_CHECK;
+int sqlite_held(struct db *db, char **ret_version, int64_t *ret_since) MUST_CHECK;
+int sqlite_claim(struct db *db, const struct lease *lease, char *const *names, size_t n,
+		 enum claim *ret) MUST_CHECK;
+int sqlite_renew(struct db *db, const struct lease *lease) MUST_CHECK;
+int sqlite_release(struct db *db, const struct lease *lease, char *const *names,
+		   size_t n) MUST_CHECK;
+int sqlite_wait(struct db *db, int64_t timeout, const atomic_bool *stop,
+		uint64_t *seen) MUST_CHECK;
+int sqlite_renderers(struct db *db, const char *store, renderer_fn *fn, void *ctx) MUST_CHECK;
+
+/* sqlite_migrate.c: a file of an earlier version, in one transaction. */
+int sqlite_migrate(struct sqlite *db) MUST_CHECK;
 
 #endif

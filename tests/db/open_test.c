@@ -74,14 +74,14 @@ Test(open, a_new_database_has_version_application_and_wal)
 	cr_assert_eq(try_open(DB_CREATE), 0);
 	cr_assert_str_eq(w.db->url, w.url);
 	w.raw = raw_open(w.path);
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "1");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "2");
 	cr_assert_str_eq(ask(&w, "PRAGMA application_id"), "1886741094");
 	cr_assert_str_eq(ask(&w, "PRAGMA journal_mode"), "wal");
 	cr_assert_str_eq(ask(&w,
 			     "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema"
 			     " WHERE type = 'table' AND name NOT LIKE 'sqlite%%' ORDER BY name)"),
-			 "advisory,advisory_package,deployment,export_state,latest_hold,package,"
-			 "package_change,package_version");
+			 "advisory,advisory_package,deployment,export_state,latest_hold,lease,"
+			 "package,package_change,package_version");
 }
 
 Test(open, an_existing_database_is_kept)
@@ -209,7 +209,7 @@ Test(open, other_schema_versions_and_other_programs_files_are_refused)
 	static const struct {
 		const char *sql, *said;
 	} rows[] = {
-		{ "PRAGMA user_version = 2", "schema version 2" },
+		{ "PRAGMA user_version = 3", "schema version 3" },
 		{ "PRAGMA user_version = 0", "schema version 0" },
 		{ "PRAGMA application_id = 7", "another program" },
 		{ "PRAGMA application_id = 0", "another program" },
