@@ -104,7 +104,7 @@ int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_
 		struct file **ret, struct node *ret_node) MUST_CHECK;
 /* Old bytes, or -EIO; never a mixture. */
 ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
-/* -ENOSPC, -EFBIG and -EIO stay with the file: it will not be published any more. */
+/* -ENOSPC, -ENFILE, -EFBIG and -EIO stay with the file: it will not be published any more. */
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 /* Every write goes to the end from now on, or no longer: O_APPEND, as fcntl(2) changes it. */
 void file_set_append(struct file *f, bool append);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -90,6 +91,17 @@ static int become_daemon(struct mount *m, int *ret_status)
 	return 0;
 }
 
+/* Each file that is being written, or read out of a temporary one, takes a descriptor here. */
+static void raise_limit_of_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int mount_prepare(const struct mount_options *options, struct mount **ret, int *ret_status)
 {
 	struct mount *m;
@@ -108,6 +120,7 @@ int mount_prepare(const struct mount_options *options, struct mount **ret, int *
 	m->mountpoint = mountpoint;
 	m->source = xstrdup(options->source);
 	m->ready_fd = -1;
+	raise_limit_of_files();
 	r = options->foreground ? 0 : become_daemon(m, ret_status);
 	if (!r)
 		r = stop_new(&m->stop);

@@ -39,15 +39,15 @@ void spool_init(struct spool *s, struct spool_space *space);
 void spool_release(struct spool *s);
 
 /* A gap that is left reads as zeros. -EFBIG: over SPOOL_MAX; -ENOSPC: the disk is full, or
- * SPOOL_ALL_IN_FILES taken; -EIO: another failure (both said). After one of them, what the spool
- * holds is not defined. */
+ * SPOOL_ALL_IN_FILES taken; -ENFILE: no more files may be open; -EIO: another failure (these three
+ * were said). After one of them, what the spool holds is not defined. */
 ssize_t spool_write(struct spool *s, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 int spool_truncate(struct spool *s, uint64_t size) MUST_CHECK;
 ssize_t spool_read(const struct spool *s, uint64_t offset, void *buf, size_t n) MUST_CHECK;
 /* Borrows the spool, which must stay as it is meanwhile. */
 struct body spool_body(const struct spool *s);
 
-/* A file without a name, opened for reading and writing. -EIO: said. */
+/* A file without a name, opened for reading and writing. -ENFILE, -EIO: said. */
 int spool_file(const char *dir, int *ret_fd) MUST_CHECK;
 /* All of it. -ENOSPC, -EIO: said. */
 int spool_file_write(int fd, uint64_t offset, const void *buf, size_t n) MUST_CHECK;

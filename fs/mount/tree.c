@@ -430,6 +430,8 @@ int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_
 		return r;
 	if (ret_folder->inode->type != INODE_FOLDER)
 		return -ENOTDIR;
+	if (strlen(name) > PATH_PART_MAX)
+		return -ENAMETOOLONG;
 	return path_join(ret_folder->inode->path, name, out);
 }
 

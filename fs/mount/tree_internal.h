@@ -62,7 +62,7 @@ void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret);
 
 /* Path of a name in a folder; -ENOENT: too long for any. */
 int path_join(const char *dir, const char *name, struct strbuf *out) MUST_CHECK;
-/* The same in a folder that is held. -ENOTDIR. */
+/* The same in a folder that is held. -ENOTDIR; -ENAMETOOLONG: the name alone is too long. */
 int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_folder,
 	       struct strbuf *out) MUST_CHECK;
 /* -EPERM, -EROFS: it may not be changed at all. */

@@ -156,13 +156,13 @@ END
 "$PUBFS" put zero $key >/dev/null || not_ok "put"
 adders=
 for mount in here beside eager eager; do
-	perl adder.pl "$T/$mount/$key" 40 >>done &
+	perl adder.pl "$T/$mount/$key" 40 >>reported.each &
 	adders="$adders $!"
 done
 processes="$processes $adders"
 # shellcheck disable=SC2086 # words
 check "four writers at once on three mounts" wait $adders
-reported=$(awk '{ n += $1 } END { print n }' done)
+reported=$(awk '{ n += $1 } END { print n }' reported.each)
 check "some of them won" test "$reported" -gt 0
 same "each change that was reported was made, and no other" "$reported" sh -c "'$PUBFS' cat $key | jq .x"
 
