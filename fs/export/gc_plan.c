@@ -301,6 +301,8 @@ static void find_known(struct judging *j, const struct names *before)
 	CLEANUP(strbuf_release) struct strbuf unsaid = STRBUF_INIT(j->why->max);
 	struct judging all = *j;
 
+	for (size_t i = 0; i < j->plan->n; i++)
+		j->plan->lots[i].held = false;
 	all.why = &unsaid;
 	judge(&all);
 	for (size_t i = 0; i < j->plan->n; i++) {
