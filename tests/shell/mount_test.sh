@@ -169,14 +169,3 @@ check "and the own prefix" wait_until discontinued 2026.08.18
 sqlite3 "$PUBFS_HOME/pub.db" "UPDATE package SET moderated = 1 WHERE name = 'helium'"
 check "a take-down reaches the tree" wait_until test ! -e "$packages/helium"
 check "unmount with the updater" unmount "$daemon" "$m"
-
-# an ordinary user
-if [ "$(stat -c %a /dev/fuse)" = 666 ] && [ "$(id -u)" = 0 ] && command -v fusermount3 >/dev/null; then
-	chmod 711 "$T"
-	mkdir -m 777 "$T/user"
-	chmod -R a+rX "$PUBFS_HOME"
-	check "an ordinary user mounts" setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$PUBFS" mount "$T/user" --read-only --store "dir:$PUBFS_HOME/bucket" --cache "$T/user-cache"
-else
-	skip "an ordinary user mounts" "user mount: /dev/fuse is not open to one"
-fi
