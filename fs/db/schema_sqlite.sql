@@ -47,9 +47,6 @@ CREATE TABLE package_version (
 CREATE INDEX package_version_taken_down ON package_version (package)
 	WHERE moderated OR deleted OR retracted;
 
--- the newest versions of all packages, for the feed
-CREATE INDEX package_version_newest ON package_version (rtrim(created, 'Z') DESC, package, version);
-
 CREATE TABLE advisory (
 	id TEXT NOT NULL PRIMARY KEY,
 	osv TEXT NOT NULL, -- JSON
@@ -113,6 +110,14 @@ CREATE TABLE latest_hold (
 
 -- Views and triggers: a newer schema drops all of them and runs this file from here on.
 
+-- the newest versions of all packages, for the feed
+CREATE INDEX IF NOT EXISTS package_version_newest
+	ON package_version (rtrim(created, 'Z') DESC, package, version);
+
+-- whom a package that is purged has replaced
+CREATE INDEX IF NOT EXISTS package_replaced_by ON package (replaced_by)
+	WHERE replaced_by IS NOT NULL;
+
 -- Written by the triggers below and never read: each says that something of a package changed.
 -- moves: `updated` becomes now; advised: what latest_advisory becomes, null for no change of it.
 -- Neither ever goes back.
@@ -158,25 +163,34 @@ BEGIN
 	);
 END;
 
--- A statement that sets `updated` by itself is believed. Likes, points, downloads and tags are in
--- no document so far.
+-- A statement that sets `updated` by itself is believed. Likes, points, downloads and tags do not
+-- move it, nor does a replaced_by that goes together with the package it names.
 CREATE TRIGGER package_update AFTER UPDATE ON package
 WHEN (NEW.name, NEW.created, NEW.moderated, NEW.deleted, NEW.discontinued, NEW.replaced_by,
-	NEW.unlisted, NEW.latest_version, NEW.latest_advisory, NEW.publisher)
+	NEW.unlisted, NEW.latest_version, NEW.latest_advisory, NEW.publisher, NEW.likes,
+	NEW.granted_points, NEW.max_points, NEW.download_count_30d, NEW.tags)
 IS NOT (OLD.name, OLD.created, OLD.moderated, OLD.deleted, OLD.discontinued, OLD.replaced_by,
-	OLD.unlisted, OLD.latest_version, OLD.latest_advisory, OLD.publisher)
+	OLD.unlisted, OLD.latest_version, OLD.latest_advisory, OLD.publisher, OLD.likes,
+	OLD.granted_points, OLD.max_points, OLD.download_count_30d, OLD.tags)
 BEGIN
 	UPDATE package SET replaced_by = NULL
 	WHERE name = NEW.name AND OLD.discontinued AND NOT NEW.discontinued
 		AND NEW.replaced_by IS NOT NULL;
 
 	INSERT INTO package_event SELECT OLD.name, 0, NULL WHERE OLD.name <> NEW.name;
-	INSERT INTO package_event VALUES (NEW.name, NEW.updated = OLD.updated, NULL);
+	INSERT INTO package_event VALUES (NEW.name, NEW.updated = OLD.updated AND (
+		(NEW.name, NEW.created, NEW.moderated, NEW.deleted, NEW.discontinued, NEW.unlisted,
+			NEW.latest_version, NEW.latest_advisory, NEW.publisher)
+		IS NOT (OLD.name, OLD.created, OLD.moderated, OLD.deleted, OLD.discontinued,
+			OLD.unlisted, OLD.latest_version, OLD.latest_advisory, OLD.publisher)
+		OR NEW.replaced_by IS NOT OLD.replaced_by AND (NEW.replaced_by IS NOT NULL
+			OR EXISTS (SELECT 1 FROM package WHERE name = OLD.replaced_by))), NULL);
 END;
 
 CREATE TRIGGER package_delete AFTER DELETE ON package
 BEGIN
 	INSERT INTO package_event VALUES (OLD.name, 0, NULL);
+	UPDATE package SET replaced_by = NULL WHERE replaced_by = OLD.name;
 END;
 
 CREATE TRIGGER package_version_insert AFTER INSERT ON package_version

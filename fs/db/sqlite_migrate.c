@@ -11,16 +11,14 @@
 
 #define DROPS_MAX 65536
 
-/* What the tables and indexes of that version lack of the next one's. Views and triggers are all
- * made anew. */
+/* What the tables of that version lack of the next one's. Views and triggers are all made anew, and
+ * indexes that came later with them. */
 static const char *const steps[DB_SCHEMA_VERSION] = {
 	[1] = "ALTER TABLE deployment ADD COLUMN base_url TEXT NOT NULL DEFAULT '';"
 	      "CREATE TABLE lease ("
 	      " store TEXT NOT NULL, runtime_version TEXT NOT NULL, name TEXT NOT NULL,"
 	      " owner TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL,"
-	      " PRIMARY KEY (store, runtime_version, name)) STRICT, WITHOUT ROWID;"
-	      "CREATE INDEX package_version_newest"
-	      " ON package_version (rtrim(created, 'Z') DESC, package, version);",
+	      " PRIMARY KEY (store, runtime_version, name)) STRICT, WITHOUT ROWID;",
 };
 
 /* The schema from its views and triggers on, to its commit. */

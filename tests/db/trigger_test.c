@@ -69,7 +69,13 @@ static const struct {
 	{ "UPDATE package SET discontinued = 0, moderated = 0 WHERE name = 'p1'", 0, false },
 	{ "UPDATE package SET likes = 5, granted_points = 1, max_points = 2,"
 	  " download_count_30d = 3, tags = '[\"a\"]' WHERE name = 'p1'",
-	  0, false },
+	  1, false },
+	{ "UPDATE package SET likes = 5 WHERE name = 'p1'", 1, false },
+	{ "UPDATE package SET granted_points = 5 WHERE name = 'p1'", 1, false },
+	{ "UPDATE package SET max_points = 5 WHERE name = 'p1'", 1, false },
+	{ "UPDATE package SET download_count_30d = 5 WHERE name = 'p1'", 1, false },
+	{ "UPDATE package SET tags = '[\"a\"]' WHERE name = 'p1'", 1, false },
+	{ "UPDATE package SET likes = 0, tags = '[]' WHERE name = 'p1'", 0, false },
 	{ "UPDATE package SET likes = 5, unlisted = 1 WHERE name = 'p1'", 1, true },
 	{ "UPDATE package SET moderated = 1, updated = '" OLD "' WHERE name = 'p1'", 1, true },
 	{ "DELETE FROM package WHERE name = 'p1'", 1, false },
@@ -182,6 +188,27 @@ Test(trigger, replaced_by_goes_when_discontinued_is_switched_off)
 	sql(&w, "UPDATE package SET discontinued = 0 WHERE name = 'p1'");
 	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package WHERE name = 'p1'"), "");
 	cr_assert_eq(count_of(&w, "p1"), 5, "made, a version, and three changes");
+}
+
+Test(trigger, a_purge_clears_who_was_replaced_by_it_and_moves_no_time)
+{
+	two_packages();
+	sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'p2' WHERE name = 'p1';"
+		"UPDATE package SET updated = '" OLD "'");
+	cr_assert_eq(count_of(&w, "p1"), 3);
+	sql(&w, "DELETE FROM package WHERE name = 'p2'");
+	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package WHERE name = 'p1'"), "");
+	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"), OLD);
+	cr_assert_eq(count_of(&w, "p1"), 4, "its listing changes all the same");
+}
+
+Test(trigger, a_replaced_by_that_goes_while_its_package_stays_moves_the_time)
+{
+	two_packages();
+	sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'p2' WHERE name = 'p1';"
+		"UPDATE package SET updated = '" OLD "'");
+	sql(&w, "UPDATE package SET replaced_by = NULL WHERE name = 'p1'");
+	cr_assert_str_gt(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"), OLD);
 }
 
 static void set_advisory(const char *id, const char *synced, int n, int other)
