@@ -25,7 +25,7 @@
 #define TREE_READ    (BIT(CAT) | BIT(LS) | BIT(STAT))
 #define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
-#define BUCKET	     (TREE | EXPORTERS)
+#define BUCKET	     (TREE | EXPORTERS | BIT(DIFF))
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS)
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
@@ -320,6 +320,8 @@ const struct option_row option_rows[] = {
 	  "print the plan and change nothing" },
 	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
 	  "where a gs: store is (STORAGE_EMULATOR_HOST, else Google)" },
+	{ "explain", 0, NULL, BIT(DIFF), false, parse_flag, TARGET(explain), YES_OR_NO,
+	  "group the differences by their causes, reading bodies where need be" },
 	{ "force", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(force), YES_OR_NO,
 	  "write every object anew" },
 	{ "gate", 0, "MODE", EXPORTERS | BIT(PUT), true, parse_gate, TARGET(gate),
@@ -328,9 +330,9 @@ const struct option_row option_rows[] = {
 	  "print this" },
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
-	{ "jobs", 0, "N", EXPORTERS, true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	{ "jobs", 0, "N", EXPORTERS | BIT(DIFF), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(LS) | BIT(STAT) | BIT(SYNC), false, parse_flag, TARGET(json), YES_OR_NO,
+	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC), false, parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },
@@ -364,6 +366,8 @@ const struct option_row option_rows[] = {
 	{ "sdk", 0, "LIST", EXPORTERS, true, parse_sdk, TARGET(sdk_dart),
 	  "a list such as dart=3.11.0,flutter=3.41.0",
 	  "the stable SDKs by which latest is chosen: dart=V,flutter=V" },
+	{ "stat", 0, NULL, BIT(DIFF), false, parse_flag, TARGET(stat), YES_OR_NO,
+	  "count the differences by kind instead of naming them" },
 	{ "store", 0, "URL", STORE, true, parse_store, TARGET(store), A_STORE,
 	  "the bucket (dir:HOME/bucket)" },
 	{ "ttl", 0, "SECONDS", BUCKET, true, parse_seconds, TARGET(ttl),
@@ -379,6 +383,8 @@ const struct option_row option_rows[] = {
 	  "with size and time" },
 	{ NULL, 'o', "OPTION,...", BIT(MOUNT), false, parse_more_text, TARGET(mount_options),
 	  "a list of mount options", "mount options of FUSE" },
+	{ NULL, 'q', NULL, BIT(DIFF), false, parse_flag, TARGET(quiet), YES_OR_NO,
+	  "print nothing: the exit status tells" },
 };
 const size_t n_option_rows = ARRAY_SIZE(option_rows);
 

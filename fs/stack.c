@@ -130,6 +130,34 @@ static int open_store(const struct options *o, const char *url, bool make,
 	return r;
 }
 
+int stack_open_two(const struct options *o, const char *const urls[2], struct store *ret[2])
+{
+	struct store *drivers[2] = { NULL, NULL };
+	int r = 0;
+
+	for (size_t i = 0; i < 2 && r == 0; i++) {
+		const struct wanted w = { .url = urls[i], .mode = STORE_OPEN };
+
+		r = open_driver(o, &w, &drivers[i]);
+	}
+	if (r == 0 && !strcmp(drivers[0]->url, drivers[1]->url)) {
+		store_close(drivers[1]);
+		drivers[1] = NULL;
+	}
+	if (r == 0)
+		r = make_home_of(o, o->cache);
+	for (size_t i = 0; i < 2 && r == 0 && drivers[i]; i++)
+		r = index_push(drivers[i], o->cache, &drivers[i]);
+	if (r < 0) {
+		store_close(drivers[0]);
+		store_close(drivers[1]);
+		return r;
+	}
+	ret[0] = drivers[0];
+	ret[1] = drivers[1] ? drivers[1] : drivers[0];
+	return 0;
+}
+
 static int open_db(const struct options *o, bool make, struct db **ret)
 {
 	int r = make ? make_home_of(o, o->db) : 0;

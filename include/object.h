@@ -34,10 +34,22 @@ struct object {
 
 #define NO_TIME INT64_MIN
 
+/* What two objects are told apart by. Borrowed. */
+struct fingerprint {
+	const char *key;
+	uint64_t generation, size;	    /* stored bytes */
+	const unsigned char *sha256, *md5; /* of the decoded bytes, of the stored ones; NULL: not known */
+	uint64_t headers; /* of a hash of type, cache control and disposition; 0: the catalog's */
+	uint32_t crc32c;  /* of the stored bytes */
+	bool has_crc32c, gzip, foreign_encoding;
+};
+
 void object_init(struct object *obj);
 void object_release(struct object *obj);
 void object_copy(struct object *to, const struct object *from); /* `to` is not released first */
 /* True when the headers that a client sees, and the custom keys but `validated`, are the same. */
 bool object_same_headers(const struct object *a, const struct object *b);
+/* Borrows from the object. */
+void object_fingerprint(const struct object *obj, struct fingerprint *ret);
 
 #endif

@@ -40,6 +40,7 @@ struct options {
 	char *mount_options;				/* every -o, joined by commas */
 	bool replace;					/* load */
 	bool json, detailed;				/* ls, stat */
+	bool explain, quiet, stat;			/* diff */
 	char *reason;					/* put */
 };
 

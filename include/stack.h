@@ -45,6 +45,10 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret) MUST_
  * unless `bare`. */
 int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
 	MUST_CHECK;
+/* Two stores with their indexes, to be read and compared; ret[1] is ret[0] where both URLs are of
+ * one. Each that is not the same is closed by the caller. */
+int stack_open_two(const struct options *o, const char *const urls[2], struct store *ret[2])
+	MUST_CHECK;
 /* The tree over a bucket that is open. Of `service` only what it calls back is taken, with its
  * ctx; NULL: nothing, and the tree is for one command. */
 int stack_open_tree(const struct options *o, const struct tree_options *service,

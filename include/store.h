@@ -35,6 +35,7 @@ struct edit {
 };
 
 typedef int object_fn(void *ctx, const struct object *obj); /* anything but 0 ends the list */
+typedef int fingerprint_fn(void *ctx, const struct fingerprint *f); /* the same */
 
 /* A link leaves NULL what it does not change; the call then goes to the next one. Outputs are
  * untouched on failure. The wrappers below document the verbs. */
@@ -47,6 +48,8 @@ struct store_ops {
 		    object_fn *fn, void *ctx);
 	int (*list_part)(struct store *s, const char *prefix, const char *after, const char *end,
 			 object_fn *fn, void *ctx);
+	int (*fingerprints)(struct store *s, const char *prefix, const char *after,
+			    fingerprint_fn *fn, void *ctx);
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
 	int (*knows)(struct store *s, const char *what);
@@ -112,6 +115,10 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
 /* The same of all below the prefix (deep) whose key is less than `end`. */
 int store_list_part(struct store *s, const char *prefix, const char *after, const char *end,
 		    object_fn *fn, void *ctx) MUST_CHECK;
+
+/* As a deep store_list(), but shows only what objects are compared by, which an index has at hand. */
+int store_fingerprints(struct store *s, const char *prefix, const char *after, fingerprint_fn *fn,
+		       void *ctx) MUST_CHECK;
 
 /*
  * Makes changes, each under its own condition; `result` says of each how it went. Changes with

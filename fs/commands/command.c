@@ -18,6 +18,8 @@ const struct command commands[] = {
 	{ COMMAND_CAT, "cat", "PATH...", 1, ANY_NUMBER, "prints decoded contents", command_cat },
 	{ COMMAND_CHECK, "check", "", 0, 0, "tries what pubfs does to a bucket: what works?",
 	  command_check },
+	{ COMMAND_DIFF, "diff", "A B [PATH...]", 2, ANY_NUMBER,
+	  "compares two prefixes, or two stores, by hash", command_diff },
 	{ COMMAND_HELP, "help", "[COMMAND]", 0, 1, "tells what a command does and takes",
 	  command_help },
 	{ COMMAND_LOAD, "load", "FILE.jsonl[.gz]...|-", 1, ANY_NUMBER,

@@ -274,6 +274,47 @@ static int index_list(struct store *s, const char *prefix, bool deep, const char
 	return r;
 }
 
+static int show_fingerprints(const struct index *x, const struct pager *p, fingerprint_fn *fn,
+			     void *ctx)
+{
+	struct fingerprint f;
+	struct slice content;
+	size_t offset = 0;
+	const char *key;
+	int r = 0;
+
+	while (!r && batch_next(&p->page, &offset, &key, &content)) {
+		if (row_unpack_fingerprint(key, content, &f) < 0)
+			return index_failed(x, "read", MDB_CORRUPTED);
+		r = fn(ctx, &f);
+	}
+	return r;
+}
+
+static int index_fingerprints(struct store *s, const char *prefix, const char *after,
+			      fingerprint_fn *fn, void *ctx)
+{
+	struct pager p = {
+		.prefix = prefix,
+		.deep = true,
+		.at = STRBUF_INIT(INDEX_KEY_MAX),
+		.page = BATCH_INIT,
+	};
+	int more = 1, r = ensure_listed(index_of(s), prefix, true);
+
+	if (!after || strcmp(after, prefix) < 0)
+		strbuf_addstr(&p.at, prefix);
+	else
+		place_behind_key(&p.at, after);
+	while (!r && more) {
+		more = fill_page(index_of(s), &p);
+		r = more < 0 ? more : show_fingerprints(index_of(s), &p, fn, ctx);
+	}
+	batch_release(&p.page);
+	strbuf_release(&p.at);
+	return r;
+}
+
 static int index_read_range(struct store *s, const char *key, uint64_t generation, uint64_t offset,
 			    size_t length, struct strbuf *out)
 {
@@ -367,6 +408,7 @@ static const struct store_ops index_ops = {
 	.stat = index_stat,
 	.read = index_read_range,
 	.list = index_list,
+	.fingerprints = index_fingerprints,
 	.edit = index_edit,
 	.refresh = index_refresh,
 	.knows = index_knows,

@@ -65,6 +65,9 @@ int row_check(const char *key, struct slice packed) MUST_CHECK;
 void row_pack_content(const struct object *obj, struct strbuf *out);
 /* -EBADMSG: no content. */
 int row_unpack_content(const char *key, struct slice content, struct object *ret) MUST_CHECK;
+/* What of it is compared. Borrows from both. */
+int row_unpack_fingerprint(const char *key, struct slice content,
+			   struct fingerprint *ret) MUST_CHECK;
 /* True when `a` is a later state of the object than `b`, or the same. */
 bool row_content_is_newer(struct slice a, struct slice b);
 

@@ -365,6 +365,37 @@ int row_unpack_content(const char *key, struct slice content, struct object *ret
 	return 0;
 }
 
+int row_unpack_fingerprint(const char *key, struct slice content, struct fingerprint *ret)
+{
+	CLEANUP(object_release) struct object obj;
+	struct content c;
+
+	object_init(&obj);
+	if (!take_content(content, &c))
+		return -EBADMSG;
+	*ret = (struct fingerprint){
+		.key = key,
+		.generation = c.generation,
+		.size = c.size,
+		.sha256 = c.sha256,
+		.md5 = c.md5,
+		.has_crc32c = c.crc32c != NULL,
+		.gzip = c.flags & HAS_GZIP,
+		.foreign_encoding = c.flags & HAS_FOREIGN_ENCODING,
+	};
+	if (c.crc32c)
+		memcpy(&ret->crc32c, c.crc32c, CRC32C_SIZE);
+	if (c.flags & HAS_OWN_HEADERS) {
+		struct fingerprint own;
+
+		if (row_unpack_content(key, content, &obj) < 0)
+			return -EBADMSG;
+		object_fingerprint(&obj, &own);
+		ret->headers = own.headers;
+	}
+	return 0;
+}
+
 bool row_content_is_newer(struct slice a, struct slice b)
 {
 	struct content ca, cb;

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "catalog.h"
 #include "clock.h"
+#include "codec.h"
 #include "driver.h"
 #include "log.h"
 #include "memory.h"
@@ -55,6 +57,53 @@ bool object_same_headers(const struct object *a, const struct object *b)
 	       a->has_decoded_size == b->has_decoded_size &&
 	       (!a->has_decoded_size || a->decoded_size == b->decoded_size) &&
 	       same_text(a->runtime_version, b->runtime_version) && same_text(a->change, b->change);
+}
+
+static void add_header(struct digest *digest, const char *text)
+{
+	if (text)
+		digest_add(digest, text, strlen(text));
+	digest_add(digest, text ? "" : "-", 1);
+}
+
+/* 0: they are those that the catalog gives to the key. */
+static uint64_t hash_headers(const struct object *obj)
+{
+	CLEANUP(object_release) struct object want;
+	unsigned char sum[SHA256_SIZE];
+	struct object_name name;
+	struct digest *digest;
+	uint64_t hash;
+
+	object_init(&want);
+	if (catalog_match(obj->key, &name) != KIND_NONE)
+		catalog_headers(&name, &want);
+	if (same_text(obj->type, want.type) && same_text(obj->cache_control, want.cache_control) &&
+	    same_text(obj->disposition, want.disposition))
+		return 0;
+	digest = digest_new();
+	add_header(digest, obj->type);
+	add_header(digest, obj->cache_control);
+	add_header(digest, obj->disposition);
+	digest_finish(digest, sum);
+	memcpy(&hash, sum, sizeof(hash));
+	return hash ? hash : 1;
+}
+
+void object_fingerprint(const struct object *obj, struct fingerprint *ret)
+{
+	*ret = (struct fingerprint){
+		.key = obj->key,
+		.generation = obj->generation,
+		.size = obj->size,
+		.sha256 = obj->has_sha256 ? obj->sha256 : NULL,
+		.md5 = obj->has_md5 ? obj->md5 : NULL,
+		.headers = hash_headers(obj),
+		.crc32c = obj->crc32c,
+		.has_crc32c = obj->has_crc32c,
+		.gzip = obj->gzip,
+		.foreign_encoding = obj->foreign_encoding,
+	};
 }
 
 void edit_release(struct edit *edits, size_t n)

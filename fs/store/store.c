@@ -134,6 +134,36 @@ int store_list_part(struct store *s, const char *prefix, const char *after, cons
 	return r;
 }
 
+struct shown_fingerprint {
+	fingerprint_fn *fn;
+	void *ctx;
+};
+
+static int show_fingerprint(void *ctx, const struct object *obj)
+{
+	const struct shown_fingerprint *to = ctx;
+	struct fingerprint f;
+
+	object_fingerprint(obj, &f);
+	return to->fn(to->ctx, &f);
+}
+
+int store_fingerprints(struct store *s, const char *prefix, const char *after, fingerprint_fn *fn,
+		       void *ctx)
+{
+	struct store *link = LINK_WITH(s, fingerprints);
+	struct shown_fingerprint to = { .fn = fn, .ctx = ctx };
+	int r;
+
+	assert(prefix && fn);
+	if (!link)
+		return store_list(s, prefix, true, after, show_fingerprint, &to);
+	r = link->ops->fingerprints(link, prefix, after, fn, ctx);
+	log_debug("%s: fingerprints %s** after %s = %d", link->ops->name, prefix,
+		  after ? after : "-", r);
+	return r;
+}
+
 static void edit_check(const struct edit *e)
 {
 	assert(e->object.key && *e->object.key);

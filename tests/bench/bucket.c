@@ -2,8 +2,9 @@
 /* bucket.c - makes what the bench mounts: a bucket of made-up packages, or an index of many. */
 /*
  *	bucket DIR PACKAGES		a dir: store with latest/, written below the gate
- *	bucket --index DIR CACHE OBJECTS	the index of that store in CACHE, as a listing of
- *						that many archives would fill it, none of them there
+ *	bucket --index DIR CACHE OBJECTS PREFIX...
+ *				the index of that store in CACHE, as a listing of that many
+ *				archives below each prefix would fill it, none of them there
  */
 #include <err.h>
 #include <errno.h>
@@ -92,11 +93,27 @@ static void fill(struct store *s, unsigned packages)
 	}
 }
 
-/* A store whose listing is computed; `packages` counts its objects. */
+/* A store whose listing is computed. */
 struct listed {
 	struct store store;
-	unsigned objects;
+	unsigned objects; /* below each prefix */
+	char **prefixes;  /* "latest", and so on, in byte order; NULL behind the last */
 };
+
+static int list_tops(const struct listed *l, object_fn *fn, void *ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; l->prefixes[i] && !r; i++) {
+		struct object top;
+
+		object_init(&top);
+		top.key = xasprintf("%s/", l->prefixes[i]);
+		r = fn(ctx, &top);
+		object_release(&top);
+	}
+	return r;
+}
 
 static int list_objects(struct store *s, const char *prefix, bool deep, const char *after,
 			object_fn *fn, void *ctx)
@@ -105,24 +122,14 @@ static int list_objects(struct store *s, const char *prefix, bool deep, const ch
 	int r = 0;
 
 	(void)after;
-	if (!deep) {
-		struct object top;
-
-		object_init(&top);
-		top.key = xstrdup("latest/");
-		r = fn(ctx, &top);
-		object_release(&top);
-		return r;
-	}
-	if (strcmp(prefix, "latest/") != 0)
-		return 0;
+	if (!deep)
+		return list_tops(l, fn, ctx);
 	for (unsigned i = 0; !r && i < l->objects; i++) {
 		struct object obj;
 
 		describe(&obj,
-			 xasprintf("latest/api/archives/" PACKAGE_NAME "-" PACKAGE_VERSION
-				   ".tar.gz",
-				   i),
+			 xasprintf("%sapi/archives/" PACKAGE_NAME "-" PACKAGE_VERSION ".tar.gz",
+				   prefix, i),
 			 ARCHIVE, sizeof(ARCHIVE) - 1);
 		obj.generation = (uint64_t)clock_now();
 		obj.metageneration = 1;
@@ -145,7 +152,7 @@ static const struct store_ops listed_ops = { .name = "listed",
 					     .list = list_objects,
 					     .close = close_listed };
 
-static void index_of_many(struct store *real, const char *cache, unsigned objects)
+static void index_of_many(struct store *real, const char *cache, unsigned objects, char **prefixes)
 {
 	struct listed *l = xcalloc(1, sizeof(*l));
 	struct store *s;
@@ -154,24 +161,29 @@ static void index_of_many(struct store *real, const char *cache, unsigned object
 		.ops = &listed_ops, .url = real->url, .identity = real->identity, .batch = 1
 	};
 	l->objects = objects;
+	l->prefixes = prefixes;
 	must(index_push(&l->store, cache, &s), "open the index");
 	must(store_refresh(s, "", 0), "list the top");
-	must(store_refresh(s, "latest/", 0), "list latest/");
+	for (size_t i = 0; prefixes[i]; i++) {
+		CLEANUP(free_char) char *top = xasprintf("%s/", prefixes[i]);
+
+		must(store_refresh(s, top, 0), top);
+	}
 	store_close(s);
 }
 
 int main(int argc, char **argv)
 {
-	bool index = argc == 5 && !strcmp(argv[1], "--index");
+	bool index = argc > 5 && !strcmp(argv[1], "--index");
 	CLEANUP(free_char) char *url = NULL;
 	struct store *s;
 
 	if (!index && argc != 3)
-		errx(2, "usage: bucket [--index] DIR [CACHE] NUMBER");
+		errx(2, "usage: bucket [--index] DIR [CACHE] NUMBER [PREFIX...]");
 	url = xasprintf("dir:%s", argv[index ? 2 : 1]);
 	must(store_open(url, STORE_CREATE, &s), url);
 	if (index)
-		index_of_many(s, argv[3], (unsigned)strtoul(argv[4], NULL, 10));
+		index_of_many(s, argv[3], (unsigned)strtoul(argv[4], NULL, 10), argv + 5);
 	else
 		fill(s, (unsigned)strtoul(argv[2], NULL, 10));
 	store_close(s);

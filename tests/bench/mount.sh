@@ -65,7 +65,7 @@ stop
 echo
 echo "first ls after a remount, $objects objects"
 "$built/tests/bench/bucket" "$work/many" 0
-"$built/tests/bench/bucket" --index "$work/many" "$PUBFS_HOME/cache" "$objects"
+"$built/tests/bench/bucket" --index "$work/many" "$PUBFS_HOME/cache" "$objects" latest
 for i in $(seq "$runs"); do
 	"$pubfs" mount "$m" --store "dir:$work/many" --ttl 36000 --log-file "$work/log"
 	row "  run $i, seconds" "$(seconds ls "$m/latest/api")"

@@ -130,6 +130,26 @@ static int compare_stat(void *ctx, const struct object *obj)
 	return 0;
 }
 
+static int compare_fingerprint(void *ctx, const struct fingerprint *f)
+{
+	struct fingerprint expected;
+
+	object_fingerprint(ctx, &expected);
+	cr_assert_str_eq(f->key, expected.key);
+	cr_assert_eq(f->generation, expected.generation);
+	cr_assert_eq(f->size, expected.size);
+	cr_assert_eq(!f->sha256, !expected.sha256);
+	cr_assert(!f->sha256 || !memcmp(f->sha256, expected.sha256, SHA256_SIZE));
+	cr_assert_eq(!f->md5, !expected.md5);
+	cr_assert(!f->md5 || !memcmp(f->md5, expected.md5, MD5_SIZE));
+	cr_assert_eq(f->headers, expected.headers);
+	cr_assert_eq(f->has_crc32c, expected.has_crc32c);
+	cr_assert(!f->has_crc32c || f->crc32c == expected.crc32c);
+	cr_assert_eq(f->gzip, expected.gzip);
+	cr_assert_eq(f->foreign_encoding, expected.foreign_encoding);
+	return 0;
+}
+
 void conformance_a_list_has_what_stat_says(struct store *s)
 {
 	CLEANUP(object_release) struct object obj = { 0 };
@@ -141,6 +161,8 @@ void conformance_a_list_has_what_stat_says(struct store *s)
 	cr_assert_eq(store_stat(s, KEY, &obj), 0);
 	cr_assert_eq(store_list(s, "", true, NULL, compare_stat, &obj), 0);
 	cr_assert_eq(store_list(s, "latest/api/packages/", false, NULL, compare_stat, &obj), 0);
+	cr_assert_eq(store_fingerprints(s, "latest/", NULL, compare_fingerprint, &obj), 0);
+	cr_assert_eq(store_fingerprints(s, "latest/", KEY, compare_fingerprint, &obj), 0);
 }
 
 static int add_key(void *ctx, const struct object *obj)
