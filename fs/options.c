@@ -25,8 +25,9 @@
 #define TREE_READ    (BIT(CAT) | BIT(LS) | BIT(STAT))
 #define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
-#define BUCKET	     (TREE | EXPORTERS | BIT(DIFF))
-#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS)
+#define COLLECTORS   (BIT(MOUNT) | BIT(GC))
+#define BUCKET	     (TREE | EXPORTERS | COLLECTORS | BIT(DIFF))
+#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS | COLLECTORS)
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -184,6 +185,43 @@ static int parse_seconds(const struct option_row *row, const char *text, const c
 	return 0;
 }
 
+/* A number of seconds, minutes, hours or days. */
+static int parse_age(const struct option_row *row, const char *text, const char *folder,
+		     struct options *o)
+{
+	static const char letters[] = "smhd";
+	static const int64_t units[] = { SECOND_US, MINUTE_US, HOUR_US, DAY_US };
+	size_t n = strlen(text);
+	const char *unit = n ? strchr(letters, text[n - 1]) : NULL;
+	CLEANUP(free_char) char *digits = xstrndup(text, n ? n - 1 : 0);
+	int64_t *slot = target(row, o), size = unit ? units[unit - letters] : 0;
+	uint64_t number;
+
+	(void)folder;
+	if (!unit || parse_number(digits, 0, (uint64_t)(366 * DAY_US / size), &number) < 0)
+		return -EINVAL;
+	*slot = (int64_t)number * size;
+	return 0;
+}
+
+/* Runtime versions with commas between; their order is looked at when all options are read. */
+static int parse_versions(const struct option_row *row, const char *text, const char *folder,
+			  struct options *o)
+{
+	const char *at = text;
+
+	(void)folder;
+	for (;; at++) {
+		size_t n = strcspn(at, ",");
+
+		if (!catalog_is_runtime_version(at, n))
+			return -EINVAL;
+		at += n;
+		if (!*at)
+			return keep_text(row, xstrdup(text), o);
+	}
+}
+
 static int parse_jobs(const struct option_row *row, const char *text, const char *folder,
 		      struct options *o)
 {
@@ -296,7 +334,10 @@ static int parse_limit(const struct option_row *row, const char *text, const cha
 }
 
 const struct option_row option_rows[] = {
-	{ "allow-mass-change", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
+	{ "accept", 0, "V,V...", COLLECTORS, true, parse_versions, TARGET(accepted),
+	  "a list of dates such as 2026.08.18,2026.07.01",
+	  "accepted runtime versions: the own one, ..., the oldest (none is collected)" },
+	{ "allow-mass-change", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
 	  YES_OR_NO, "do what the brake holds, this one time" },
 	{ "archives", 0, "URL", BIT(PUBLISH) | EXPORTERS, true, parse_store, TARGET(archives),
 	  A_STORE, "the store of canonical archives (dir:HOME/archives)" },
@@ -316,7 +357,7 @@ const struct option_row option_rows[] = {
 	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
 	{ "db", 0, "URL", DATABASE, true, parse_db, TARGET(db), "sqlite: and " A_PATH,
 	  "the package database (sqlite:HOME/pub.db)" },
-	{ "dry-run", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
+	{ "dry-run", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
 	  "print the plan and change nothing" },
 	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
 	  "where a gs: store is (STORAGE_EMULATOR_HOST, else Google)" },
@@ -330,9 +371,9 @@ const struct option_row option_rows[] = {
 	  "print this" },
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
-	{ "jobs", 0, "N", EXPORTERS | BIT(DIFF), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	{ "jobs", 0, "N", EXPORTERS | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC), false, parse_flag, TARGET(json), YES_OR_NO,
+	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC), false, parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },
@@ -342,14 +383,19 @@ const struct option_row option_rows[] = {
 	  "append messages to FILE" },
 	{ "log-level", 0, "LEVEL", WORKING, true, parse_level, TARGET(log_level),
 	  "error, warning, info or debug", "error, warning (the default), info or debug" },
+	{ "max-removals", 0, "N|N%", COLLECTORS, true, parse_limit, TARGET(limits.removals), A_LIMIT,
+	  "deleted packages that may be removed at once (10 or 1%, whichever is more)" },
 	{ "max-rewrites", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.rewrites), A_LIMIT,
 	  "listings that may change in one pass (10 or 10%, whichever is more)" },
 	{ "max-takedowns", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.takedowns),
 	  A_LIMIT, "packages that may be taken down in one pass (200 or 1%)" },
+	{ "min-age", 0, "TIME", COLLECTORS, true, parse_age, TARGET(min_age),
+	  "a number of s, m, h or d, such as 1d, of at most 366 days",
+	  "how old what is collected must be (1d)" },
 	{ "now", 0, "TIME", DATABASE | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },
-	{ "prefixes", 0, "WHICH", EXPORTERS, true, parse_prefixes, TARGET(own),
+	{ "prefixes", 0, "WHICH", EXPORTERS | BIT(GC), true, parse_prefixes, TARGET(own),
 	  "own, latest or both", "own, latest or both (the default)" },
 	{ "project", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(project), "a text",
 	  "the project of a new bucket (that of the credentials)" },
@@ -416,7 +462,7 @@ void options_release(struct options *o)
 		&o->home,	 &o->store,  &o->db,	       &o->archives, &o->cache,
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
 		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
-		&o->ca_file, &o->project, &o->location, &o->storage_class
+		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {

@@ -20,6 +20,7 @@
 #include "bucket.h"
 #include "clock.h"
 #include "command.h"
+#include "gc.h"
 #include "memory.h"
 #include "object.h"
 #include "options.h"
@@ -331,11 +332,28 @@ static int fill_defaults(struct options *o)
 	return 0;
 }
 
+static int check_accepted(const struct command *command, const struct options *o)
+{
+	const char *why;
+
+	if (!o->accepted || !option_is_taken(option_find("accept", 6), command))
+		return 0;
+	if (!o->runtime_version)
+		return mistake(command, "--accept needs --runtime-version, which stands in front");
+	if (gc_check_accepted(o->runtime_version, o->accepted, &why) < 0)
+		return mistake(command, "--accept %s: %s (%s)", o->accepted, why,
+			       o->runtime_version);
+	return 0;
+}
+
 /* What no default can stand in for. */
 static int check_needs(const struct command *command, const struct options *o)
 {
 	if (command->id == COMMAND_PUT && o->gate == GATE_OFF && !o->reason)
 		return mistake(command, "--gate off needs --reason TEXT, which is logged");
+	if (command->id == COMMAND_GC && !o->runtime_version)
+		return mistake(command, "--runtime-version is needed: it names the own prefix, "
+					"such as 2026.08.18");
 	if (command->id != COMMAND_SYNC && !(command->id == COMMAND_MOUNT && o->update))
 		return 0;
 	if (!o->base_url)
@@ -372,7 +390,8 @@ static int read_all(struct reading *in, int argc, char **argv)
 	if (r < 0)
 		return r;
 	r = fill_defaults(in->o);
-	return r < 0 ? r : check_needs(in->command, in->o);
+	r = check_needs(in->command, in->o);
+	return r < 0 ? r : check_accepted(in->command, in->o);
 }
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *ret,
@@ -382,6 +401,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 	struct options o = {
 		.ttl = DEFAULT_TTL,
 		.cache_size = DEFAULT_CACHE,
+		.min_age = GC_MIN_AGE,
 		.now = NO_TIME,
 		.limits = brake_defaults,
 		.gate = GATE_ENFORCE,

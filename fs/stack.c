@@ -12,6 +12,7 @@
 #include "bucket.h"
 #include "db.h"
 #include "export.h"
+#include "gc.h"
 #include "held.h"
 #include "log.h"
 #include "memory.h"
@@ -202,11 +203,14 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 
 	if (r < 0)
 		return r;
-	if (stack.bucket)
+	if (stack.bucket) {
 		stack.held = held_path(o->cache, stack.bucket->url, "sync");
+		stack.held_gc = held_path(o->cache, stack.bucket->url, "gc");
+	}
 	*ret = (struct stack){
 		.cancel = stack.cancel,
 		.held = steal(stack.held),
+		.held_gc = steal(stack.held_gc),
 		.bucket = steal(stack.bucket),
 		.archives = steal(stack.archives),
 		.publisher = steal(stack.publisher),
@@ -268,6 +272,24 @@ void stack_describe_export(const struct options *o, const struct stack *stack,
 	};
 }
 
+void stack_describe_gc(const struct options *o, const struct stack *stack, struct gc_options *ret)
+{
+	*ret = (struct gc_options){
+		.db = stack->db,
+		.store = stack->bucket,
+		.publisher = stack->publisher,
+		.runtime_version = o->runtime_version,
+		.accepted = o->accepted,
+		.own = o->own,
+		.latest = o->latest,
+		.ttl = o->ttl,
+		.min_age = o->min_age,
+		.removals = o->limits.removals,
+		.held = stack->held_gc,
+		.allow_mass_change = o->allow_mass_change,
+	};
+}
+
 void stack_close(struct stack *stack)
 {
 	if (stack->tree)
@@ -279,5 +301,6 @@ void stack_close(struct stack *stack)
 	store_close(stack->bucket);
 	store_close(stack->archives);
 	free(stack->held);
+	free(stack->held_gc);
 	*stack = (struct stack){ .bucket = NULL };
 }

@@ -16,6 +16,7 @@ enum command_id {
 	COMMAND_CAT,
 	COMMAND_CHECK,
 	COMMAND_DIFF,
+	COMMAND_GC,
 	COMMAND_HELP,
 	COMMAND_LOAD,
 	COMMAND_LS,
@@ -78,6 +79,7 @@ int path_split(struct tree *t, const char *path, struct node *ret, const char **
 enum exit_status command_cat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_check(const struct options *o, int argc, char *const *argv);
 enum exit_status command_diff(const struct options *o, int argc, char *const *argv);
+enum exit_status command_gc(const struct options *o, int argc, char *const *argv);
 enum exit_status command_help(const struct options *o, int argc, char *const *argv);
 enum exit_status command_load(const struct options *o, int argc, char *const *argv);
 enum exit_status command_ls(const struct options *o, int argc, char *const *argv);

@@ -24,12 +24,9 @@ struct gc_options { /* all borrowed for the call */
 	struct store *store; /* the bucket's chain, index included */
 	struct publisher *publisher;
 	const char *runtime_version; /* names the own prefix */
-	/* runtime versions, newest first, the own one in front and the limit last: prefixes below it
-	 * are old. 0: no prefix is ever collected. */
-	const char *const *accepted;
-	size_t n_accepted;
-	const char *const *live; /* runtime versions with a live deployment: never collected */
-	size_t n_live;
+	/* runtime versions with commas between, newest first: the own one in front, and last the
+	 * limit, below which prefixes are old. NULL: no prefix is ever collected. */
+	const char *accepted;
 	bool own, latest; /* in which prefixes deleted packages and versions are collected */
 	int64_t ttl;	  /* microseconds: how old the index may be */
 	int64_t min_age;  /* microseconds: only what is older goes, old prefixes aside */
@@ -56,15 +53,15 @@ struct gc_counts {
 };
 void gc_counts_release(struct gc_counts *counts);
 
-/* The accepted list as an operator gives it. -EINVAL: not from new to old, the own version is not the
- * first, or is the limit; `ret_why` is a constant. */
-int gc_check_accepted(const char *own, const char *const *accepted, size_t n,
-		      const char **ret_why) MUST_CHECK;
+/* The accepted list as an operator gives it. -EINVAL: it does not go from new to old, or the own
+ * version is not the first, or is the limit; `ret_why` is a constant that says which. */
+int gc_check_accepted(const char *own, const char *accepted, const char **ret_why) MUST_CHECK;
 
 /*
  * One collection: the names are read whole, or nothing is done; a plan is made from the index, and
- * judged; what the brake does not hold is removed, each on the generation that was judged. 0: all
- * went well. -EIO: something failed (said; the rest was done, or nothing where the names could not
+ * judged; what the brake does not hold is removed, each on the generation that was judged. The
+ * prefix of a live deployment stays, however old; latest/ is left alone while it is held at another
+ * version. 0: all went well. -EIO: something failed (said; the rest was done, or nothing where the names could not
  * be read). -ECANCELED: the brake holds some or all (said, with what to do); or `stop` was set.
  * `ret` is always filled.
  */

@@ -25,8 +25,10 @@ struct options {
 	char *endpoint, *key_file, *ca_file;	  /* of a gs: store */
 	char *project, *location, *storage_class; /* provision */
 	char *runtime_version, *sdk_dart, *sdk_flutter;
+	char *accepted; /* runtime versions with commas between */
 	int64_t ttl; /* microseconds */
 	uint64_t cache_size; /* bytes that cached bodies may take; 0: none are kept */
+	int64_t min_age; /* microseconds */
 	int64_t now; /* microseconds; NO_TIME: the wall clock */
 	unsigned jobs;
 	struct brake_limits limits;
@@ -35,7 +37,8 @@ struct options {
 	bool own, latest; /* the prefixes to be exported */
 
 	bool help, version;
-	bool allow_mass_change, dry_run, force, rebase; /* sync */
+	bool allow_mass_change, dry_run;	       /* gc, sync */
+	bool force, rebase;			       /* sync */
 	bool foreground, read_only, update;		/* mount */
 	char *mount_options;				/* every -o, joined by commas */
 	bool replace;					/* load */

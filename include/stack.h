@@ -10,6 +10,7 @@
 
 struct db;
 struct exporter_options;
+struct gc_options;
 struct options;
 struct publisher;
 struct store;
@@ -35,7 +36,7 @@ struct stack {
 	struct publisher *publisher;
 	struct db *db;
 	struct tree *tree; /* by stack_open_tree() */
-	char *held;	   /* where the plan that the brake holds is kept, with a bucket */
+	char *held, *held_gc; /* where plans of an export and of gc that the brake holds are kept */
 };
 
 /* Every failure has been said. Nothing is made in a dry run but the index. */
@@ -58,6 +59,8 @@ bool stack_has_db(const struct options *o);
 /* What an exporter works on and by; dry_run and stop are left NULL. */
 void stack_describe_export(const struct options *o, const struct stack *stack,
 			   struct exporter_options *ret);
+/* What a collection works on and by; see and stop are left NULL. */
+void stack_describe_gc(const struct options *o, const struct stack *stack, struct gc_options *ret);
 void stack_close(struct stack *stack); /* usable as CLEANUP(); all NULL is fine */
 
 #endif

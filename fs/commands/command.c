@@ -20,6 +20,8 @@ const struct command commands[] = {
 	  command_check },
 	{ COMMAND_DIFF, "diff", "A B [PATH...]", 2, ANY_NUMBER,
 	  "compares two prefixes, or two stores, by hash", command_diff },
+	{ COMMAND_GC, "gc", "", 0, 0, "removes deleted packages and old runtime versions, once",
+	  command_gc },
 	{ COMMAND_HELP, "help", "[COMMAND]", 0, 1, "tells what a command does and takes",
 	  command_help },
 	{ COMMAND_LOAD, "load", "FILE.jsonl[.gz]...|-", 1, ANY_NUMBER,

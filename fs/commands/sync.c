@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sync.c - one export pass, its summary, and how it is stopped half-way. */
+/* sync.c - one export pass and its summary. */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "export.h"
 #include "facts.h"
+#include "halt.h"
 #include "log.h"
 #include "options.h"
 #include "planned.h"
@@ -20,56 +17,6 @@
 #include "strbuf.h"
 
 #define SUMMARY_MAX 4096
-
-/* Waits for SIGINT and SIGTERM beside a pass. The first lets it finish what is under way, but for what
- * waits for a store that stands still; one more ends the process as if nobody had waited. */
-struct interrupt {
-	pthread_t thread;
-	sigset_t signals, before;
-	atomic_bool stop;
-};
-
-static void *wait_for_signal(void *arg)
-{
-	struct interrupt *in = arg;
-	int signal;
-
-	sigwait(&in->signals, &signal);
-	atomic_store(&in->stop, true);
-	log_warning("stopping after the packages under way; one more signal ends at once");
-	pthread_sigmask(SIG_UNBLOCK, &in->signals, NULL);
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/* Before any other thread is made, so that all of them inherit the mask. */
-static int interrupt_begin(struct interrupt *in)
-{
-	static const int signals[] = { SIGINT, SIGTERM };
-	int error;
-
-	sigemptyset(&in->signals);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		struct sigaction action;
-
-		/* what nohup or a shell's `&` turned off stays off */
-		if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
-			sigaddset(&in->signals, signals[i]);
-	}
-	pthread_sigmask(SIG_BLOCK, &in->signals, &in->before);
-	error = pthread_create(&in->thread, NULL, wait_for_signal, in);
-	if (error)
-		return fail(-EIO, "cannot start a thread: %s", strerror(error));
-	return 0;
-}
-
-static void interrupt_end(struct interrupt *in)
-{
-	pthread_cancel(in->thread);
-	pthread_join(in->thread, NULL);
-	pthread_sigmask(SIG_SETMASK, &in->before, NULL);
-}
 
 static int print_missing_archives(const struct export_counts *counts, const char *url)
 {
@@ -167,9 +114,9 @@ static int export(const struct options *o, const struct stack *stack, const atom
 
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv)
 {
-	struct interrupt in = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &in.stop };
-	int r = interrupt_begin(&in);
+	struct halt halt = { .stop = false };
+	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
+	int r = halt_begin(&halt);
 
 	if (r < 0)
 		return exit_status_of(r);
@@ -178,7 +125,7 @@ enum exit_status command_sync(const struct options *o, int argc, char *const *ar
 			       STACK_MAKE_ARCHIVES,
 		       &stack);
 	if (r == 0)
-		r = export(o, &stack, &in.stop, argc, argv);
-	interrupt_end(&in);
+		r = export(o, &stack, &halt.stop, argc, argv);
+	halt_end(&halt);
 	return exit_status_of(r);
 }

@@ -55,6 +55,8 @@ struct collection {
 	struct gc_names names;
 	struct gc_plan plan;
 	struct gc_counts counts;
+	char *limit;
+	struct names used;
 	struct gc_prefix *prefix; /* under survey */
 	struct names old;	  /* old prefixes */
 	struct removal *removals;
@@ -71,6 +73,8 @@ static void collection_release(struct collection *c)
 	gc_names_release(&c->names);
 	gc_plan_release(&c->plan);
 	names_release(&c->old);
+	names_release(&c->used);
+	free(c->limit);
 	gc_counts_release(&c->counts);
 }
 
@@ -81,17 +85,30 @@ void gc_counts_release(struct gc_counts *counts)
 	*counts = (struct gc_counts){ 0 };
 }
 
-int gc_check_accepted(const char *own, const char *const *accepted, size_t n, const char **ret_why)
+static void split_versions(const char *text, struct names *ret)
 {
+	while (text && *text) {
+		size_t n = strcspn(text, ",");
+		CLEANUP(free_char) char *version = xstrndup(text, n);
+
+		names_add(ret, version);
+		text += n + (text[n] == ',');
+	}
+}
+
+int gc_check_accepted(const char *own, const char *accepted, const char **ret_why)
+{
+	CLEANUP(names_release) struct names list = { 0 };
 	const char *why = NULL;
 
-	for (size_t i = 1; i < n && !why; i++)
-		if (strcmp(accepted[i - 1], accepted[i]) <= 0)
+	split_versions(accepted, &list);
+	for (size_t i = 1; i < list.n && !why; i++)
+		if (strcmp(list.names[i - 1], list.names[i]) <= 0)
 			why = "it does not go from new to old";
-	if (n && !why && strcmp(accepted[0], own) != 0)
+	if (!list.n || strcmp(list.names[0], own) != 0)
 		why = "the own version does not stand in front";
-	if (n == 1 && !why)
-		why = "the last one is the limit, which the own version must not be";
+	else if (list.n == 1)
+		why = "its last version is the limit, which the own one must not be";
 	if (!why)
 		return 0;
 	*ret_why = why;
@@ -177,6 +194,47 @@ static int read_names(struct collection *c)
 		return r;
 	gc_names_seal(&c->names);
 	c->plan.rows = c->names.packages;
+	return 0;
+}
+
+static int add_live(void *ctx, const struct deployment *d)
+{
+	if (d->live && !d->retired)
+		names_add(ctx, d->runtime_version);
+	return 0;
+}
+
+static void add_prefix(struct collection *c, const char *name)
+{
+	c->plan.prefixes[c->plan.n_prefixes++] =
+		(struct gc_prefix){ .name = name, .newest = NO_TIME };
+}
+
+/* Which prefixes are in use, and in which of them packages are collected. */
+static int read_deployments(struct collection *c)
+{
+	const struct gc_options *opt = c->opt;
+	CLEANUP(free_char) char *keeper = NULL;
+	int64_t since;
+	int r = db_held(opt->db, &keeper, &since);
+
+	if (!r || r == -ENOENT)
+		r = db_deployments(opt->db, add_live, &c->used);
+	if (r < 0)
+		return r;
+	split_versions(opt->accepted, &c->used);
+	if (opt->accepted)
+		c->limit = xstrdup(strrchr(opt->accepted, ',') ? strrchr(opt->accepted, ',') + 1
+							       : opt->accepted);
+	names_sort(&c->used);
+	c->policy.used = &c->used;
+	c->policy.limit = c->limit;
+	if (opt->own)
+		add_prefix(c, opt->runtime_version);
+	if (opt->latest && keeper && strcmp(keeper, opt->runtime_version) != 0)
+		log_warning("latest/ is held at %s, so nothing is collected in it", keeper);
+	else if (opt->latest)
+		add_prefix(c, "latest");
 	return 0;
 }
 
@@ -548,8 +606,10 @@ static int collect(struct collection *c)
 	CLEANUP(names_release) struct names held = { 0 };
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
 	bool is_held = false;
-	int r = refresh_all(c);
+	int r = read_deployments(c);
 
+	if (!r)
+		r = refresh_all(c);
 	if (!r)
 		r = read_names(c);
 	if (!r)
@@ -572,21 +632,10 @@ int gc_run(const struct gc_options *options, struct gc_counts *ret)
 		.opt = options,
 		.policy = { .now = clock_rules(),
 			    .min_age = options->min_age,
-			    .own = options->runtime_version,
-			    .accepted = options->accepted,
-			    .n_accepted = options->n_accepted,
-			    .live = options->live,
-			    .n_live = options->n_live },
+			    .own = options->runtime_version },
 	};
-	const char *const prefixes[] = { options->own ? options->runtime_version : NULL,
-					 options->latest ? "latest" : NULL };
-	int r;
+	int r = collect(&c);
 
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (prefixes[i])
-			c.plan.prefixes[c.plan.n_prefixes++] =
-				(struct gc_prefix){ .name = prefixes[i], .newest = NO_TIME };
-	r = collect(&c);
 	*ret = c.counts;
 	c.counts = (struct gc_counts){ 0 };
 	return r;

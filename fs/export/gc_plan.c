@@ -24,26 +24,16 @@
 
 #define ITEM_DIGITS 32 /* of the digest: enough that no other plan has it */
 
-static bool is_one_of(const char *name, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(name, list[i]))
-			return true;
-	return false;
-}
-
 /* What stays whatever its number says. */
 static bool is_in_use(const struct gc_policy *pol, const char *prefix)
 {
-	return !strcmp(prefix, "latest") || (pol->own && !strcmp(prefix, pol->own)) ||
-	       is_one_of(prefix, pol->accepted, pol->n_accepted) ||
-	       is_one_of(prefix, pol->live, pol->n_live);
+	return !strcmp(prefix, "latest") || !strcmp(prefix, pol->own) ||
+	       names_have(pol->used, prefix);
 }
 
 struct gc_ruling gc_rule_top(const struct gc_policy *pol, const char *name, bool is_prefix)
 {
 	static const struct gc_ruling kept = { GC_KEPT, NULL };
-	const char *limit = pol->n_accepted ? pol->accepted[pol->n_accepted - 1] : NULL;
 
 	if (!is_prefix)
 		return (struct gc_ruling){ GC_REPORTED, "it lies in no prefix" };
@@ -51,7 +41,7 @@ struct gc_ruling gc_rule_top(const struct gc_policy *pol, const char *name, bool
 		return kept;
 	if (!catalog_is_runtime_version(name, strlen(name)))
 		return (struct gc_ruling){ GC_REPORTED, "it is no prefix of the export" };
-	if (limit && strcmp(name, limit) < 0)
+	if (pol->limit && strcmp(name, pol->limit) < 0)
 		return (struct gc_ruling){ GC_REMOVED,
 					   "its runtime version is older than the last accepted one" };
 	return kept;

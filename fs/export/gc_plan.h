@@ -28,9 +28,9 @@ struct gc_ruling {
 
 struct gc_policy {
 	int64_t now, min_age; /* microseconds */
-	const char *own;      /* NULL: not known */
-	const char *const *accepted, *const *live;
-	size_t n_accepted, n_live;
+	const char *own;
+	const char *limit; /* the last accepted runtime version; NULL: no prefix is old */
+	const struct names *used; /* runtime versions that are accepted, or live; sorted */
 };
 
 /* What lies at the top: a prefix (its name without a slash), or an object. */

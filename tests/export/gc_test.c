@@ -19,8 +19,6 @@
 #define LATEST "latest/api/"
 #define BIG    ((size_t)16 << 20)
 
-static const char *const accepted[] = { RUNTIME, "2026.06.01" };
-
 static struct world w;
 static struct export_counts exported;
 static struct gc_counts counts;
@@ -37,8 +35,7 @@ static void init(void)
 		.store = w.counter,
 		.publisher = w.publisher,
 		.runtime_version = RUNTIME,
-		.accepted = accepted,
-		.n_accepted = ARRAY_SIZE(accepted),
+		.accepted = RUNTIME ",2026.06.01",
 		.own = true,
 		.latest = true,
 		.min_age = GC_MIN_AGE,
@@ -185,25 +182,49 @@ Test(gc, an_old_prefix_goes_whole_and_no_other_does)
 	cr_assert_str_eq(counts.reported_names[0], "2018.09.13-dev/");
 }
 
+static void beat(const char *runtime_version)
+{
+	struct deployment host = { .runtime_version = xstrdup(runtime_version),
+				   .host = xstrdup("host"),
+				   .accepted = xstrdup(""),
+				   .base_url = xstrdup(BASE_URL) };
+
+	cr_assert_eq(db_beat(w.db, &host), 0);
+	deployment_release(&host);
+}
+
 Test(gc, the_prefix_of_a_live_deployment_stays_though_it_is_old)
 {
-	static const char *const live[] = { "2026.05.31" };
-
 	fill((const char *[]){ "foo", NULL });
 	put("2026.05.31/x");
 	put("2026.05.30/x");
-	options.live = live;
-	options.n_live = 1;
+	beat("2026.05.31");
 	cr_assert_eq(collect(), 0);
 	cr_assert(world_has(&w, "2026.05.31/x"));
 	cr_assert_not(world_has(&w, "2026.05.30/x"));
+	cr_assert_eq(db_retire(w.db, "2026.05.31", true), 0);
+	cr_assert_eq(collect(), 0);
+	cr_assert_not(world_has(&w, "2026.05.31/x"), "retired, it is as old as any");
+}
+
+Test(gc, while_latest_is_held_at_another_version_it_is_left_alone)
+{
+	fill((const char *[]){ "bar", "baz", "foo", NULL });
+	purge("foo");
+	cr_assert_eq(db_hold(w.db, "2026.06.01"), 0);
+	cr_assert_eq(collect(), 0);
+	cr_assert(world_has(&w, LATEST "packages/foo"));
+	cr_assert_not(world_has(&w, OWN "packages/foo"));
+	cr_assert_eq(db_hold(w.db, RUNTIME), 0);
+	cr_assert_eq(collect(), 0);
+	cr_assert_not(world_has(&w, LATEST "packages/foo"), "at the own one it is collected");
 }
 
 Test(gc, without_an_accepted_list_no_prefix_is_collected)
 {
 	fill((const char *[]){ "foo", NULL });
 	put("2018.09.13/x");
-	options.n_accepted = 0;
+	options.accepted = NULL;
 	expect_untouched(0);
 }
 
@@ -322,9 +343,24 @@ static int odd_package(struct db *db, const char *name, struct package *ret)
 	return db_package(w.db, name, ret);
 }
 
-static const struct db_ops odd_ops = {
-	.name = "odd", .names = odd_names, .work = odd_work, .package = odd_package
-};
+static int odd_held(struct db *db, char **ret_version, int64_t *ret_since)
+{
+	(void)db;
+	return db_held(w.db, ret_version, ret_since);
+}
+
+static int odd_deployments(struct db *db, deployment_fn *fn, void *ctx)
+{
+	(void)db;
+	return db_deployments(w.db, fn, ctx);
+}
+
+static const struct db_ops odd_ops = { .name = "odd",
+				       .names = odd_names,
+				       .work = odd_work,
+				       .package = odd_package,
+				       .held = odd_held,
+				       .deployments = odd_deployments };
 
 Test(gc, names_that_are_read_half_way_remove_nothing_however_far_it_came)
 {

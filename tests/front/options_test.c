@@ -88,6 +88,54 @@ Test(options, the_table_is_in_order_and_names_nothing_twice)
 		cr_assert_lt(strcmp(commands[i - 1].name, commands[i].name), 0);
 }
 
+#define OWN "--runtime-version 2026.08.18 "
+
+Test(options, an_accepted_list_that_cannot_be_is_a_mistake)
+{
+	struct run r;
+
+	assert_taken(&r, "gc", OWN "--accept 2026.08.18,2026.07.01,2026.06.01");
+	cr_assert_str_eq(r.o.accepted, "2026.08.18,2026.07.01,2026.06.01");
+	options_release(&r.o);
+	assert_mistake("gc", OWN "--accept 2026.08.18", "limit");
+	assert_mistake("gc", OWN "--accept 2026.07.01,2026.06.01", "in front");
+	assert_mistake("gc", OWN "--accept 2026.08.18,2026.06.01,2026.07.01", "new to old");
+	assert_mistake("gc", OWN "--accept 2026.08.18,", "is not a list");
+	assert_mistake("gc", OWN "--accept ,2026.08.18", "is not a list");
+	assert_mistake("gc", OWN "--accept latest,2026.08.18", "is not a list");
+	assert_mistake("gc", OWN "--accept \"\"", "is not a list");
+	assert_mistake("mount", "--accept 2026.08.18,2026.07.01 /m", "--runtime-version");
+	assert_mistake("gc", "", "--runtime-version");
+}
+
+Test(options, an_age_has_a_unit)
+{
+	static const struct {
+		const char *text;
+		int64_t age;
+	} ages[] = {
+		{ "0s", 0 },		{ "90s", 90 * SECOND_US },  { "5m", 5 * MINUTE_US },
+		{ "36h", 36 * HOUR_US }, { "366d", 366 * DAY_US },
+	};
+	static const char *const wrong[] = { "1", "d", "\"\"", "1w", "-1d", "1.5d", "367d", "1dd" };
+	struct run r;
+	char line[256];
+
+	assert_taken(&r, "gc", OWN);
+	cr_assert_eq(r.o.min_age, DAY_US);
+	options_release(&r.o);
+	for (size_t i = 0; i < sizeof(ages) / sizeof(*ages); i++) {
+		snprintf(line, sizeof(line), OWN "--min-age %s", ages[i].text);
+		assert_taken(&r, "gc", line);
+		cr_assert_eq(r.o.min_age, ages[i].age, "%s", ages[i].text);
+		options_release(&r.o);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(line, sizeof(line), OWN "--min-age %s", wrong[i]);
+		assert_mistake("gc", line, "--min-age");
+	}
+}
+
 Test(options, each_reaches_its_place)
 {
 	struct run r;
