@@ -104,6 +104,9 @@ int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_
 		struct file **ret, struct node *ret_node) MUST_CHECK;
 /* Old bytes, or -EIO; never a mixture. */
 ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
+/* The same for a page that the kernel keeps with the node, for all who have that open: a mapping.
+ * -EIO: the file has other bytes than its node (said). */
+ssize_t file_read_page(struct file *f, uint64_t offset, void *buf, size_t n) MUST_CHECK;
 /* -ENOSPC, -ENFILE, -EFBIG and -EIO stay with the file: it will not be published any more. */
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n) MUST_CHECK;
 /* Every write goes to the end from now on, or no longer: O_APPEND, as fcntl(2) changes it. */

@@ -280,7 +280,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 {
 	WAITS(req);
 	char *buf = xmalloc(size);
-	ssize_t r = file_read(file_of(fi), (uint64_t)offset, buf, size);
+	/* a program's own read has an owner; the kernel's, for its page cache, has none */
+	ssize_t r = fi->lock_owner ? file_read(file_of(fi), (uint64_t)offset, buf, size)
+				   : file_read_page(file_of(fi), (uint64_t)offset, buf, size);
 
 	(void)ino;
 	if (r < 0)

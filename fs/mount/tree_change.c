@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tree_change.c - changes by hand: what is published, files removed, folders made and removed. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
@@ -14,6 +16,18 @@ int may_change(const struct tree *t, const char *path)
 	if (path_is_control(path))
 		return -EPERM;
 	return t->read_only ? -EROFS : 0;
+}
+
+int may_write(const struct tree *t, const char *key)
+{
+	struct object_name name;
+
+	if (t->read_only)
+		return -EROFS;
+	if (catalog_match(key, &name) == KIND_NONE)
+		return fail(-EACCES,
+			    "cannot write %s: the export has no kind of object of this name", key);
+	return 0;
 }
 
 /* -ESTALE: what is there is known to be another one than the condition says. A body like that one's
@@ -131,6 +145,20 @@ int tree_unlink(struct tree *t, uint64_t dir, const char *name)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	return unlink_file(t, path.buf);
+}
+
+int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who)
+{
+	struct file *f;
+	int r = tree_open(t, id, O_WRONLY, &f);
+
+	if (r < 0)
+		return r;
+	r = file_truncate(f, size);
+	if (!r)
+		r = file_flush(f, who);
+	file_close(f);
+	return r;
 }
 
 int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)

@@ -199,18 +199,6 @@ static int open_control(struct tree *t, struct inode *inode, int flags, struct f
 	return 0;
 }
 
-static int may_write(const struct tree *t, const char *key)
-{
-	struct object_name name;
-
-	if (t->read_only)
-		return -EROFS;
-	if (catalog_match(key, &name) == KIND_NONE)
-		return fail(-EACCES,
-			    "cannot write %s: the export has no kind of object of this name", key);
-	return 0;
-}
-
 /* A draft that nobody has published. Others than its writer find it empty. */
 static int open_draft(struct tree *t, struct inode *inode, const char *key, int flags,
 		      struct file **ret)
@@ -467,6 +455,28 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
 	return r;
 }
 
+/* A writer that has changed nothing yet, and whose base is its node. */
+static bool is_as_its_node(struct file *f)
+{
+	const struct writer *w = &f->writer;
+	bool same;
+
+	turn_begin(&f->writer.turn);
+	same = !w->changed && w->base.generation == f->held.inode->generation;
+	turn_end(&f->writer.turn);
+	return same;
+}
+
+ssize_t file_read_page(struct file *f, uint64_t offset, void *buf, size_t n)
+{
+	if (f->type == FILE_WRITER && !is_as_its_node(f))
+		return fail(-EIO,
+			    "cannot map %s while it is written: others would see it; open it for "
+			    "reading",
+			    f->held.inode->path);
+	return file_read(f, offset, buf, n);
+}
+
 /* The bytes are others now: what was said of them no longer counts. */
 static void note_change(struct file *f, ssize_t r)
 {
@@ -679,18 +689,4 @@ void file_close(struct file *f)
 	inode_drop(&f->held);
 	strbuf_release(&f->text);
 	free(f);
-}
-
-int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who)
-{
-	struct file *f;
-	int r = tree_open(t, id, O_WRONLY, &f);
-
-	if (r < 0)
-		return r;
-	r = file_truncate(f, size);
-	if (!r)
-		r = file_flush(f, who);
-	file_close(f);
-	return r;
 }

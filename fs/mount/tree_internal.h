@@ -67,6 +67,8 @@ int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_
 	       struct strbuf *out) MUST_CHECK;
 /* -EPERM, -EROFS: it may not be changed at all. */
 int may_change(const struct tree *t, const char *path) MUST_CHECK;
+/* -EACCES: no kind of object has that key (said); -EROFS. */
+int may_write(const struct tree *t, const char *key) MUST_CHECK;
 /* `.pubfs`, or below it. */
 bool path_is_control(const char *path);
 /* The key that everything in the folder begins with; "" for the root. -ENOENT: no key could. */

@@ -330,3 +330,21 @@ Test(handles, what_nobody_was_told_of_is_said_at_the_release)
 	cr_assert(strstr(text, HTTP ": what was written was not published"), "%s", text);
 	world_remove(&w);
 }
+
+Test(handles, a_page_of_a_file_that_is_written_is_what_its_node_is_or_none)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	char bytes[8];
+	struct file *f;
+
+	put_document(w.store, HTTP, text, false);
+	f = opened(&w, HTTP, O_RDWR);
+	cr_assert_eq(file_read_page(f, 0, bytes, 8), 8, "nothing is changed yet");
+	cr_assert(!memcmp(bytes, text, 8));
+	cr_assert_eq(file_write(f, 0, " ", 1), 1);
+	cr_assert_eq(file_read(f, 0, bytes, 8), 8, "its own reads have what it wrote");
+	cr_assert_eq(file_read_page(f, 0, bytes, 8), -EIO);
+	file_close(f);
+	world_remove(&w);
+}

@@ -2,6 +2,7 @@
 /* write_modes.c - opens, changes and forks around one listing of a mount, as programs do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,30 @@ static void fork_half_way(const char *path, const char *text, size_t n)
 	expect(path, text, n);
 }
 
+/* The pages of a file are those of all who have it open: what is being written is none of them. */
+static void map_what_is_written(const char *path, const char *text, size_t n)
+{
+	int reader = open(path, O_RDONLY), writer = open(path, O_RDWR), status;
+	const char *shown = mmap(NULL, n, PROT_READ, MAP_SHARED, reader, 0);
+	const char *mapped = mmap(NULL, n, PROT_READ, MAP_PRIVATE, writer, 0);
+	char other[TEXT_MAX];
+	pid_t child;
+
+	must(shown != MAP_FAILED && mapped != MAP_FAILED && !memcmp(mapped, text, n));
+	memset(other, 'x', n);
+	must(pwrite(writer, other, n, 0) == (ssize_t)n);
+	must(pread(writer, other, n, 0) == (ssize_t)n && other[0] == 'x');
+	child = fork();
+	must(child >= 0);
+	if (!child) {
+		mapped = mmap(NULL, n, PROT_READ, MAP_PRIVATE, writer, 0);
+		_exit(mapped[0] == 'x');
+	}
+	must(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	must(!memcmp(shown, text, n));
+	must(close(writer) < 0 && errno == EINVAL && !close(reader));
+}
+
 int main(int argc, char **argv)
 {
 	char text[TEXT_MAX];
@@ -167,6 +192,7 @@ int main(int argc, char **argv)
 	fork_half_way(argv[1], text, n);
 	copy_the_handle(argv[1], text, n);
 	rename_while_open(argv[3], argv[1], text, n);
+	map_what_is_written(argv[1], text, n);
 	errno = 0;
 	must(open(argv[1], O_WRONLY | O_CREAT | O_EXCL, 0644) < 0 && errno == EEXIST);
 	return 0;
