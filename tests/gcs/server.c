@@ -416,6 +416,7 @@ void request_answer(struct request *q, struct reply *p)
 	if (s->running > s->parallel)
 		s->parallel = s->running;
 	q->fault = fault_take(s, q);
+	q->delays_ended = s->delays_ended; /* from here on: who saw it counted may end it */
 	pthread_mutex_unlock(&s->lock);
 
 	if (!fault_before(q, p)) {
@@ -425,7 +426,7 @@ void request_answer(struct request *q, struct reply *p)
 			reply_error(p, 404, "notFound", "Not Found");
 		fault_after(q, p);
 	}
-	server_pause(s, q->fault.delay);
+	server_pause(q, q->fault.delay);
 
 	pthread_mutex_lock(&s->lock);
 	s->running--;
@@ -434,10 +435,10 @@ void request_answer(struct request *q, struct reply *p)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void server_pause(struct gcs_server *s, uint64_t milliseconds)
+void server_pause(const struct request *q, uint64_t milliseconds)
 {
+	struct gcs_server *s = q->server;
 	struct timespec until;
-	uint64_t ended;
 
 	if (!milliseconds)
 		return;
@@ -449,8 +450,7 @@ void server_pause(struct gcs_server *s, uint64_t milliseconds)
 		until.tv_sec++;
 	}
 	pthread_mutex_lock(&s->lock);
-	ended = s->delays_ended;
-	while (!s->stopping && ended == s->delays_ended &&
+	while (!s->stopping && q->delays_ended == s->delays_ended &&
 	       pthread_cond_timedwait(&s->stop, &s->lock, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&s->lock);
@@ -464,7 +464,7 @@ static ssize_t send_piece(void *ctx, uint64_t position, char *buf, size_t max)
 	if (!n)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (x->request.fault.slow)
-		server_pause(x->request.server, x->request.fault.slow);
+		server_pause(&x->request, x->request.fault.slow);
 	n = n < max ? n : max;
 	n = n < x->piece ? n : x->piece;
 	memcpy(buf, x->reply.body.buf + position, n);

@@ -69,6 +69,7 @@ const char *gcs_server_url(const struct gcs_server *s);
  *	huge=N				N bytes of blanks in place of the answer
  *	hash, flip, size=N		wrong hashes; a wrong byte; N in place of the true length
  *	decode				a gzip object is decoded though the client takes gzip
+ *	elsewhere			an upload goes on at another host
  *	shift=N				a range begins N bytes behind what was asked for
  *	page=N, overlap, repeat		a list page has at most N entries; begins with the last one
  *					of the page before; is answered again at its own token

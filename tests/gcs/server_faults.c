@@ -25,6 +25,7 @@ static const struct word {
 	{ "huge", NOWHERE, offsetof(struct fault, huge), false },
 	{ "shift", NOWHERE, offsetof(struct fault, shift), false },
 	{ "decode", offsetof(struct fault, decode), NOWHERE, true },
+	{ "elsewhere", offsetof(struct fault, elsewhere), NOWHERE, true },
 	{ "spin", offsetof(struct fault, spin), NOWHERE, true },
 	{ "drop", offsetof(struct fault, drop), NOWHERE, true },
 	{ "lost", offsetof(struct fault, lost), offsetof(struct fault, lost_status), true },

@@ -38,7 +38,7 @@ struct fault {
 	uint64_t skip, times, every, status, retry_after, retry_date, delay, slow, lost_status;
 	uint64_t size, cut, page, huge, shift;
 	bool drop, lost, garbage, hash, flip, has_size, has_cut, has_page, overlap, repeat, spin;
-	bool decode;
+	bool decode, elsewhere;
 };
 
 struct stored {
@@ -115,6 +115,7 @@ struct request {
 	struct pairs params, headers;
 	struct strbuf body;
 	struct fault fault; /* all zero: none */
+	uint64_t delays_ended; /* when it was met */
 	/* of the route */
 	const char *bucket, *object, *to_bucket, *to_object;
 };
@@ -136,8 +137,8 @@ bool parse_form(const char *text, struct pairs *ret);
 bool request_parse_target(struct request *q, const char *target);
 const char *kind_name(enum gcs_kind kind);
 const char *kind_permission(enum gcs_kind kind);
-/* Sleeps, without the lock, until the time is over or the server stops. */
-void server_pause(struct gcs_server *s, uint64_t milliseconds);
+/* Sleeps, without the lock, until the time is over, delays are ended, or the server stops. */
+void server_pause(const struct request *q, uint64_t milliseconds);
 void reply_reset(struct reply *p, unsigned status);
 void reply_header(struct reply *p, const char *name, const char *value);
 /* An error as the API words it. */

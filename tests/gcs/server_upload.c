@@ -252,6 +252,16 @@ void answer_insert(struct request *q, struct reply *p)
 	free(parts[1].type);
 }
 
+/* At the host that was asked, as the service has it. */
+static char *session_url(const struct request *q, const struct session *session)
+{
+	const char *host = pairs_get(&q->headers, "Host"), *url = q->server->url;
+
+	return xasprintf("%.*s%s/upload/storage/v1/b/%s/o?uploadType=resumable&upload_id=%s",
+			 (int)(strstr(url, "://") + 3 - url), url,
+			 q->fault.elsewhere ? "example.com" : host, q->bucket, session->id);
+}
+
 void answer_resumable_start(struct request *q, struct reply *p)
 {
 	struct bucket *b = request_bucket(q, p, q->bucket);
@@ -273,8 +283,7 @@ void answer_resumable_start(struct request *q, struct reply *p)
 	session->expected = steal(upload.expected);
 	for (size_t i = 0; i < q->params.n; i++)
 		pairs_add(&session->conditions, q->params.items[i].name, q->params.items[i].value);
-	location = xasprintf("%s/upload/storage/v1/b/%s/o?uploadType=resumable&upload_id=%s",
-			     q->server->url, q->bucket, session->id);
+	location = session_url(q, session);
 	reply_reset(p, 200);
 	reply_header(p, "Location", location);
 	reply_header(p, "X-GUploader-UploadID", session->id);
