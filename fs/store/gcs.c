@@ -165,7 +165,7 @@ static int say_refused(struct gcs_store *g, enum gcs_call call, const char *abou
 
 	auth_principal(g->auth, &who);
 	if (status == 401)
-		return fail(-EACCES,
+		return fail(auth_is_anonymous(g->auth) ? -EACCES : -EIO,
 			    "cannot %s %s: the server does not accept the credentials of "
 			    "%s: %s",
 			    calls[call].verb, about, who.buf, c->message);
@@ -233,7 +233,7 @@ static int send_once(struct gcs_store *g, struct http_request *request, struct h
 	request->bearer = NULL;
 	if (r == 0 && answer->status == 401 && token.len)
 		auth_refused(g->auth, token.buf);
-	memset(token.buf, 0, token.len);
+	explicit_bzero(token.buf, token.len);
 	return r;
 }
 

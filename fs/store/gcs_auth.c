@@ -7,7 +7,8 @@
  *	ageing   ->(SPARE before its end)  none
  *	any      ->(401)  none
  *
- * 1. At most one thread asks at a time (`asking`), and it does not hold the lock meanwhile.
+ * 1. At most one thread asks at a time (`asking`), and it does not hold the lock meanwhile. Whoever
+ *    waited for it has its answer, a failure too: else each would wait for a dead endpoint in turn.
  * 2. A key file is read again before each asking: a changed one counts from then on.
  * 3. Ends are reckoned on the monotonic clock: a wrong wall clock cannot keep a token alive.
  * 4. While an ageing token is good, a failure to renew it is silent, and tried again after a pause.
@@ -29,6 +30,7 @@
 #include "clock.h"
 #include "gcs.h"
 #include "gcs_key.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "strbuf.h"
@@ -37,6 +39,7 @@
 #define REFRESH_BEFORE (5 * MINUTE_US)	/* the metadata server gives a new one no earlier */
 #define SPARE	       (10 * SECOND_US) /* a request may be that long under way */
 #define PAUSE	       (10 * SECOND_US)
+#define LOOK_NS	       50000000 /* how soon it is seen that nobody waits any more */
 #define TEXT_MAX       ((size_t)64 << 10)
 #define LIFE_MAX       (366 * DAY_US / SECOND_US) /* in seconds; a longer one is no answer */
 
@@ -51,6 +54,10 @@ struct auth {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t asked;
 	bool asking;
+	unsigned answers;	/* that there have been */
+	int failure;		/* the last one; 0: it was a token */
+	struct trouble trouble; /* of a failure that is passing */
+	char *why;		/* of another one */
 	char *token;		/* NULL: none */
 	int64_t ends, next_try; /* monotonic */
 };
@@ -83,12 +90,12 @@ static int say_refused(const struct key *key, const struct http_answer *answer)
 	int64_t off = date > 0 ? clock_now() / SECOND_US - date : 0;
 
 	if (off > KEY_CLOCK_SLACK || off < -KEY_CLOCK_SLACK)
-		return fail(-EACCES,
+		return fail(-EIO,
 			    "%s gives no token to %s: the clock of this host is %lld "
 			    "seconds %s",
 			    key->token_uri, key->principal, (long long)(off < 0 ? -off : off),
 			    off < 0 ? "slow" : "fast");
-	return fail(-EACCES, "%s gives no token to %s: %ld %s%s%s", key->token_uri, key->principal,
+	return fail(-EIO, "%s gives no token to %s: %ld %s%s%s", key->token_uri, key->principal,
 		    answer->status, error ? error : "no reason", why ? ": " : "", why ? why : "");
 }
 
@@ -148,7 +155,7 @@ static int ask_metadata(struct http *http, const char *path, struct http_answer 
 		return trouble(0, false, METADATA " answers %ld", answer->status);
 	flavor = answer->header[HTTP_METADATA_FLAVOR];
 	if (answer->status != 200 || !flavor || strcmp(flavor, "Google"))
-		return fail(-EACCES,
+		return fail(-EIO,
 			    "there is no metadata server of Google here (status %ld), and no "
 			    "--key-file or GOOGLE_APPLICATION_CREDENTIALS",
 			    answer->status);
@@ -177,12 +184,23 @@ static int ask(struct auth *a, char **ret, int64_t *ret_life)
 	if (r == 0)
 		r = ask_endpoint(a->http, &key, ret, ret_life);
 	if (r < 0)
-		return r;
+		return r == -EACCES ? -EIO : r; /* it is no right on what was asked for that is missing */
 	pthread_mutex_lock(&a->lock);
 	free(a->principal);
 	a->principal = xstrdup(key.principal);
 	pthread_mutex_unlock(&a->lock);
 	return 0;
+}
+
+/* With the lock held: for those who wait. */
+static void note_answer(struct auth *a, int r)
+{
+	a->answers++;
+	a->failure = r;
+	free(a->why);
+	a->why = r < 0 ? xstrdup(log_last_failure()) : NULL;
+	if (r == -EAGAIN)
+		a->trouble = *trouble_last();
 }
 
 /* With the lock held, which it drops meanwhile. */
@@ -197,6 +215,7 @@ static int renew(struct auth *a)
 	r = ask(a, &token, &life);
 	pthread_mutex_lock(&a->lock);
 	a->asking = false;
+	note_answer(a, r);
 	if (r == 0) {
 		free(a->token);
 		a->token = token;
@@ -215,12 +234,35 @@ static bool is_good(const struct auth *a)
 	return a->token && a->clock() < a->ends - SPARE;
 }
 
+/* With the lock held: until there is the answer that another thread asks for. */
+static int wait_for_answer(struct auth *a)
+{
+	unsigned before = a->answers;
+
+	while (a->answers == before) {
+		struct timespec until;
+
+		if (interrupt_asked())
+			return -ECANCELED;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += LOOK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&a->asked, &a->lock, &until);
+	}
+	if (a->failure == -EAGAIN)
+		return trouble_pass(&a->trouble);
+	return a->failure == 0 || a->failure == -ECANCELED ? 0 : fail(a->failure, "%s", a->why);
+}
+
 static int token_locked(struct auth *a, struct strbuf *out)
 {
 	int r = 0;
 
-	while (a->asking && !is_good(a))
-		pthread_cond_wait(&a->asked, &a->lock);
+	while (r == 0 && a->asking && !is_good(a)) /* who asked may have been interrupted */
+		r = wait_for_answer(a);
+	if (r < 0)
+		return r;
 	if (!is_good(a))
 		r = renew(a);
 	else if (!a->asking && a->clock() >= a->next_try)
@@ -270,6 +312,11 @@ static void learn_principal(struct auth *a)
 	a->principal = xstrdup(answer.body.buf);
 	a->principal_known = true;
 	pthread_mutex_unlock(&a->lock);
+}
+
+bool auth_is_anonymous(const struct auth *a)
+{
+	return a->kind == KEY_NOBODY;
 }
 
 void auth_principal(struct auth *a, struct strbuf *out)
@@ -355,6 +402,7 @@ void auth_close(struct auth *a)
 	if (a->token)
 		explicit_bzero(a->token, strlen(a->token));
 	free(a->token);
+	free(a->why);
 	free(a->principal);
 	free(a->project);
 	free(a->key_file);

@@ -28,12 +28,14 @@
 #include "trouble.h"
 
 #define CONNECT_SECONDS 10L
+#define LOOK_MS		50		/* how soon it is seen that nobody waits any more */
 #define STILL		(SECOND_US / 2) /* nothing moved for so long: it stands still */
 #define BEARER_MAX	((size_t)64 << 10)
 #define HEADER_MAX	((size_t)16 << 10)
 
 struct handle {
 	CURL *curl;
+	CURLM *multi; /* of this one alone: it has the connection, and lets us look while we wait */
 	struct handle *next;
 };
 
@@ -147,6 +149,7 @@ void http_free(struct http *h)
 		struct handle *next = h->idle->next;
 
 		curl_easy_cleanup(h->idle->curl);
+		curl_multi_cleanup(h->idle->multi);
 		free(h->idle);
 		h->idle = next;
 	}
@@ -171,7 +174,8 @@ static struct handle *take_handle(struct http *h)
 		return handle;
 	handle = xcalloc(1, sizeof(*handle));
 	handle->curl = curl_easy_init();
-	if (!handle->curl)
+	handle->multi = curl_multi_init();
+	if (!handle->curl || !handle->multi)
 		abort(); /* memory is out */
 	curl_easy_setopt(handle->curl, CURLOPT_SHARE, h->share);
 	return handle;
@@ -354,31 +358,48 @@ static struct curl_slist *request_headers(const struct http_request *request)
 
 		strbuf_addf(&line, "Authorization: Bearer %s", request->bearer);
 		add_header(&list, line.buf);
-		memset(line.buf, 0, line.len);
+		explicit_bzero(line.buf, line.len);
 	}
 	return list;
+}
+
+/* As curl_easy_perform() does, which looks up once a second. */
+static CURLcode perform(const struct handle *handle)
+{
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	int running = 1, left;
+	const CURLMsg *msg;
+
+	curl_multi_add_handle(handle->multi, handle->curl);
+	while (curl_multi_perform(handle->multi, &running) == CURLM_OK && running)
+		curl_multi_poll(handle->multi, NULL, 0, LOOK_MS, NULL);
+	while ((msg = curl_multi_info_read(handle->multi, &left)))
+		if (msg->msg == CURLMSG_DONE)
+			code = msg->data.result;
+	curl_multi_remove_handle(handle->multi, handle->curl);
+	return code;
 }
 
 /* What libcurl's answers mean, where it is no answer of the server. */
 static const struct {
 	CURLcode code;
-	int error;
+	bool passing; /* or the certificate is not to be trusted */
 } failures[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, -EAGAIN },
-	{ CURLE_COULDNT_RESOLVE_PROXY, -EAGAIN },
-	{ CURLE_COULDNT_CONNECT, -EAGAIN },
-	{ CURLE_WEIRD_SERVER_REPLY, -EAGAIN },
-	{ CURLE_PARTIAL_FILE, -EAGAIN },
-	{ CURLE_OPERATION_TIMEDOUT, -EAGAIN },
-	{ CURLE_SSL_CONNECT_ERROR, -EAGAIN },
-	{ CURLE_GOT_NOTHING, -EAGAIN },
-	{ CURLE_SEND_ERROR, -EAGAIN },
-	{ CURLE_RECV_ERROR, -EAGAIN },
-	{ CURLE_HTTP2, -EAGAIN },
-	{ CURLE_SEND_FAIL_REWIND, -EAGAIN },
-	{ CURLE_PEER_FAILED_VERIFICATION, -EACCES },
-	{ CURLE_SSL_CACERT_BADFILE, -EACCES },
-	{ CURLE_SSL_ISSUER_ERROR, -EACCES },
+	{ CURLE_COULDNT_RESOLVE_HOST, true },
+	{ CURLE_COULDNT_RESOLVE_PROXY, true },
+	{ CURLE_COULDNT_CONNECT, true },
+	{ CURLE_WEIRD_SERVER_REPLY, true },
+	{ CURLE_PARTIAL_FILE, true },
+	{ CURLE_OPERATION_TIMEDOUT, true },
+	{ CURLE_SSL_CONNECT_ERROR, true },
+	{ CURLE_GOT_NOTHING, true },
+	{ CURLE_SEND_ERROR, true },
+	{ CURLE_RECV_ERROR, true },
+	{ CURLE_HTTP2, true },
+	{ CURLE_SEND_FAIL_REWIND, true },
+	{ CURLE_PEER_FAILED_VERIFICATION, false },
+	{ CURLE_SSL_CACERT_BADFILE, false },
+	{ CURLE_SSL_ISSUER_ERROR, false },
 };
 
 static int result(const struct transfer *t, CURLcode code, const char *detail)
@@ -386,27 +407,25 @@ static int result(const struct transfer *t, CURLcode code, const char *detail)
 	const char *why = code == CURLE_UNSUPPORTED_PROTOCOL ? "what answers does not speak HTTP"
 			  : *detail			     ? detail
 							     : curl_easy_strerror(code);
-	int r = -EIO;
+	size_t i = 0;
 
 	if (t->error)
 		return t->error;
 	if (code == CURLE_OK)
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
-		if (failures[i].code == code)
-			r = failures[i].error;
-	if (r == -EAGAIN) {
-		trouble(0, false, "%s: %s", t->request->about, why);
-		if (code == CURLE_OPERATION_TIMEDOUT)
-			trouble_stood_still(HTTP_PATIENCE * SECOND_US);
-		return r;
-	}
-	if (r == -EACCES)
-		return fail(r,
+	while (i < ARRAY_SIZE(failures) && failures[i].code != code)
+		i++;
+	if (i == ARRAY_SIZE(failures))
+		return fail(-EIO, "%s: %s", t->request->about, why);
+	if (!failures[i].passing)
+		return fail(-EIO,
 			    "%s: its certificate is not to be trusted: %s (--ca-file names the "
 			    "certificates of a private endpoint)",
 			    t->request->about, why);
-	return fail(r, "%s: %s", t->request->about, why);
+	trouble(0, false, "%s: %s", t->request->about, why);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		trouble_stood_still(HTTP_PATIENCE * SECOND_US);
+	return -EAGAIN;
 }
 
 int http_send(struct http *h, const struct http_request *request, struct http_answer *answer)
@@ -435,7 +454,7 @@ int http_send(struct http *h, const struct http_request *request, struct http_an
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
-	code = curl_easy_perform(c);
+	code = perform(handle);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer->status);
 	answer->resent = t.resent;
 	r = result(&t, code, detail);

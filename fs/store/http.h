@@ -62,8 +62,8 @@ void http_free(struct http *h); /* no request may be under way */
 /*
  * 0: there was an answer, whatever its status; `answer` (initialised) has it. -EAGAIN: the connection
  * failed, was cut, or stood still for HTTP_PATIENCE seconds (noted as trouble). -ECANCELED. -E2BIG: the
- * body is over its maximum. Said: -EACCES the certificate is not to be trusted; -EIO all else. What
- * the body's read() failed with is returned as it is.
+ * body is over its maximum. -EIO (said): all else, such as a certificate that is not to be trusted.
+ * What the body's read() failed with is returned as it is.
  */
 int http_send(struct http *h, const struct http_request *request, struct http_answer *answer)
 	MUST_CHECK;

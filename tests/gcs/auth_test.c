@@ -12,8 +12,10 @@
 
 #include "../../fs/store/gcs_auth.h"
 #include "../../fs/store/http.h"
+#include "../../fs/store/trouble.h"
 #include "body.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
@@ -150,7 +152,7 @@ Test(auth, a_second_401_is_the_answer)
 {
 	open_with_key(gcs_server_service_account);
 	script("fault get times=2 status=401");
-	cr_assert_eq(ask(), -EACCES);
+	cr_assert_eq(ask(), -EIO);
 	cr_assert_eq(gcs_server_count(w.server, GCS_GET), 2);
 	cr_assert_not_null(strstr(log_last_failure(), "credentials"), "%s", log_last_failure());
 	cr_assert_eq(ask(), -ENOENT, "and the next call begins anew");
@@ -174,7 +176,7 @@ Test(auth, a_changed_key_file_counts_from_the_next_token_on)
 	write_key("{}", 0600);
 	cr_assert_eq(ask(), -ENOENT, "the token is good still");
 	script("tokens revoked");
-	cr_assert_eq(ask(), -EACCES);
+	cr_assert_eq(ask(), -EIO);
 	write_key(user, 0600);
 	cr_assert_eq(ask(), -ENOENT);
 }
@@ -183,7 +185,7 @@ Test(auth, a_revoked_key_says_whose_it_is)
 {
 	open_with_key(gcs_server_service_account);
 	script("key revoked");
-	cr_assert_eq(ask(), -EACCES);
+	cr_assert_eq(ask(), -EIO);
 	cr_assert_not_null(strstr(log_last_failure(), "gives no token to"), "%s",
 			   log_last_failure());
 	cr_assert_not_null(strchr(log_last_failure(), '@'), "%s", log_last_failure());
@@ -219,6 +221,110 @@ Test(auth, many_threads_are_served_by_one_request)
 		cr_assert_eq(results[i], -ENOENT);
 	}
 	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 1);
+}
+
+/* Threads that ask at once: each says when it waits, and may be told to wait no more. */
+struct waiter {
+	pthread_t thread;
+	atomic_bool waits, left;
+	int result;
+	char said[512];
+};
+
+static bool look(void *ctx)
+{
+	struct waiter *waiter = ctx;
+
+	atomic_store(&waiter->waits, true);
+	return atomic_load(&waiter->left);
+}
+
+static void *ask_and_wait(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	interrupt_set(look, waiter);
+	waiter->result = ask();
+	snprintf(waiter->said, sizeof(waiter->said), "%s",
+		 waiter->result == -EAGAIN ? trouble_last()->text : log_last_failure());
+	return NULL;
+}
+
+/* The first one's request has come, and the others wait for it, when this returns. */
+static void start_waiting(struct waiter *waiters, unsigned n)
+{
+	unsigned long asked = gcs_server_count(w.server, GCS_TOKEN);
+
+	for (unsigned i = 0; i < n; i++) {
+		cr_assert_eq(pthread_create(&waiters[i].thread, NULL, ask_and_wait, &waiters[i]),
+			     0);
+		while (!atomic_load(&waiters[i].waits) ||
+		       gcs_server_count(w.server, GCS_TOKEN) == asked)
+			sched_yield();
+	}
+}
+
+static void end_waiting(struct waiter *waiters, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(waiters[i].thread, NULL);
+}
+
+Test(auth, who_waited_for_a_token_that_failed_has_failed_with_it)
+{
+	static const struct {
+		const char *line, *said;
+		int result;
+	} rows[] = { { "fault token delay=60000 status=503", "answers 503", -EAGAIN },
+		     { "fault token delay=60000 status=400", "gives no token to", -EIO } };
+
+	open_with_key(gcs_server_service_account);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct waiter waiters[READERS] = { { .result = 0 } };
+
+		script("reset\ntokens revoked");
+		script(rows[i].line);
+		start_waiting(waiters, READERS);
+		script("end-delays");
+		end_waiting(waiters, READERS);
+		for (int j = 0; j < READERS; j++) {
+			cr_expect_eq(waiters[j].result, rows[i].result, "%d", waiters[j].result);
+			cr_expect_not_null(strstr(waiters[j].said, rows[i].said), "%s",
+					   waiters[j].said);
+		}
+		cr_expect_eq(gcs_server_count(w.server, GCS_TOKEN), 1);
+	}
+}
+
+Test(auth, a_thread_that_waits_for_the_token_of_another_may_be_left)
+{
+	struct waiter waiters[2] = { { .result = 0 } };
+
+	open_with_key(gcs_server_service_account);
+	script("fault token delay=60000");
+	start_waiting(waiters, 2);
+	atomic_store(&waiters[1].left, true);
+	end_waiting(waiters + 1, 1);
+	cr_assert_eq(waiters[1].result, -ECANCELED);
+	script("end-delays");
+	end_waiting(waiters, 1);
+	cr_assert_eq(waiters[0].result, -ENOENT);
+	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 1);
+}
+
+Test(auth, where_the_thread_that_asks_is_left_another_one_asks)
+{
+	struct waiter waiters[2] = { { .result = 0 } };
+
+	open_with_key(gcs_server_service_account);
+	script("fault token delay=60000");
+	start_waiting(waiters, 2);
+	atomic_store(&waiters[0].left, true);
+	end_waiting(waiters, 2);
+	cr_assert_eq(waiters[0].result, -ECANCELED);
+	cr_assert_eq(waiters[1].result, -ENOENT);
+	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 2);
+	script("end-delays");
 }
 
 static int64_t offset_of_clock; /* of the world's monotonic clock */
@@ -357,7 +463,7 @@ Test(auth, a_clock_that_is_an_hour_wrong_is_said)
 		script("reset");
 		script(rows[i].line);
 		open_with_key(gcs_server_service_account);
-		cr_assert_eq(ask(), -EACCES);
+		cr_assert_eq(ask(), -EIO);
 		cr_assert_not_null(strstr(log_last_failure(), "the clock of this host"), "%s",
 				   log_last_failure());
 		cr_assert_not_null(strstr(log_last_failure(), rows[i].said), "%s",
@@ -405,11 +511,11 @@ static void make_much_ado(char *(*key)(struct gcs_server *))
 	script("fault resumable.chunk drop times=2");
 	cr_assert_eq(upload(), -EAGAIN);
 	script("fault get status=401 times=2");
-	cr_assert_eq(ask(), -EACCES);
+	cr_assert_eq(ask(), -EIO);
 	script("fault get status=400\nfault token status=503\ntokens revoked");
 	cr_assert_eq(ask(), -EAGAIN);
 	script("key revoked\ntokens revoked");
-	cr_assert_eq(ask(), -EACCES);
+	cr_assert_eq(ask(), -EIO);
 	script("reset\nkey valid");
 	store_close(w.s);
 	w.s = NULL;

@@ -155,6 +155,25 @@ Test(http, a_read_that_nobody_waits_for_ends)
 	interrupt_set(NULL, NULL);
 }
 
+static bool count_looks(void *ctx)
+{
+	++*(unsigned *)ctx;
+	return false;
+}
+
+/* libcurl would look once a second: too late for who pressed Ctrl-C. */
+Test(http, whether_anybody_waits_is_looked_at_many_times_a_second)
+{
+	unsigned looks = 0;
+
+	cr_assert_eq(get(w.url, NULL), 0); /* connected */
+	script("fault get delay=1000");
+	interrupt_set(count_looks, &looks);
+	cr_assert_eq(get(w.url, NULL), 0);
+	interrupt_set(NULL, NULL);
+	cr_assert_geq(looks, 10, "%u", looks);
+}
+
 Test(http, an_orderly_end_waits_for_what_moves)
 {
 	atomic_store(&w.cancel, true);

@@ -70,7 +70,8 @@ check "the listing is the new one" sh -c \
 # bad input
 fails "no such bucket" 3 "nothing" "$PUBFS" ls --store gs://nothing --endpoint "$url" /
 fails "a wrong endpoint" 3 "127.0.0.1 port 1" timeout 120 \
-	"$PUBFS" ls --store gs://exports --endpoint http://127.0.0.1:1 /
+	"$PUBFS" check --store gs://exports --endpoint http://127.0.0.1:1
+same "nothing else is tried there" 7 grep -c "not tried$" .out
 echo '{"type": "service_account"' >key.json
 chmod 600 key.json
 fails "a malformed key" 3 "key.json" on_bucket ls --key-file "$T/key.json" /
@@ -82,8 +83,18 @@ control "tokens required"
 check "a service account's key" on_bucket ls --ttl 0 --key-file "$T/key.json" /
 control "key revoked
 tokens revoked"
-fails "a revoked key" 3 "token\|key" on_bucket ls --ttl 0 --key-file "$T/key.json" /
+fails "a revoked key" 3 "gives no token to pubfs@" on_bucket ls --ttl 0 --key-file "$T/key.json" /
+fails "check with a revoked key" 3 "gives no token to pubfs@" on_bucket check --key-file "$T/key.json"
+same "says nothing of rights" "1 7" \
+	sh -c "echo \$(grep -c '^list *fails$' .out) \$(grep -c 'not tried$' .out)"
 control "key valid
+clock 4200"
+fails "a clock that is slow" 3 "the clock of this host is 4[0-9]* seconds slow" \
+	on_bucket ls --ttl 0 --key-file "$T/key.json" /
+control "clock -3600"
+fails "a clock that is fast" 3 "the clock of this host is 3[0-9]* seconds fast" \
+	on_bucket ls --ttl 0 --key-file "$T/key.json" /
+control "clock 0
 tokens optional"
 
 if can_mount; then
