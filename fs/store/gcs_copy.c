@@ -117,6 +117,9 @@ static int copy_through_memory(struct gcs_store *g, struct edit *e)
 
 	if (r == 0)
 		r = store_read(e->from, e->from_key, source.generation, 0, source.size, &bytes);
+	if (r == 0 && bytes.len != source.size)
+		r = fail(-EBADMSG, "cannot copy %s from %s: it is shorter than its size",
+			 e->from_key, e->from->url);
 	if (r < 0)
 		return r;
 	body = body_of_strbuf(&bytes);

@@ -408,6 +408,27 @@ Test(gcs_write, a_session_that_breaks_is_begun_again)
 	remove_world(&w);
 }
 
+/* 0.0.0.0 is this host, but who reads the URL cannot know that. */
+Test(gcs_write, a_session_goes_on_at_the_endpoint_or_where_nobody_listens_in)
+{
+	struct body body = { .size = 8 << 20, .fd = -1, .read = read_xs };
+	struct world w = make_world("reset", false);
+	CLEANUP(free_char)
+	char *url = xasprintf("http://0.0.0.0%s", strrchr(gcs_server_url(w.server), ':'));
+	const struct store_options options = { .endpoint = url };
+	struct edit e = edit_write(KEY, &body, 0);
+	struct store *open;
+
+	cr_assert_eq(store_open_with("gs://pubfs-test", STORE_OPEN, &options, &open), 0);
+	cr_assert_eq(run_edit(open, &e, NULL), 0);
+	store_close(open);
+	script(&w, "fault resumable.start elsewhere");
+	e = edit_write(KEY, &body, 0);
+	cr_assert_eq(run_edit(w.store, &e, NULL), -EIO);
+	cr_assert_not_null(strstr(log_last_failure(), "elsewhere"), "%s", log_last_failure());
+	remove_world(&w);
+}
+
 Test(gcs_write, an_answer_with_another_hash_or_size_is_no_success)
 {
 	static const char *const lines[] = { "fault insert hash", "fault insert size=5" };
