@@ -79,7 +79,7 @@ int db_wait(struct db *db, int64_t timeout, const atomic_bool *stop, uint64_t *s
  * was seen last. Where triggers tell of all, it finds none. */
 int db_scan(struct db *db, int64_t window, uint64_t *ret_found) MUST_CHECK;
 
-/* The renderers of export_state in a store, each once for a prefix. */
+/* The renderers of export_state in a store, of packages that have a row, each once for a prefix. */
 typedef int renderer_fn(void *ctx, const char *prefix, const char *renderer);
 int db_renderers(struct db *db, const char *store, renderer_fn *fn, void *ctx) MUST_CHECK;
 

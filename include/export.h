@@ -27,6 +27,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	struct rendering rendering;
 	const char *runtime_version;
 	bool own, latest; /* which prefixes are written */
+	bool deployment;  /* it runs on, and its heartbeat is kept; false: a command, run once */
 	unsigned jobs;
 	int64_t ttl;		   /* microseconds: how old the index may be when a pass begins */
 	bool force;		   /* send everything */
@@ -45,6 +46,8 @@ struct export_counts {
 	uint64_t written, copied, touched, removed;
 	uint64_t failed;	/* packages */
 	uint64_t held;		/* packages of which the brake holds something */
+	uint64_t left;		/* packages whose latest/ is as another deployment left it */
+	char *left_why;		/* why, of one; owned; NULL: latest/ was open, and none was left */
 	/* of the packages that were read: */
 	uint64_t left_out;	/* versions that no client could read */
 	uint64_t no_archive;	/* listed versions without a canonical archive */
@@ -55,6 +58,11 @@ void export_counts_release(struct export_counts *counts);
 
 int exporter_new(const struct exporter_options *options, struct exporter **ret) MUST_CHECK;
 void exporter_free(struct exporter *ex);
+/* Of a deployment, for the passes to come (struct latest_view): both are false at first. */
+void exporter_set_latest(struct exporter *ex, bool filled, bool settled);
+/* The packages of which latest/ is not as this exporter would have it, since it is left to others:
+ * those of the last full pass, and of the event passes after it. Borrowed until the next pass. */
+size_t exporter_left(const struct exporter *ex, char *const **ret);
 
 /*
  * One pass over all packages, against the index. Failures are per package, said and counted, and

@@ -45,7 +45,7 @@ static int print_json(const struct export_counts *counts, bool dry_run)
 		{ "touched", counts->touched },	  { "removed", counts->removed },
 		{ "failed", counts->failed },	  { "held", counts->held },
 		{ "left_out", counts->left_out }, { "no_archive", counts->no_archive },
-		{ "garbage", counts->garbage },
+		{ "garbage", counts->garbage },	  { "left", counts->left },
 	};
 	struct facts f;
 
@@ -53,6 +53,7 @@ static int print_json(const struct export_counts *counts, bool dry_run)
 	facts_flag(&f, "dry_run", dry_run);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		facts_number(&f, rows[i].name, rows[i].n);
+	facts_text(&f, "left_why", counts->left_why);
 	facts_end(&f);
 	return output(text.buf, text.len);
 }
@@ -69,6 +70,9 @@ static int print_summary(const struct export_counts *counts, const struct option
 	if (r == 0 && counts->held)
 		r = output_text("%" PRIu64 " package%s held\n", counts->held,
 				counts->held == 1 ? " is" : "s are");
+	if (r == 0 && counts->left_why)
+		r = output_text("latest/ of %" PRIu64 " package%s is left as it is: %s\n",
+				counts->left, counts->left == 1 ? "" : "s", counts->left_why);
 	if (r == 0 && counts->left_out)
 		r = output_text("%" PRIu64 " version%s left out, since no client could read %s\n",
 				counts->left_out, counts->left_out == 1 ? " is" : "s are",

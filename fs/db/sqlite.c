@@ -94,7 +94,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[REMOVE_ADVISORY] = "DELETE FROM advisory WHERE id = ?",
 	[UNNAME_ALL] = "DELETE FROM advisory_package WHERE advisory = ?",
 	[READ_RENDERERS] = "SELECT DISTINCT prefix, renderer FROM export_state"
-			   " WHERE store = ? AND renderer IS NOT NULL ORDER BY 1, 2",
+			   " WHERE store = ? AND renderer IS NOT NULL"
+			   " AND package IN (SELECT name FROM package) ORDER BY 1, 2",
 	[OTHER_BASE] = "SELECT runtime_version, host, base_url FROM deployment"
 		       " WHERE (runtime_version, host) <> (?1, ?2) AND NOT retired"
 		       " AND base_url NOT IN ('', ?3)"

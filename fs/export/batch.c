@@ -134,6 +134,8 @@ static void target_settle(struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
+	if (t->left) /* so that a full pass looks at it again, whoever keeps latest/ then */
+		memset(t->seen, 0, SHA256_SIZE);
 	if (t->held)
 		t->error = xstrdup("held: too much would change at once");
 	else if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
@@ -370,7 +372,7 @@ static void count_without_archive(struct export_counts *counts, const struct ite
 static void item_report(struct pass *pass, const struct item *item)
 {
 	const struct release_list *releases = &item->releases;
-	bool failed = false, held = false;
+	bool failed = false, held = false, left = false;
 
 	if (item->gone)
 		return;
@@ -386,9 +388,14 @@ static void item_report(struct pass *pass, const struct item *item)
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
 		pass->counts.garbage += item->targets[k].plan.garbage;
 		held |= item->targets[k].held;
+		left |= item->targets[k].left;
 		failed |= item->targets[k].error && !item->targets[k].held;
 	}
 	pass->counts.held += held;
+	if (left) {
+		pass->counts.left++;
+		names_add(&pass->left, item->name);
+	}
 	if (failed) {
 		pass->counts.failed++;
 		names_add(&pass->failed, item->name);
@@ -405,7 +412,7 @@ static size_t item_records(const struct pass *pass, const struct item *item,
 
 	for (size_t k = 0; k < pass->n_prefixes && !item->gone; k++) {
 		const struct target *t = &item->targets[k];
-		struct export_record record = { .prefix = t->prefix, .package = item->name };
+		struct export_record record = { .prefix = pass->keys[k], .package = item->name };
 
 		record.state.last_error = t->error;
 		if (!t->error) {

@@ -40,6 +40,8 @@ struct exporter {
 	struct exporter_options opt;
 	char *renderer; /* RENDERER_VERSION, base URL, SDKs */
 	struct names failed;
+	struct names left; /* see exporter_left() */
+	bool filled, settled;
 };
 
 /* A package whose row is gone. */
@@ -85,6 +87,7 @@ void export_counts_release(struct export_counts *counts)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counts->no_archive_names); i++)
 		free(counts->no_archive_names[i]);
+	free(counts->left_why);
 	*counts = (struct export_counts){ 0 };
 }
 
@@ -109,7 +112,20 @@ void exporter_free(struct exporter *ex)
 		return;
 	free(ex->renderer);
 	names_release(&ex->failed);
+	names_release(&ex->left);
 	free(ex);
+}
+
+void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
+{
+	ex->filled = filled;
+	ex->settled = settled;
+}
+
+size_t exporter_left(const struct exporter *ex, char *const **ret)
+{
+	*ret = ex->left.names;
+	return ex->left.n;
 }
 
 static int pass_refresh(const struct exporter *ex, const struct pass *pass)
@@ -257,8 +273,8 @@ static int collect(struct collection *c)
 	bool foreign = false;
 	int r;
 
-	r = db_work(ex->opt.db, ex->opt.store->url, c->pass->prefixes, c->pass->n_prefixes,
-		    renderer, collect_work, c);
+	r = db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
+		    c->pass->n_prefixes, renderer, collect_work, c);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
@@ -266,8 +282,8 @@ static int collect(struct collection *c)
 	if (!foreign || c->kind != PASS_EVENT)
 		return 0;
 	/* packages that were written with our base URL are no work, and so were not seen */
-	return db_work(ex->opt.db, ex->opt.store->url, c->pass->prefixes, c->pass->n_prefixes, NULL,
-		       collect_base_only, c);
+	return db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
+		       c->pass->n_prefixes, NULL, collect_base_only, c);
 }
 
 static int one_object(void *ctx, const struct object *obj)
@@ -321,6 +337,32 @@ static int hold_strangers(const struct collection *c)
 	return 0;
 }
 
+/* What other deployments have written latest/ with. */
+static int note_renderer(void *ctx, const char *prefix, const char *renderer)
+{
+	struct collection *c = ctx;
+	size_t latest = c->pass->n_prefixes - 1;
+
+	if (strncmp(prefix, "latest", strlen("latest")) != 0)
+		return 0;
+	if (same_base(renderer, c->ex->opt.rendering.base_url))
+		c->ours[latest] = true;
+	else if (!c->foreign_renderer[latest])
+		c->foreign_renderer[latest] = xstrdup(renderer);
+	return 0;
+}
+
+/* A deployment that has not been there yet has written nothing there by itself. */
+static int collect_latest_base(struct collection *c)
+{
+	size_t last = c->pass->n_prefixes - 1;
+
+	if (!c->ex->opt.latest || c->ours[last] || c->foreign_renderer[last] ||
+	    !(c->urgent.n + c->todo.n))
+		return 0;
+	return db_renderers(c->ex->opt.db, c->ex->opt.store->url, note_renderer, c);
+}
+
 /* Some of a prefix may be left from before a change of the URL that was allowed once. */
 static int hold_base(const struct collection *c)
 {
@@ -360,7 +402,7 @@ static int record_gone(const struct collection *c)
 			    c->gone[i].package);
 		for (size_t k = 0; k < n_prefixes; k++)
 			records[n++] = (struct export_record){
-				.prefix = c->pass->prefixes[k],
+				.prefix = c->pass->keys[k],
 				.package = c->gone[i].package,
 				.state = { .change = c->gone[i].change,
 					   .renderer = c->pass->renderer },
@@ -446,6 +488,8 @@ static int decide(struct collection *c)
 	int r = collect(c);
 
 	if (!r)
+		r = collect_latest_base(c);
+	if (!r)
 		r = hold_base(c);
 	if (!r)
 		r = hold_restored(c);
@@ -462,6 +506,25 @@ static void remember_failed(struct exporter *ex, struct pass *pass, enum pass_ki
 	for (size_t i = 0; i < pass->failed.n; i++)
 		names_add(&ex->failed, pass->failed.names[i]);
 	names_sort(&ex->failed);
+}
+
+static void remember_left(struct exporter *ex, struct pass *pass, const struct names *seen,
+			  enum pass_kind kind)
+{
+	struct names left = { 0 };
+
+	for (size_t i = 0; i < ex->left.n && kind != PASS_FULL; i++)
+		if (!names_have(seen, ex->left.names[i]))
+			names_add(&left, ex->left.names[i]);
+	for (size_t i = 0; i < pass->left.n; i++)
+		names_add(&left, pass->left.names[i]);
+	names_sort(&left);
+	names_release(&ex->left);
+	ex->left = left;
+	if (pass->latest_closed)
+		pass->counts.left_why = xstrdup(pass->closed_why);
+	else if (pass->counts.left)
+		pass->counts.left_why = xstrdup("newer deployments keep them");
 }
 
 /* Every wanted package with a row is work, in the same order. */
@@ -562,6 +625,7 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 	if (pass_stopping(pass))
 		return -ECANCELED;
 	remember_failed(ex, pass, c->kind);
+	remember_left(ex, pass, &seen, c->kind);
 	return end(c, &seen);
 }
 
@@ -580,6 +644,8 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 		*wanted = (struct names){ 0 };
 	}
 	r = brake_init(&c.brake, &pass);
+	if (!r)
+		r = pass_read_latest(&pass, ex->filled, ex->settled);
 	if (!r)
 		r = run_pass(ex, &pass, &c);
 	if (ex->opt.dry_run)

@@ -201,6 +201,43 @@ static void apply_brake(const struct pass *pass, struct item *item, size_t k)
 		plan_keep_removals(&t->plan);
 }
 
+/* Whether it would change what is there, as far as metadata tell. */
+static bool step_matters(const struct item *item, const struct step *step)
+{
+	unsigned char digest[SHA256_SIZE];
+	const struct body *body;
+
+	if (step->kind == STEP_REMOVE)
+		return false;
+	if (step->kind == STEP_COPY || !step->have || !step->have->has_sha256)
+		return !step->have;
+	body = &item->bodies[step->document];
+	sha256(body->buf, body->size, digest);
+	return memcmp(digest, step->have->sha256, SHA256_SIZE) != 0;
+}
+
+/* What belongs to one package is of one deployment, so that its listing and its advisories are. */
+static bool is_left(const struct pass *pass, const struct target *t)
+{
+	if (pass->latest_closed)
+		return true;
+	for (size_t i = 0; i < t->have.n; i++)
+		if (latest_yields(&pass->latest, t->have.objects[i].runtime_version))
+			return true;
+	return false;
+}
+
+static void leave_to_others(const struct pass *pass, struct item *item, size_t k)
+{
+	struct target *t = &item->targets[k];
+
+	if (!pass_is_latest(pass, k) || !is_left(pass, t))
+		return;
+	for (size_t i = 0; i < t->plan.n && !t->left; i++)
+		t->left = step_matters(item, &t->plan.steps[i]);
+	plan_keep_removals(&t->plan);
+}
+
 static void refuse_unweighed(const struct pass *pass, struct item *item)
 {
 	for (size_t i = 0; i < pass->n_unweighed && !item->targets[0].error; i++)
@@ -232,6 +269,8 @@ void item_prepare(const struct pass *pass, struct item *item)
 		if (r < 0)
 			target_fail(t, r);
 		else
+			leave_to_others(pass, item, i);
+		if (!r)
 			apply_brake(pass, item, i);
 	}
 }

@@ -17,6 +17,7 @@
 /* A package in one prefix. */
 struct target {
 	const char *prefix;
+	bool left; /* to another deployment, but for removals: something else would change */
 	struct survey have;
 	struct plan plan;
 	struct publication *publications; /* one for each step; the batch's */

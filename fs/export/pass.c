@@ -3,6 +3,13 @@
 #include "pass.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "db.h"
+#include "memory.h"
+#include "strbuf.h"
+
+#define WHY_MAX 4096
 
 #define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
 
@@ -15,6 +22,33 @@ void pass_init(struct pass *pass, const struct exporter_options *options)
 		pass->prefixes[pass->n_prefixes++] = options->runtime_version;
 	if (options->latest)
 		pass->prefixes[pass->n_prefixes++] = "latest";
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		pass->keys[k] = export_state_key(pass->prefixes[k], options->runtime_version);
+}
+
+bool pass_is_latest(const struct pass *pass, size_t k)
+{
+	return !strcmp(pass->prefixes[k], "latest");
+}
+
+int pass_read_latest(struct pass *pass, bool filled, bool settled)
+{
+	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
+	int r;
+
+	if (!pass->opt->latest)
+		return 0;
+	pass->latest.own = xstrdup_or_null(pass->opt->runtime_version);
+	pass->latest.deployment = pass->opt->deployment;
+	pass->latest.filled = filled;
+	pass->latest.settled = settled;
+	r = latest_view_read(pass->opt->db, &pass->latest);
+	if (r < 0)
+		return r;
+	pass->latest_closed = latest_is_closed(&pass->latest, &why);
+	if (pass->latest_closed)
+		pass->closed_why = xstrdup(why.buf);
+	return 0;
 }
 
 void pass_release(struct pass *pass)
@@ -23,9 +57,13 @@ void pass_release(struct pass *pass)
 	pthread_cond_destroy(&pass->room);
 	export_counts_release(&pass->counts);
 	names_release(&pass->failed);
+	names_release(&pass->left);
+	latest_view_release(&pass->latest);
+	free(pass->closed_why);
 	for (size_t i = 0; i < PREFIXES_MAX; i++) {
 		names_release(&pass->held[i]);
 		names_release(&pass->held_whole[i]);
+		free(pass->keys[i]);
 	}
 	for (size_t i = 0; i < pass->n_weights; i++) {
 		free(pass->weights[i].package);

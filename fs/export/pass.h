@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "compiler.h"
+#include "deployment.h"
 #include "export.h"
 #include "names.h"
 
@@ -39,7 +40,11 @@ struct unweighed {
 struct pass {
 	const struct exporter_options *opt;
 	const char *prefixes[PREFIXES_MAX];
+	char *keys[PREFIXES_MAX]; /* of their export_state; owned */
 	size_t n_prefixes;
+	struct latest_view latest; /* as it was when the pass began */
+	bool latest_closed;	   /* but for what is taken down */
+	char *closed_why;	   /* owned */
 	char *renderer; /* what export_state keeps of it; borrowed */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
@@ -53,6 +58,7 @@ struct pass {
 	size_t reserved;      /* bytes of packages in memory */
 	struct export_counts counts;
 	struct names failed; /* packages */
+	struct names left;   /* packages, as exporter_left() */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;
 	struct weight *weights;
@@ -60,6 +66,9 @@ struct pass {
 	int error; /* the database could not keep what was done */
 };
 void pass_init(struct pass *pass, const struct exporter_options *options);
+/* Who may write latest/, where that is a prefix of the pass. */
+int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
+bool pass_is_latest(const struct pass *pass, size_t k);
 void pass_release(struct pass *pass);
 bool pass_stopping(const struct pass *pass);
 

@@ -65,6 +65,7 @@ static void counts_add(struct export_counts *to, const struct export_counts *fro
 	to->removed += from->removed;
 	to->failed += from->failed;
 	to->held += from->held;
+	to->left += from->left;
 	to->left_out += from->left_out;
 	to->no_archive += from->no_archive;
 	to->garbage += from->garbage;

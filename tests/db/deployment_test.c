@@ -177,7 +177,7 @@ static int add_renderer(void *ctx, const char *prefix, const char *renderer)
 	return 0;
 }
 
-Test(deployment, the_renderers_of_a_store_are_told_once_each)
+Test(deployment, the_renderers_of_packages_in_a_store_are_told_once_each)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(4096);
 	CLEANUP(free_char) char *key = export_state_key("latest", "2026.01.01");
@@ -188,9 +188,11 @@ Test(deployment, the_renderers_of_a_store_are_told_once_each)
 	cr_assert_str_eq(own, "2026.01.01");
 	cr_assert_str_eq(none, "latest");
 	sql(&w,
+	    "INSERT INTO package (name) VALUES ('a'), ('b'), ('c');"
 	    "INSERT INTO export_state (store, prefix, package, change, renderer) VALUES"
 	    " ('s', '%s', 'a', '1', 'r'), ('s', '%s', 'b', '1', 'r'), ('s', 'x', 'a', '1', 'r'),"
-	    " ('s', 'x', 'b', '1', 'q'), ('s', 'x', 'c', NULL, NULL), ('t', 'x', 'a', '1', 'z')",
+	    " ('s', 'x', 'b', '1', 'q'), ('s', 'x', 'c', NULL, NULL), ('t', 'x', 'a', '1', 'z'),"
+	    " ('s', 'y', 'gone', '1', 'r')",
 	    key, key);
 	cr_assert_eq(db_renderers(w.db, "s", add_renderer, &text), 0);
 	cr_assert_str_eq(text.buf, "latest/2026.01.01 r;x q;x r;");

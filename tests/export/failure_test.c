@@ -281,7 +281,7 @@ Test(failure, a_race_without_an_end_is_a_failure_and_the_other_prefix_is_done)
 	cr_assert_eq(counts.failed, 1);
 	cr_assert_eq(intruder.times, 1000 - 5);
 	cr_assert(world_has_text(&w, OWN "packages/foo", "retracted"));
-	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE prefix = 'latest'"
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE prefix LIKE 'latest/%'"
 				     " AND last_error LIKE 'foo is being changed%'"),
 		     1);
 }

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * deployment_test.c - several deployments on one bucket: in any order of what they do, latest/ comes
+ * to be what the newest live one makes of the newest rows, and then nobody writes any more.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "db.h"
+#include "deployment.h"
+#include "memory.h"
+#include "world.h"
+
+#define LISTING "latest/api/packages/foo"
+#define ARCHIVE "latest/api/archives/foo-1.0.0.tar.gz"
+
+/* Of each the SDK is another, and so is the version of foo that it calls latest. */
+enum { OLD, MIDDLE, NEW, SIDES };
+static const struct {
+	const char *version, *sdk, *latest;
+} known[SIDES] = {
+	[OLD] = { "2026.01.01", "2.0.0", "\"latest\":{\"version\":\"1.0.0\"" },
+	[MIDDLE] = { "2026.02.01", "3.0.0", "\"latest\":{\"version\":\"2.0.0\"" },
+	[NEW] = { "2026.03.01", "4.0.0", "\"latest\":{\"version\":\"3.0.0\"" },
+};
+
+/* A deployment; `ex` NULL: it does not run. */
+struct side {
+	struct publisher *publisher;
+	struct exporter_options options;
+	struct exporter *ex;
+	bool filled;
+};
+
+static struct world w;
+static struct side sides[SIDES];
+
+static void require(const char *version, const char *sdk)
+{
+	world_add(&w, "foo", version);
+	if (sdk)
+		world_sql(&w,
+			  "UPDATE package_version SET pubspec = json_set(pubspec,"
+			  " '$.environment.sdk', '>=%s <9.0.0') WHERE version = '%s'",
+			  sdk, version);
+}
+
+static void init(void)
+{
+	world_init(&w);
+	for (int i = 0; i < SIDES; i++) {
+		const struct publisher_options options = { .store = w.counter,
+							   .gate = GATE_ENFORCE,
+							   .runtime_version = known[i].version };
+
+		cr_assert_eq(publisher_new(&options, &sides[i].publisher), 0);
+		sides[i].options = w.options;
+		sides[i].options.publisher = sides[i].publisher;
+		sides[i].options.runtime_version = known[i].version;
+		sides[i].options.rendering.sdk_dart = known[i].sdk;
+		sides[i].options.deployment = true;
+	}
+	require("1.0.0", NULL);
+	require("2.0.0", "3.0.0");
+	require("3.0.0", "4.0.0");
+}
+
+static void fini(void)
+{
+	for (int i = 0; i < SIDES; i++) {
+		exporter_free(sides[i].ex);
+		publisher_free(sides[i].publisher);
+	}
+	world_release(&w);
+}
+
+TestSuite(deployments, .init = init, .fini = fini);
+
+static void beat(int i)
+{
+	char version[16], host[] = "host", accepted[] = "", base_url[] = BASE_URL;
+	const struct deployment d = {
+		.runtime_version = version, .host = host, .accepted = accepted, .base_url = base_url
+	};
+
+	snprintf(version, sizeof(version), "%s", known[i].version);
+	cr_assert_eq(db_beat(w.db, &d), 0);
+}
+
+static void start(int i)
+{
+	if (sides[i].ex)
+		return;
+	cr_assert_eq(exporter_new(&sides[i].options, &sides[i].ex), 0);
+	sides[i].filled = false;
+	beat(i);
+}
+
+/* Its heartbeat counts for as long as the spec says, or is that old already. */
+static void stop(int i, bool long_ago)
+{
+	exporter_free(steal(sides[i].ex));
+	if (long_ago)
+		world_sql(&w,
+			  "UPDATE deployment SET heartbeat = '2026-01-01T00:00:00.000Z'"
+			  " WHERE runtime_version = '%s'",
+			  known[i].version);
+}
+
+/* As the updater does it; how many changes of objects that took. */
+static unsigned long pass_counted(int i, bool full, uint64_t *ret_read)
+{
+	struct export_counts counts = { 0 };
+	struct side *side = &sides[i];
+
+	counted_changes(w.counter);
+	exporter_set_latest(side->ex, side->filled, true);
+	cr_assert_eq(full ? export_all(side->ex, &counts) : export_changed(side->ex, &counts), 0);
+	*ret_read = counts.packages - counts.current;
+	export_counts_release(&counts);
+	side->filled |= full;
+	return counted_changes(w.counter);
+}
+
+static unsigned long pass(int i, bool full)
+{
+	uint64_t read;
+
+	return pass_counted(i, full, &read);
+}
+
+static void run(int i)
+{
+	start(i);
+	pass(i, true);
+	pass(i, true);
+}
+
+static void change(int n)
+{
+	world_sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'r%d'", n);
+}
+
+static bool shows(int i)
+{
+	return world_has_text(&w, LISTING, known[i].latest);
+}
+
+/* Whatever each of them does, nothing is changed any more, and no event pass has work. */
+static void expect_quiet(void)
+{
+	uint64_t read;
+
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < SIDES; i++)
+			if (sides[i].ex) {
+				cr_assert_eq(pass_counted(i, false, &read), 0, "%s",
+					     known[i].version);
+				cr_assert_eq(read, 0, "%s", known[i].version);
+				cr_assert_eq(pass(i, true), 0, "%s", known[i].version);
+			}
+}
+
+Test(deployments, one_fills_its_own_prefix_before_it_first_touches_latest)
+{
+	run(OLD);
+	cr_assert(shows(OLD));
+	start(NEW);
+	pass(NEW, true);
+	cr_assert(world_has_text(&w, "2026.03.01/api/packages/foo", known[NEW].latest));
+	cr_assert(shows(OLD));
+	pass(NEW, true);
+	cr_assert(shows(NEW));
+	expect_quiet();
+}
+
+Test(deployments, the_older_one_leaves_to_the_newer_one_what_that_has_written)
+{
+	char *const *left;
+
+	run(OLD);
+	run(NEW);
+	change(1);
+	cr_assert_eq(pass(OLD, false), 1, "the listing in its own prefix");
+	cr_assert_eq(exporter_left(sides[OLD].ex, &left), 1);
+	cr_assert_str_eq(left[0], "foo");
+	cr_assert_not(world_has_text(&w, LISTING, "\"r1\""));
+	cr_assert_eq(pass(NEW, false), 2);
+	cr_assert(shows(NEW) && world_has_text(&w, LISTING, "\"r1\""));
+	pass(OLD, true);
+	cr_assert_eq(exporter_left(sides[OLD].ex, &left), 1, "its own would be another");
+	expect_quiet();
+}
+
+Test(deployments, what_is_new_is_written_by_whoever_comes_first_and_again_by_the_newer_one_alone)
+{
+	run(OLD);
+	run(NEW);
+	world_sql(&w, "DELETE FROM package; DELETE FROM package_version");
+	world_add(&w, "bar", "1.0.0");
+	world_sql(&w, "UPDATE package_version SET pubspec = json_set(pubspec,"
+		      " '$.environment.sdk', '>=3.0.0 <9.0.0')");
+	world_add(&w, "bar", "0.9.0");
+	cr_assert_eq(pass(OLD, false), 8, "four in each prefix");
+	cr_assert(world_has_text(&w, "latest/api/packages/bar", "\"latest\":{\"version\":\"0.9.0\""));
+	cr_assert_eq(pass(NEW, false), 5, "four in its own, and the listing that it makes otherwise");
+	cr_assert(world_has_text(&w, "latest/api/packages/bar", "\"latest\":{\"version\":\"1.0.0\""));
+	cr_assert_eq(pass(OLD, false), 0);
+	cr_assert_eq(pass(NEW, false), 0);
+}
+
+Test(deployments, when_the_newest_one_is_gone_the_next_one_takes_latest_over)
+{
+	run(OLD);
+	run(MIDDLE);
+	run(NEW);
+	stop(NEW, false);
+	change(1);
+	pass(OLD, true);
+	pass(MIDDLE, true);
+	cr_assert(shows(NEW) && !world_has_text(&w, LISTING, "\"r1\""), "it counts as live");
+	stop(NEW, true);
+	pass(OLD, true);
+	cr_assert(shows(NEW), "the middle one takes it over");
+	exporter_set_latest(sides[MIDDLE].ex, true, false);
+	sides[MIDDLE].filled = true;
+	cr_assert_eq(export_all(sides[MIDDLE].ex, &(struct export_counts){ 0 }), 0);
+	cr_assert(shows(NEW), "what the newest one sent last may be under way");
+	pass(MIDDLE, true);
+	cr_assert(shows(MIDDLE) && world_has_text(&w, LISTING, "\"r1\""));
+	expect_quiet();
+	run(NEW);
+	cr_assert(shows(NEW));
+	expect_quiet();
+}
+
+Test(deployments, a_retired_one_leaves_latest_alone_at_once_and_keeps_its_own_prefix)
+{
+	run(OLD);
+	run(NEW);
+	cr_assert_eq(db_retire(w.db, known[NEW].version, true), 0);
+	change(1);
+	cr_assert_eq(pass(NEW, false), 1);
+	cr_assert(world_has_text(&w, "2026.03.01/api/packages/foo", "\"r1\""));
+	cr_assert_not(world_has_text(&w, LISTING, "\"r1\""));
+	pass(OLD, true);
+	cr_assert(shows(OLD) && world_has_text(&w, LISTING, "\"r1\""));
+	expect_quiet();
+	cr_assert_eq(db_retire(w.db, known[NEW].version, false), 0);
+	pass(NEW, true);
+	cr_assert(shows(NEW));
+	expect_quiet();
+}
+
+/* The open question of spec, section 16. */
+Test(deployments, a_new_one_updates_all_responses_reliably_while_old_ones_still_run)
+{
+	run(OLD);
+	run(MIDDLE);
+	run(NEW);
+	for (int n = 1; n <= 20; n++) {
+		change(n);
+		for (int i = 0; i < SIDES; i++)
+			pass((i + n) % SIDES, n % 3 == 0);
+		cr_assert(shows(NEW), "after change %d", n);
+		cr_assert(world_has_text(&w, LISTING, xasprintf("\"r%d\"", n)));
+	}
+	expect_quiet();
+}
+
+Test(deployments, what_is_taken_down_is_removed_by_any_of_them)
+{
+	run(OLD);
+	run(NEW);
+	stop(NEW, false);
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '1.0.0'");
+	pass(OLD, false);
+	cr_assert_not(world_has(&w, ARCHIVE), "its listing is the newer one's");
+	cr_assert(shows(NEW));
+	world_sql(&w, "UPDATE package SET moderated = 1");
+	pass(OLD, false);
+	cr_assert_not(world_has(&w, LISTING));
+	start(MIDDLE);
+	world_sql(&w, "UPDATE package SET moderated = 0");
+	run(NEW);
+	cr_assert(world_has(&w, LISTING));
+	world_sql(&w, "UPDATE package SET deleted = 1");
+	pass(MIDDLE, true);
+	cr_assert_not(world_has(&w, LISTING), "by one that has not filled its own prefix yet");
+}
+
+static int export_once(int i, struct export_counts *ret)
+{
+	struct exporter_options options = sides[i].options;
+	struct exporter *ex;
+	int r;
+
+	options.deployment = false;
+	cr_assert_eq(exporter_new(&options, &ex), 0);
+	r = export_all(ex, ret);
+	exporter_free(ex);
+	return r;
+}
+
+Test(deployments, a_command_is_none_and_obeys_the_newest_live_one)
+{
+	struct export_counts counts = { 0 };
+
+	cr_assert_eq(export_once(NEW, &counts), 0);
+	cr_assert(shows(NEW), "nobody else is there");
+	cr_assert_null(counts.left_why);
+	export_counts_release(&counts);
+	run(OLD);
+	cr_assert(shows(OLD), "no deployment of that version runs");
+	cr_assert_eq(export_once(NEW, &counts), 0);
+	cr_assert(shows(OLD));
+	cr_assert_eq(counts.left, 1);
+	cr_assert_str_eq(counts.left_why, "the deployment 2026.01.01 keeps latest/");
+	export_counts_release(&counts);
+	change(1);
+	cr_assert_eq(export_once(OLD, &counts), 0);
+	cr_assert(shows(OLD) && world_has_text(&w, LISTING, "\"r1\""), "it is of the newest one");
+	cr_assert_null(counts.left_why);
+	export_counts_release(&counts);
+}
+
+Test(deployments, while_latest_is_held_only_the_deployment_of_that_version_keeps_it_fresh)
+{
+	char *const *left;
+
+	run(OLD);
+	run(NEW);
+	cr_assert_eq(db_hold(w.db, known[OLD].version), 0);
+	change(1);
+	pass(NEW, true);
+	cr_assert_not(world_has_text(&w, LISTING, "\"r1\""));
+	cr_assert_eq(exporter_left(sides[NEW].ex, &left), 1);
+	cr_assert_str_eq(left[0], "foo");
+	pass(OLD, true);
+	cr_assert(shows(OLD) && world_has_text(&w, LISTING, "\"r1\""));
+	expect_quiet();
+	stop(OLD, true);
+	change(2);
+	pass(NEW, false);
+	cr_assert_not(world_has_text(&w, LISTING, "\"r2\""));
+	world_sql(&w, "UPDATE package SET moderated = 1");
+	pass(NEW, false);
+	cr_assert_not(world_has(&w, LISTING));
+	world_sql(&w, "UPDATE package SET moderated = 0");
+	pass(NEW, false);
+	cr_assert_not(world_has(&w, LISTING));
+	cr_assert_eq(db_hold(w.db, NULL), 0);
+	pass(NEW, true);
+	cr_assert(shows(NEW) && world_has_text(&w, LISTING, "\"r2\""));
+	cr_assert_eq(exporter_left(sides[NEW].ex, &left), 0);
+	expect_quiet();
+}
+
+static void newer_one_goes_first(void *ctx)
+{
+	bool *done = ctx;
+
+	if (*done)
+		return;
+	*done = true;
+	change(2);
+	cr_assert_eq(export_changed(sides[NEW].ex, &(struct export_counts){ 0 }), 0);
+}
+
+/* The older one has read its rows, and is about to write. */
+Test(deployments, who_is_late_never_puts_older_rows_over_newer_ones)
+{
+	bool done = false;
+
+	run(OLD);
+	start(NEW);
+	pass(NEW, true);
+	exporter_set_latest(sides[NEW].ex, true, true);
+	change(1);
+	recorder_before(w.recorder, newer_one_goes_first, &done);
+	pass(OLD, false);
+	recorder_before(w.recorder, NULL, NULL);
+	cr_assert(done && shows(NEW) && world_has_text(&w, LISTING, "\"r2\""));
+	sides[NEW].filled = true;
+	pass(NEW, true);
+	pass(OLD, true);
+	expect_quiet();
+}
+
+Test(deployments, another_base_url_is_held_where_another_deployment_wrote_latest)
+{
+	run(OLD);
+	sides[NEW].options.rendering.base_url = "https://wrong.example.com";
+	cr_assert_eq(exporter_new(&sides[NEW].options, &sides[NEW].ex), 0);
+	cr_assert_eq(export_all(sides[NEW].ex, &(struct export_counts){ 0 }), -ECANCELED);
+	cr_assert_not(world_has(&w, "2026.03.01/api/packages/foo"));
+	cr_assert(shows(OLD));
+}
+
+static uint64_t change_number(void)
+{
+	CLEANUP(object_release) struct object obj;
+
+	object_init(&obj);
+	world_stat(&w, LISTING, &obj);
+	return strtoull(obj.change, NULL, 10);
+}
+
+static void random_step(int *data)
+{
+	int i = rand() % SIDES;
+
+	switch (rand() % 8) {
+	case 0:
+		change(++*data);
+		break;
+	case 1:
+		start(i);
+		break;
+	case 2:
+		stop(i, rand() % 2);
+		break;
+	case 3:
+		if (db_retire(w.db, known[i].version, rand() % 2) < 0)
+			break;
+		/* fall through */
+	default:
+		if (sides[i].ex)
+			pass(i, rand() % 2);
+	}
+}
+
+/* Of those that run, the newest one that is not retired. */
+static int newest_live(void)
+{
+	for (int i = NEW; i >= OLD; i--)
+		if (sides[i].ex && !world_query(&w, xasprintf("SELECT max(retired) FROM deployment"
+							      " WHERE runtime_version = '%s'",
+							      known[i].version)))
+			return i;
+	return -1;
+}
+
+/* However they come and go, latest/ never goes back, and in the end it is what it should be. */
+static void random_life(unsigned seed)
+{
+	uint64_t seen = 0;
+	int data = 0, keeper;
+
+	srand(seed);
+	run(OLD);
+	for (int step = 0; step < 60; step++) {
+		uint64_t now;
+
+		random_step(&data);
+		now = change_number();
+		cr_assert_geq(now, seen, "seed %u, step %d: latest/ went back", seed, step);
+		seen = now;
+	}
+	for (int i = 0; i < SIDES; i++)
+		if (!sides[i].ex)
+			stop(i, true);
+	if (newest_live() < 0)
+		cr_assert(db_retire(w.db, known[NEW].version, false) <= 0);
+	if (newest_live() < 0)
+		run(NEW);
+	keeper = newest_live();
+	cr_assert_geq(keeper, 0);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < SIDES; i++)
+			if (sides[i].ex)
+				pass(i, true);
+	cr_assert(shows(keeper), "seed %u: latest/ is not what %s makes", seed,
+		  known[keeper].version);
+	if (data)
+		cr_assert(world_has_text(&w, LISTING, xasprintf("\"r%d\"", data)), "seed %u", seed);
+	expect_quiet();
+}
+
+Test(deployments, in_any_order_of_starts_crashes_retirements_and_returns_latest_converges)
+{
+	for (unsigned seed = 1; seed <= 25; seed++) {
+		random_life(seed);
+		fini();
+		memset(sides, 0, sizeof(sides));
+		init();
+	}
+}
