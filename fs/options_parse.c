@@ -323,6 +323,7 @@ static int fill_defaults(struct options *o)
 		o->store = xasprintf("dir:%s/bucket", o->home);
 	if (!o->archives)
 		o->archives = xasprintf("dir:%s/archives", o->home);
+	o->named_db = o->db != NULL;
 	if (!o->db)
 		o->db = xasprintf("sqlite:%s/pub.db", o->home);
 	if (!o->cache)

@@ -18,6 +18,7 @@
 #include "memory.h"
 #include "options.h"
 #include "publish.h"
+#include "rm_brake.h"
 #include "store.h"
 #include "store_links.h"
 #include "tree.h"
@@ -206,11 +207,13 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 	if (stack.bucket) {
 		stack.held = held_path(o->cache, stack.bucket->url, "sync");
 		stack.held_gc = held_path(o->cache, stack.bucket->url, "gc");
+		stack.removals = removals_path(o->cache, stack.bucket->url);
 	}
 	*ret = (struct stack){
 		.cancel = stack.cancel,
 		.held = steal(stack.held),
 		.held_gc = steal(stack.held_gc),
+		.removals = steal(stack.removals),
 		.bucket = steal(stack.bucket),
 		.archives = steal(stack.archives),
 		.publisher = steal(stack.publisher),
@@ -218,6 +221,18 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 		.tree = NULL,
 	};
 	return 0;
+}
+
+static int open_rm_brake(const struct options *o, struct stack *stack)
+{
+	const struct rm_brake_options options = { .db = stack->db,
+						  .store = stack->bucket,
+						  .limit = o->limits.removals,
+						  .path = stack->removals };
+
+	if (!stack->db || o->unlimited_rm)
+		return 0;
+	return rm_brake_new(&options, &stack->rm_brake);
 }
 
 int stack_open_tree(const struct options *o, const struct tree_options *service,
@@ -231,11 +246,17 @@ int stack_open_tree(const struct options *o, const struct tree_options *service,
 		.runtime_version = o->runtime_version,
 		.read_only = o->read_only,
 	};
+	int r = open_rm_brake(o, stack);
 
+	if (r < 0)
+		return r;
+	options.rm_brake = stack->rm_brake;
 	if (service) {
 		options.lasting = true;
 		options.status = service->status;
 		options.sync = service->sync;
+		options.garbage = service->garbage;
+		options.held = service->held;
 		options.ctx = service->ctx;
 	}
 	return tree_new(&options, &stack->tree);
@@ -294,6 +315,7 @@ void stack_close(struct stack *stack)
 {
 	if (stack->tree)
 		tree_free(stack->tree);
+	rm_brake_free(stack->rm_brake);
 	if (stack->publisher)
 		publisher_free(stack->publisher);
 	if (stack->db)
@@ -302,5 +324,6 @@ void stack_close(struct stack *stack)
 	store_close(stack->archives);
 	free(stack->held);
 	free(stack->held_gc);
+	free(stack->removals);
 	*stack = (struct stack){ .bucket = NULL };
 }

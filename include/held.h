@@ -10,13 +10,16 @@ struct strbuf;
 
 /*
  * The file begins with one line, "# TIME held: why", and has one item a line behind it, such as
- * `rewrite latest foo 7-0123456789abcdef` or `remove latest/api/packages/foo 1700000000000001`.
- * What an item names is what may be released, and nothing else: a package that has changed since
- * is another item.
+ * `rewrite latest foo 7-0123456789abcdef`, with the package's change, or `remove latest foo
+ * 0123456789abcdef0123456789abcdef`, with a digest of the objects and their generations. What an
+ * item names is what may be released, and nothing else: a package that has changed since is another
+ * item.
  */
 
 /* Below the cache, for the plan of "sync" or "gc". The caller frees it. */
 char *held_path(const char *cache, const char *store_url, const char *plan);
+/* Beside them, for the times of removals by hand. The caller frees it. */
+char *removals_path(const char *cache, const char *store_url);
 /* Appends all plans of a store that are held. None: nothing. */
 int held_text(const char *cache, const char *store_url, struct strbuf *out) MUST_CHECK;
 

@@ -35,6 +35,8 @@ struct options {
 	enum gate_mode gate;
 	enum log_level log_level;
 	bool own, latest; /* the prefixes to be exported */
+	bool named_db;	  /* the database was named, and is not the default one */
+	bool unlimited_rm; /* mount, rm */
 
 	bool help, version;
 	bool allow_mass_change, dry_run;	       /* gc, sync */

@@ -13,6 +13,7 @@ struct exporter_options;
 struct gc_options;
 struct options;
 struct publisher;
+struct rm_brake;
 struct store;
 struct tree;
 struct tree_options;
@@ -36,7 +37,9 @@ struct stack {
 	struct publisher *publisher;
 	struct db *db;
 	struct tree *tree; /* by stack_open_tree() */
+	struct rm_brake *rm_brake; /* of that tree, with a database, unless it is turned off */
 	char *held, *held_gc; /* where plans of an export and of gc that the brake holds are kept */
+	char *removals;	      /* where removals by hand are counted */
 };
 
 /* Every failure has been said. Nothing is made in a dry run but the index. */

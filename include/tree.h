@@ -11,6 +11,7 @@
 #include "compiler.h"
 
 struct publisher;
+struct rm_brake;
 struct store;
 struct strbuf;
 struct tree;
@@ -31,7 +32,11 @@ struct tree_options {
 	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database. -ENOENT:
 	 * one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
 	int (*sync)(void *ctx, char *const *names, size_t n);
+	/* Texts of .pubfs/garbage and .pubfs/held, appended; NULL: empty ones. */
+	int (*garbage)(void *ctx, struct strbuf *out);
+	int (*held)(void *ctx, struct strbuf *out);
 	void *ctx;
+	struct rm_brake *rm_brake; /* asked before an object is removed; NULL: nobody is */
 };
 
 /* What a front end shows of a file or folder. */
@@ -126,7 +131,8 @@ int tree_set_mode(struct tree *t, uint64_t id, mode_t mode) MUST_CHECK;
 int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime) MUST_CHECK;
 int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct caller *who) MUST_CHECK;
 /* Not there any more when it came to removing: 0. Lost a race: -EBUSY, since the kernel would
- * repeat -ESTALE by itself, on an object that nobody meant. */
+ * repeat -ESTALE by itself, on an object that nobody meant. -EPERM: below .pubfs, or more than the
+ * brake lets pass (both said). */
 int tree_unlink(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
 /*
  * flags: 0, or RENAME_NOREPLACE (-EEXIST); -EINVAL: another. A scratch file onto a name of the export

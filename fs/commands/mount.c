@@ -13,9 +13,14 @@
 #include "db.h"
 #include "export.h"
 #include "facts.h"
+#include "gc.h"
+#include "held.h"
 #include "interrupt.h"
 #include "log.h"
 #include "options.h"
+#include "path.h"
+#include "planned.h"
+#include "rm_brake.h"
 #include "stack.h"
 #include "store.h"
 #include "strbuf.h"
@@ -77,6 +82,60 @@ static void add_degraded(struct tree *t, struct facts *f)
 	facts_leave(f);
 }
 
+/* What may be removed by hand, and what lifts that. */
+static int add_rm_brake(struct rm_brake *brake, struct facts *f)
+{
+	struct rm_brake_status status;
+	int r = brake ? rm_brake_status(brake, &status) : 0;
+
+	if (r < 0)
+		return r;
+	if (!brake) {
+		facts_text(f, "rm_brake", NULL);
+		return 0;
+	}
+	facts_enter(f, "rm_brake");
+	facts_number(f, "last_hour", status.counted);
+	facts_number(f, "limit", status.limit);
+	facts_number(f, "refused", status.refused);
+	facts_text(f, "release", "--unlimited-rm");
+	facts_leave(f);
+	return 0;
+}
+
+static int write_held(void *ctx, struct strbuf *out)
+{
+	const struct service *s = ctx;
+
+	return held_text(s->o->cache, s->stack.bucket->url, out);
+}
+
+/* A line of `.pubfs/garbage`. What the brake holds, or no path shows, is left out. */
+static void add_garbage(void *ctx, const struct planned *p)
+{
+	CLEANUP(strbuf_release) struct strbuf path = STRBUF_INIT(2 * KEY_MAX);
+	struct strbuf *out = ctx;
+
+	if (p->action == PLANNED_REMOVE && !p->held && !path_from_key(p->key, &path))
+		strbuf_addf(out, "%s\n", path.buf);
+}
+
+static int write_garbage(void *ctx, struct strbuf *out)
+{
+	CLEANUP(gc_counts_release) struct gc_counts counts = { .removed = 0 };
+	const struct service *s = ctx;
+	struct gc_options options;
+	int r;
+
+	stack_describe_gc(s->o, &s->stack, &options);
+	options.see = add_garbage;
+	options.ctx = out;
+	r = gc_run(&options, &counts);
+	if (r == -ECANCELED)
+		r = 0; /* the rest is held, and that was said */
+	return r < 0 ? r : strbuf_error(out);
+}
+
 static int write_status(void *ctx, struct strbuf *out)
 {
 	static const char *const gates[] = {
@@ -103,6 +162,9 @@ static int write_status(void *ctx, struct strbuf *out)
 	facts_number(&f, "objects", counts.objects);
 	facts_number(&f, "bytes", counts.bytes);
 	facts_number(&f, "unmapped", counts.unmapped);
+	r = add_rm_brake(s->stack.rm_brake, &f);
+	if (r < 0)
+		return r;
 	add_degraded(s->stack.tree, &f);
 	if (s->updater)
 		add_updater(s->updater, &f);
@@ -148,7 +210,7 @@ static bool can_export(const struct options *o)
 
 static int build(struct service *s)
 {
-	struct tree_options service = { .status = write_status, .ctx = s };
+	struct tree_options service = { .status = write_status, .held = write_held, .ctx = s };
 	unsigned parts = STACK_BUCKET | STACK_BODIES;
 	int r;
 
@@ -156,12 +218,16 @@ static int build(struct service *s)
 		parts |= STACK_DB | STACK_ARCHIVES | STACK_MAKE_ARCHIVES;
 		service.sync = sync_packages;
 	}
+	if (s->o->named_db)
+		parts |= STACK_DB;
+	if (parts & STACK_DB && s->o->runtime_version)
+		service.garbage = write_garbage;
 	r = stack_open(s->o, parts, &s->stack);
 	if (r == 0)
 		r = stack_open_tree(s->o, &service, &s->stack);
 	if (r == 0)
 		r = tree_list_first(s->stack.tree);
-	if (r == 0 && s->stack.db)
+	if (r == 0 && service.sync)
 		stack_describe_export(s->o, &s->stack, &s->export);
 	return r < 0 || !s->o->update ? r : updater_start(&s->export, &s->updater);
 }

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "log.h"
 #include "memory.h"
+#include "options.h"
 #include "stack.h"
 #include "tree.h"
 
@@ -18,7 +19,6 @@ static const struct {
 	{ ENOENT, "it is not there" },
 	{ ENOTDIR, "a part of the path is not a folder" },
 	{ EISDIR, "it is a folder" },
-	{ EPERM, "that cannot be done to it" },
 	{ EINVAL, "the export has no object of this name" },
 	{ ENAMETOOLONG, "a part of the path is too long" },
 	{ EROFS, "the tree is read-only" },
@@ -38,7 +38,12 @@ int path_failure(const char *path, int r)
 enum exit_status paths_each(const struct options *o, int argc, char *const *argv, path_fn *fn)
 {
 	CLEANUP(stack_close) struct stack stack = { .bucket = NULL };
-	int r = stack_open(o, STACK_BUCKET | STACK_BODIES, &stack), first = 0;
+	unsigned parts = STACK_BUCKET | STACK_BODIES;
+	int r, first = 0;
+
+	if (o->named_db)
+		parts |= STACK_DB;
+	r = stack_open(o, parts, &stack);
 
 	if (r == 0)
 		r = stack_open_tree(o, NULL, &stack);
@@ -49,7 +54,8 @@ enum exit_status paths_each(const struct options *o, int argc, char *const *argv
 		if (first == 0 || r == -EPIPE)
 			first = r;
 	}
-	return exit_status_of(first);
+	/* of many paths, what the brake holds is what is to be looked at */
+	return exit_status_of(first == -EPERM && stack.rm_brake ? -ECANCELED : first);
 }
 
 int path_split(struct tree *t, const char *path, struct node *ret, const char **ret_name)

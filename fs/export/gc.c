@@ -179,14 +179,17 @@ static int add_exported(void *ctx, const struct work *work)
  * has moved its package's change, which is exported, or not, as is asked afterwards. */
 static int read_names(struct collection *c)
 {
-	const char *prefixes[GC_PREFIXES_MAX];
+	char *states[GC_PREFIXES_MAX];
+	size_t n = c->plan.n_prefixes;
 	int r = db_names(c->opt->db, add_name, c);
 
-	for (size_t k = 0; k < c->plan.n_prefixes; k++)
-		prefixes[k] = c->plan.prefixes[k].name;
-	if (!r && c->plan.n_prefixes)
-		r = db_work(c->opt->db, c->opt->store->url, prefixes, c->plan.n_prefixes, NULL,
+	for (size_t k = 0; k < n; k++)
+		states[k] = export_state_key(c->plan.prefixes[k].name, c->opt->runtime_version);
+	if (!r && n)
+		r = db_work(c->opt->db, c->opt->store->url, (const char *const *)states, n, NULL,
 			    add_exported, c);
+	for (size_t k = 0; k < n; k++)
+		free(states[k]);
 	if (r < 0 && !stopping(c))
 		return fail(-EIO, "nothing is collected: the names in the database could not be "
 				  "read to their end");
@@ -594,10 +597,8 @@ static int judge(struct collection *c, struct strbuf *why, struct names *ret_hel
 		return r;
 	*ret = gc_plan_judge(&c->plan, &c->opt->removals, c->policy.now, &before,
 			     c->opt->allow_mass_change, ret_held, why);
-	if (why->len)
+	if (*ret)
 		strbuf_addstr(why, ": pubfs gc --dry-run shows what, --allow-mass-change does it");
-	else
-		strbuf_addstr(why, why_before.buf);
 	return c->opt->see ? 0 : held_save(c->opt->held, why->buf, ret_held);
 }
 

@@ -285,15 +285,14 @@ static void judge(struct judging *j)
 	judge_archives(j);
 }
 
-/* Sets `known` of what was held before, and would be held again if it came today. */
-static void find_known(struct judging *j, const struct names *before)
+/* Sets `known` of what was held before, and would be held again if it came today; says why. */
+static void find_known(struct judging *j, const struct names *before, struct strbuf *why)
 {
-	CLEANUP(strbuf_release) struct strbuf unsaid = STRBUF_INIT(j->why->max);
 	struct judging all = *j;
 
 	for (size_t i = 0; i < j->plan->n; i++)
 		j->plan->lots[i].held = false;
-	all.why = &unsaid;
+	all.why = why;
 	judge(&all);
 	for (size_t i = 0; i < j->plan->n; i++) {
 		CLEANUP(free_char) char *item = item_of(&j->plan->lots[i]);
@@ -307,10 +306,11 @@ bool gc_plan_judge(struct gc_plan *plan, const struct brake_limit *removals, int
 		   const struct names *before, bool release, struct names *ret, struct strbuf *why)
 {
 	struct judging j = { .plan = plan, .removals = removals, .now = now, .why = why };
+	CLEANUP(strbuf_release) struct strbuf why_all = STRBUF_INIT(why->max);
 	bool only_known = plan->n || release;
 
 	j.known = xcalloc(plan->n + 1, sizeof(*j.known));
-	find_known(&j, before);
+	find_known(&j, before, &why_all);
 	for (size_t i = 0; i < plan->n; i++)
 		only_known &= j.known[i];
 	if (!only_known)
@@ -324,5 +324,7 @@ bool gc_plan_judge(struct gc_plan *plan, const struct brake_limit *removals, int
 	}
 	free(j.known);
 	names_sort(ret);
-	return ret->n || why->len;
+	if (ret->n && !why->len)
+		strbuf_addstr(why, why_all.buf);
+	return why->len;
 }

@@ -20,14 +20,27 @@
 
 static const char *const plans[] = { "sync", "gc" };
 
-char *held_path(const char *cache, const char *store_url, const char *plan)
+/* A file of that store below the cache. */
+static char *path_of(const char *cache, const char *store_url, const char *name)
 {
 	unsigned char sum[SHA256_SIZE];
 	char hex[2 * SHA256_SIZE + 1];
 
 	sha256(store_url, strlen(store_url), sum);
 	hex_encode(sum, SHA256_SIZE, hex);
-	return xasprintf("%s/%.*s.%s.held", cache, DIGITS, hex, plan);
+	return xasprintf("%s/%.*s.%s", cache, DIGITS, hex, name);
+}
+
+char *held_path(const char *cache, const char *store_url, const char *plan)
+{
+	CLEANUP(free_char) char *name = xasprintf("%s.held", plan);
+
+	return path_of(cache, store_url, name);
+}
+
+char *removals_path(const char *cache, const char *store_url)
+{
+	return path_of(cache, store_url, "removals");
 }
 
 static void close_file(FILE **f)

@@ -94,6 +94,16 @@ static int status_text(struct tree *t, struct strbuf *out)
 	return t->options.status ? t->options.status(t->options.ctx, out) : 0;
 }
 
+static int garbage_text(struct tree *t, struct strbuf *out)
+{
+	return t->options.garbage ? t->options.garbage(t->options.ctx, out) : 0;
+}
+
+static int held_plans_text(struct tree *t, struct strbuf *out)
+{
+	return t->options.held ? t->options.held(t->options.ctx, out) : 0;
+}
+
 static int no_text(struct tree *t, struct strbuf *out)
 {
 	(void)t;
@@ -159,6 +169,8 @@ static const struct control_file {
 	int (*write)(struct tree *t, char *const *lines, size_t n);
 } files[] = {
 	{ "changes", changes_text, NULL, NULL },
+	{ "garbage", garbage_text, NULL, NULL },
+	{ "held", held_plans_text, NULL, NULL },
 	{ "refresh", no_text, can_refresh, refresh_all },
 	{ "rejected", rejected_text, NULL, NULL },
 	{ "status", status_text, NULL, NULL },

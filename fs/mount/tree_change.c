@@ -9,12 +9,13 @@
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
+#include "rm_brake.h"
 #include "tree_internal.h"
 
 int may_change(const struct tree *t, const char *path)
 {
 	if (path_is_control(path))
-		return -EPERM;
+		return fail(-EPERM, "%s cannot be changed: it is the mount's own", path);
 	return t->read_only ? -EROFS : 0;
 }
 
@@ -65,9 +66,12 @@ int hand_publish(struct tree *t, const char *path, struct publication *p, const 
 
 int object_unlink(struct tree *t, const struct object *obj)
 {
+	struct rm_brake *brake = t->options.rm_brake;
 	struct publication p;
-	int r;
+	int r = brake ? rm_brake_ask(brake, obj->key) : 0;
 
+	if (r < 0)
+		return r;
 	publication_init(&p);
 	p.action = PUBLISH_REMOVE;
 	p.key = obj->key;

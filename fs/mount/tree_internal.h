@@ -65,7 +65,7 @@ int path_join(const char *dir, const char *name, struct strbuf *out) MUST_CHECK;
 /* The same in a folder that is held. -ENOTDIR; -ENAMETOOLONG: the name alone is too long. */
 int child_path(struct tree *t, uint64_t dir, const char *name, struct held *ret_folder,
 	       struct strbuf *out) MUST_CHECK;
-/* -EPERM, -EROFS: it may not be changed at all. */
+/* -EPERM (said), -EROFS: it may not be changed at all. */
 int may_change(const struct tree *t, const char *path) MUST_CHECK;
 /* -EACCES: no kind of object has that key (said); -EROFS. */
 int may_write(const struct tree *t, const char *key) MUST_CHECK;
@@ -98,7 +98,7 @@ void scratch_warn(const struct tree *t);
  * the bytes. Every failure was said, and a refusal is in .pubfs/rejected. */
 int hand_publish(struct tree *t, const char *path, struct publication *p,
 		 const struct caller *who) MUST_CHECK;
-/* -EBUSY: another generation is there. */
+/* -EBUSY: another generation is there. -EPERM: the brake holds it (said). */
 int object_unlink(struct tree *t, const struct object *obj) MUST_CHECK;
 
 /* Appends a line of JSON for each object that no path shows. */

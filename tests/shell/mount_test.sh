@@ -25,7 +25,7 @@ check "mount" mount_at "$m"
 
 # reading
 same "the root shows the prefixes and not .pubfs" "2026.08.18 latest" sh -c "ls -A '$m' | xargs"
-same ".pubfs can be entered" "changes refresh rejected status sync unmapped" sh -c "ls '$m/.pubfs' | xargs"
+same ".pubfs can be entered" "changes garbage held refresh rejected status sync unmapped" sh -c "ls '$m/.pubfs' | xargs"
 same ".pubfs is for its owner alone" "drwx------ -rw-------" \
 	sh -c "stat -c %A '$m/.pubfs' '$m/.pubfs/status' | xargs"
 check "status is JSON and names the process" \
