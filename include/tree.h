@@ -46,7 +46,8 @@ struct node {
 	uint64_t size, generation; /* size: decoded bytes; generation 0: not in the bucket */
 	int64_t mtime, ctime;	   /* microseconds */
 	bool is_dir;
-	bool changing; /* somebody writes it in this mount: its size may be another at once */
+	bool changing; /* its size may be another at once: somebody writes it in this mount, or
+			* only others have said it, and nobody has read it so far */
 	mode_t mode;   /* permission bits */
 };
 

@@ -34,6 +34,7 @@ struct inode {
 	struct names_version seen; /* when the path was seen to have this node */
 	uint64_t size;		   /* decoded bytes, once `sized` */
 	bool sized;
+	bool sure;    /* the size was counted, or noted by us: it is not only what others say */
 	bool retired; /* not found by its path any more */
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */

@@ -148,9 +148,10 @@ struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 	if (obj) {
 		inode->mtime = obj->created;
 		inode->ctime = obj->updated;
-		if (!obj->gzip || obj->has_decoded_size) {
+		if (!inode->sure && (!obj->gzip || obj->has_decoded_size)) {
 			inode->size = obj->gzip ? obj->decoded_size : obj->size;
 			inode->sized = true;
+			inode->sure = !obj->gzip || obj->has_sha256;
 		}
 	} else if (!inode->sized) {
 		/* a folder is no object: any time of this mount's own would be news to rsync */
@@ -217,7 +218,7 @@ static struct node describe(const struct inode *inode)
 		.mtime = scratch ? scratch->mtime : inode->mtime,
 		.ctime = scratch ? scratch->mtime : inode->ctime,
 		.is_dir = inode->type == INODE_FOLDER,
-		.changing = inode->writers,
+		.changing = inode->writers || (inode->type == INODE_OBJECT && !inode->sure),
 		.mode = mode_of(inode),
 	};
 }

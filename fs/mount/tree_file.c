@@ -169,8 +169,8 @@ static int open_reader(struct tree *t, struct inode *inode, const struct object 
 	*ret = file_new(t, inode, FILE_READER);
 	(*ret)->content = content;
 	pthread_mutex_lock(&t->lock);
-	inode->size = content_size(content); /* what the end of gzip said may have been wrong */
-	inode->sized = true;
+	inode->size = content_size(content); /* what others said of it may have been wrong */
+	inode->sized = inode->sure = true;
 	pthread_mutex_unlock(&t->lock);
 	return 0;
 }

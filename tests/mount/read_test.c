@@ -96,9 +96,42 @@ Test(read, a_length_that_was_wrong_is_right_once_the_file_was_opened)
 	edit_release(&e, 1);
 	cr_assert_eq(tree_resolve(w.tree, "other/two", &node), 0);
 	cr_assert_eq(node.size, 6, "the end of the file speaks for its last member alone");
+	cr_assert(node.changing, "so it is not to be kept by the kernel");
 	expect_read(&w, "other/two", "first second");
-	cr_assert_eq(tree_getattr(w.tree, node.id, NULL, &node), 0);
+	cr_assert_eq(tree_resolve(w.tree, "other/two", &node), 0);
 	cr_assert_eq(node.size, 12);
+	cr_assert_not(node.changing);
+	world_remove(&w);
+}
+
+Test(read, a_length_that_others_noted_is_right_once_the_file_was_opened)
+{
+	static const char text[] = "{\"name\":\"http\"}";
+	CLEANUP(strbuf_release) struct strbuf packed = STRBUF_INIT(1 << 16);
+	struct world w = world_make(LONG_TTL);
+	struct edit e = { .op = EDIT_WRITE, .if_generation = STORE_ANY };
+	struct body body;
+	struct node node;
+
+	cr_assert_eq(gzip_encode(text, strlen(text), &packed), 0);
+	body = body_of_strbuf(&packed);
+	e.body = &body;
+	object_init(&e.object);
+	e.object.key = xstrdup("other/liar");
+	e.object.gzip = e.object.has_decoded_size = true;
+	e.object.decoded_size = (uint64_t)5 << 40;
+	cr_assert_eq(store_edit(w.store, &e, 1), 0);
+	edit_release(&e, 1);
+	cr_assert_eq(tree_resolve(w.tree, "other/liar", &node), 0);
+	cr_assert_eq(node.size, (uint64_t)5 << 40);
+	cr_assert(node.changing);
+	expect_read(&w, "other/liar", text);
+	cr_assert_eq(tree_resolve(w.tree, "other/liar", &node), 0);
+	cr_assert_eq(node.size, strlen(text), "what was counted stays");
+	cr_assert_not(node.changing);
+	put_document(w.store, LATEST "http", text, false);
+	cr_assert_eq(tree_resolve(w.tree, LATEST "http", &node), 0);
+	cr_assert_not(node.changing, "what we noted is right");
 	world_remove(&w);
 }
 

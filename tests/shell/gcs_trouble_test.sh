@@ -121,6 +121,31 @@ size_of() { other stat --json "$1" | jq .size; }
 same "the size of gzip is that of its end" 4 size_of $in/packed
 same "whatever is said of a size, the bytes are those that are there" "one" other cat $in/huge
 
+if can_mount; then
+	check "mount" mount_at "$T/mnt" --store gs://others --endpoint "$url"
+	# shows NAME FILE: whatever its size was said to be before, all of it is read, and no more
+	shows() {
+		f=$T/mnt/$in/$1
+		stat -c %s "$f" >/dev/null && cat "$f" >read && cmp read "$2" &&
+			test "$(wc -c <"$f")" -eq "$(wc -c <"$2")" && cp "$f" read && cmp read "$2"
+	}
+	check "mounted: gzip without our metadata" shows packed one
+	check "mounted: gzip of two members" shows members both
+	check "mounted: gzip that claims 5 TiB" shows huge one
+	check "mounted: a negative size in the metadata" shows negative one
+	check "mounted: no metadata at all" shows plain one
+	check "mounted: an empty object" shows empty empty
+	for name in cut liar no_gzip empty_gzip brotli; do
+		check "mounted: $name is EIO" sh -c "cat '$T/mnt/$in/$name' 2>&1 >/dev/null |
+			grep -q 'Input/output error'"
+	done
+	same "mounted: what no path can show is on record" 5 \
+		sh -c "grep -c 'no path can' '$T/mnt/.pubfs/unmapped'"
+	check "unmount" unmount "$daemon" "$T/mnt"
+else
+	not_ok "mount: /dev/fuse is not here"
+fi
+
 # Ctrl-C: a request that hangs is not waited for, nor sent again. What a shell's & turned off is on.
 hangs() { test "$(asked "$1")" -gt 0; }
 # interrupted NAME KIND REQUESTS STATUS COMMAND...: it hangs in a request of that kind until the signal
