@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ struct service {
 	struct updater *updater;	/* NULL: none */
 	int64_t started;		/* monotonic */
 	bool daemon;
+	atomic_bool hurry; /* what stands still in a store's call is to end */
 };
 
 static const char *result_name(const struct updater_status *status)
@@ -181,6 +183,13 @@ static void leave_terminal(void *ctx)
 		log_to_syslog();
 }
 
+static void hurry(void *ctx)
+{
+	struct service *s = ctx;
+
+	s->hurry = true;
+}
+
 /* What is written to `.pubfs/sync`. */
 static int sync_packages(void *ctx, char *const *names, size_t n)
 {
@@ -234,6 +243,7 @@ static int build(struct service *s)
 
 static void take_down(struct service *s)
 {
+	hurry(s);
 	if (s->updater)
 		updater_stop(s->updater);
 	stack_close(&s->stack);
@@ -271,8 +281,10 @@ enum exit_status command_mount(const struct options *given, int argc, char *cons
 	options.source = o.store;
 	options.foreground = o.foreground || is_supervised();
 	options.ready = leave_terminal;
+	options.leaving = hurry;
 	options.ctx = &s;
 	s.daemon = !options.foreground;
+	s.stack.cancel = &s.hurry;
 	r = mount_prepare(&options, &m, &status);
 	if (r == 1)
 		return (enum exit_status)status;

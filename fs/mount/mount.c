@@ -31,8 +31,9 @@
 #include "stop.h"
 #include "strbuf.h"
 
-/* Each may wait for the store; libfuse's 10 let 64 readers queue. */
-#define THREADS_MAX  64
+/* Each may wait for the store, and while all do, the kernel's word that a program has been ended is
+ * not heard either. */
+#define THREADS_MAX  256
 #define THREADS_IDLE 16
 #define FAILED	     3 /* exit status of a daemon that ended in no way of its own */
 
@@ -201,9 +202,18 @@ static void now_ready(void *ctx)
 		notify_manager("READY=1");
 }
 
-static void now_stopping(void)
+static void now_stopping(void *ctx)
 {
+	(void)ctx;
 	notify_manager("STOPPING=1");
+}
+
+static void now_leaving(void *ctx)
+{
+	const struct mount *m = ctx;
+
+	if (m->options.leaving)
+		m->options.leaving(m->options.ctx);
 }
 
 /* Serving. */
@@ -291,7 +301,12 @@ static int mount_and_run(struct mount *m)
 	if (r < 0)
 		return fail(-EIO, "cannot mount on %s: %s", m->mountpoint,
 			    errno ? strerror(errno) : "fusermount3 refuses it, or is missing");
-	stop_serve(m->stop, m->session, m->mountpoint, m->view.tree, now_stopping);
+	stop_serve(m->stop, &(struct stop_service){ .session = m->session,
+						    .mountpoint = m->mountpoint,
+						    .tree = m->view.tree,
+						    .stopping = now_stopping,
+						    .leaving = now_leaving,
+						    .ctx = m });
 	r = run_loop(m);
 	stop_free(steal(m->stop));
 	fuse_session_unmount(m->session);

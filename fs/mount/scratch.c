@@ -43,9 +43,10 @@ void scratch_put(struct scratch *s)
 
 ssize_t scratch_read(struct scratch *s, uint64_t offset, void *buf, size_t n)
 {
-	ssize_t r;
+	ssize_t r = turn_begin(&s->turn);
 
-	turn_begin(&s->turn);
+	if (r < 0)
+		return r;
 	r = s->failed ? s->failed : spool_read(&s->spool, offset, buf, n);
 	turn_end(&s->turn);
 	return r;
@@ -76,9 +77,10 @@ static int may_change(const struct scratch *s)
 
 int scratch_open(struct scratch *s, bool cut)
 {
-	int r = 0;
+	int r = turn_begin(&s->turn);
 
-	turn_begin(&s->turn);
+	if (r < 0)
+		return r;
 	if (s->published) {
 		r = -ESTALE;
 	} else if (cut) {
@@ -92,9 +94,10 @@ int scratch_open(struct scratch *s, bool cut)
 
 ssize_t scratch_write(struct scratch *s, bool append, uint64_t offset, const void *buf, size_t n)
 {
-	ssize_t r;
+	ssize_t r = turn_begin(&s->turn);
 
-	turn_begin(&s->turn);
+	if (r < 0)
+		return r;
 	r = may_change(s);
 	if (!r) {
 		r = spool_write(&s->spool, append ? s->spool.size : offset, buf, n);
@@ -106,9 +109,10 @@ ssize_t scratch_write(struct scratch *s, bool append, uint64_t offset, const voi
 
 int scratch_truncate(struct scratch *s, uint64_t size)
 {
-	int r;
+	int r = turn_begin(&s->turn);
 
-	turn_begin(&s->turn);
+	if (r < 0)
+		return r;
 	r = may_change(s);
 	if (!r) {
 		r = spool_truncate(&s->spool, size);
@@ -120,9 +124,10 @@ int scratch_truncate(struct scratch *s, uint64_t size)
 
 int scratch_failure(struct scratch *s)
 {
-	int r;
+	int r = turn_begin(&s->turn);
 
-	turn_begin(&s->turn);
+	if (r < 0)
+		return r;
 	r = s->failed;
 	turn_end(&s->turn);
 	return r;

@@ -5,8 +5,8 @@
  *	preparing --signal--> told: whoever waits for the store there asks, and gives up
  *	serving   --signal--> draining: nothing new is written; for WRITERS_PATIENCE at most, what
  *	                      is being written may be closed
- *	draining  ----------> leaving: unmounted; for READERS_PATIENCE at most, while it is in use;
- *	                      then lazily
+ *	draining  ----------> leaving: what waits for the store is told to end; unmounted; for
+ *	                      READERS_PATIENCE at most, while it is in use; then lazily
  *	leaving   ----------> the loop ends when the requests under way are answered
  *	draining, leaving --another signal--> lazily, at once
  *
@@ -39,10 +39,7 @@ struct stop {
 	sigset_t signals;
 	atomic_bool told, over;
 	pthread_mutex_t lock;
-	struct fuse_session *session; /* under lock; NULL: preparing */
-	const char *mountpoint;
-	struct tree *tree;
-	void (*stopping)(void);
+	struct stop_service service; /* set under lock, once; without a session: preparing */
 };
 
 /* True: a signal came, or all is over. */
@@ -58,7 +55,7 @@ static bool is_serving(struct stop *s)
 	bool serving;
 
 	pthread_mutex_lock(&s->lock);
-	serving = s->session;
+	serving = s->service.session;
 	pthread_mutex_unlock(&s->lock);
 	return serving;
 }
@@ -67,12 +64,12 @@ static bool is_serving(struct stop *s)
 static bool drain(struct stop *s)
 {
 	int64_t end = clock_monotonic() + WRITERS_PATIENCE;
-	size_t n = tree_unsaved(s->tree);
+	size_t n = tree_unsaved(s->service.tree);
 
 	if (n)
 		log_warning("stopping: %zu file%s still being written", n,
 			    n == 1 ? " is" : "s are");
-	while (tree_unsaved(s->tree) && clock_monotonic() < end)
+	while (tree_unsaved(s->service.tree) && clock_monotonic() < end)
 		if (pause_for(s, LOOK))
 			return true;
 	return false;
@@ -83,21 +80,21 @@ static void leave(struct stop *s, bool hurry)
 	int64_t end = clock_monotonic() + READERS_PATIENCE;
 
 	while (!hurry && clock_monotonic() < end) {
-		if (mountpoint_leave(s->mountpoint, false) == 0)
+		if (mountpoint_leave(s->service.mountpoint, false) == 0)
 			return;
 		hurry = pause_for(s, LOOK);
 	}
 	if (s->over)
 		return;
-	log_warning("%s is in use; it goes when nobody uses it any more", s->mountpoint);
-	if (mountpoint_leave(s->mountpoint, true) < 0)
-		log_warning("%s cannot be unmounted", s->mountpoint);
+	log_warning("%s is in use; it goes when nobody uses it any more", s->service.mountpoint);
+	if (mountpoint_leave(s->service.mountpoint, true) < 0)
+		log_warning("%s cannot be unmounted", s->service.mountpoint);
 }
 
 /* libfuse's loop looks at its flag when a signal comes, and may just have looked: once more. */
 static void end_loop(struct stop *s)
 {
-	fuse_session_exit(s->session);
+	fuse_session_exit(s->service.session);
 	while (!s->over) {
 		pthread_kill(s->loop, SIGUSR1);
 		pause_for(s, LOOK);
@@ -107,6 +104,7 @@ static void end_loop(struct stop *s)
 static void *stop_main(void *arg)
 {
 	struct stop *s = arg;
+	bool hurry;
 
 	while (!pause_for(s, HOUR_US))
 		;
@@ -115,10 +113,11 @@ static void *stop_main(void *arg)
 		pause_for(s, LOOK);
 	if (s->over)
 		return NULL;
-	if (s->stopping)
-		s->stopping();
-	tree_stop_writing(s->tree);
-	leave(s, drain(s));
+	s->service.stopping(s->service.ctx);
+	tree_stop_writing(s->service.tree);
+	hurry = drain(s);
+	s->service.leaving(s->service.ctx);
+	leave(s, hurry);
 	end_loop(s);
 	return NULL;
 }
@@ -159,15 +158,11 @@ bool stop_was_told(const struct stop *s)
 	return s->told;
 }
 
-void stop_serve(struct stop *s, struct fuse_session *session, const char *mountpoint,
-		struct tree *t, void (*stopping)(void))
+void stop_serve(struct stop *s, const struct stop_service *service)
 {
 	pthread_mutex_lock(&s->lock);
 	s->loop = pthread_self();
-	s->mountpoint = mountpoint;
-	s->tree = t;
-	s->stopping = stopping;
-	s->session = session;
+	s->service = *service;
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -447,7 +447,9 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
 		return 0;
 	if (f->type == FILE_SCRATCH)
 		return scratch_read(f->held.inode->scratch, offset, buf, n);
-	turn_begin(&f->writer.turn);
+	r = turn_begin(&f->writer.turn);
+	if (r < 0)
+		return r;
 	r = load_base(f);
 	if (!r)
 		r = spool_read(&f->writer.spool, offset, buf, n);
@@ -455,26 +457,28 @@ ssize_t file_read(struct file *f, uint64_t offset, void *buf, size_t n)
 	return r;
 }
 
-/* A writer that has changed nothing yet, and whose base is its node. */
-static bool is_as_its_node(struct file *f)
+/* A writer is as its node is while it has changed nothing, and its base is that. */
+static int check_as_its_node(struct file *f)
 {
 	const struct writer *w = &f->writer;
-	bool same;
+	int r = turn_begin(&f->writer.turn);
 
-	turn_begin(&f->writer.turn);
-	same = !w->changed && w->base.generation == f->held.inode->generation;
+	if (r < 0)
+		return r;
+	if (w->changed || w->base.generation != f->held.inode->generation)
+		r = fail(-EIO,
+			 "cannot map %s while it is written: others would see it; open it for "
+			 "reading",
+			 f->held.inode->path);
 	turn_end(&f->writer.turn);
-	return same;
+	return r;
 }
 
 ssize_t file_read_page(struct file *f, uint64_t offset, void *buf, size_t n)
 {
-	if (f->type == FILE_WRITER && !is_as_its_node(f))
-		return fail(-EIO,
-			    "cannot map %s while it is written: others would see it; open it for "
-			    "reading",
-			    f->held.inode->path);
-	return file_read(f, offset, buf, n);
+	int r = f->type == FILE_WRITER ? check_as_its_node(f) : 0;
+
+	return r < 0 ? r : file_read(f, offset, buf, n);
 }
 
 /* The bytes are others now: what was said of them no longer counts. */
@@ -497,27 +501,24 @@ static const char *command_of(const struct file *f)
 	return strrchr(f->held.inode->path, '/') + 1;
 }
 
-static ssize_t write_command(struct file *f, const void *buf, size_t n)
-{
-	int r = control_write(f->tree, command_of(f), &f->text, buf, n);
-
-	return r < 0 ? r : (ssize_t)n;
-}
-
 ssize_t file_write(struct file *f, uint64_t offset, const void *buf, size_t n)
 {
 	struct writer *w = &f->writer;
 	ssize_t r;
 
-	if (f->type == FILE_COMMAND)
-		return write_command(f, buf, n);
+	if (f->type == FILE_COMMAND) {
+		r = control_write(f->tree, command_of(f), &f->text, buf, n);
+		return r < 0 ? r : (ssize_t)n;
+	}
 	if (f->type != FILE_WRITER && f->type != FILE_SCRATCH)
 		return -EBADF;
 	if (!n)
 		return 0;
 	if (f->type == FILE_SCRATCH)
 		return scratch_write(f->held.inode->scratch, f->append, offset, buf, n);
-	turn_begin(&w->turn);
+	r = turn_begin(&w->turn);
+	if (r < 0)
+		return r;
 	r = w->failed ? w->failed : load_base(f);
 	if (!r)
 		r = spool_write(&w->spool, f->append ? w->spool.size : offset, buf, n);
@@ -543,7 +544,9 @@ int file_truncate(struct file *f, uint64_t size)
 		return scratch_truncate(f->held.inode->scratch, size);
 	if (f->type != FILE_WRITER)
 		return -EBADF;
-	turn_begin(&w->turn);
+	r = turn_begin(&w->turn);
+	if (r < 0)
+		return r;
 	r = w->failed;
 	if (!r && !size)
 		w->loaded = true; /* nothing of the base is left */
@@ -618,7 +621,9 @@ int file_flush(struct file *f, const struct caller *who)
 		return scratch_failure(f->held.inode->scratch);
 	if (f->type != FILE_WRITER)
 		return 0;
-	turn_begin(&w->turn);
+	r = turn_begin(&w->turn);
+	if (r < 0)
+		return r;
 	if (w->failed) {
 		r = w->failed;
 	} else if (!w->changed || (!w->written && !w->spool.size) || is_unlinked(f)) {

@@ -110,6 +110,8 @@ static int scratch_publish(struct tree *t, const struct names *names, struct scr
 	struct body body;
 	int r = look_at_target(t, names, flags, &have);
 
+	if (!r)
+		r = turn_begin(&scratch->turn);
 	if (r < 0)
 		return r;
 	publication_init(&p);
@@ -117,7 +119,6 @@ static int scratch_publish(struct tree *t, const struct names *names, struct scr
 	p.key = names->to_key.buf;
 	p.have = have.generation ? &have : NULL;
 	p.body = &body;
-	turn_begin(&scratch->turn);
 	body = spool_body(&scratch->spool);
 	if (scratch->failed)
 		r = scratch->failed;

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "compiler.h"
+
 struct turn {
 	pthread_mutex_t lock; /* of `busy` alone */
 	pthread_cond_t over;
@@ -15,8 +17,8 @@ struct turn {
 void turn_init(struct turn *turn);
 void turn_release(struct turn *turn);
 
-/* Waits until nobody else has the turn. */
-void turn_begin(struct turn *turn);
+/* Waits until nobody else has the turn. -ECANCELED: it was interrupted (interrupt.h), and has none. */
+int turn_begin(struct turn *turn) MUST_CHECK;
 void turn_end(struct turn *turn);
 
 #endif
