@@ -26,8 +26,9 @@
 #define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
 #define COLLECTORS   (BIT(MOUNT) | BIT(GC))
-#define BUCKET	     (TREE | EXPORTERS | COLLECTORS | BIT(DIFF))
-#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | EXPORTERS | COLLECTORS)
+#define RENDERERS    (EXPORTERS | BIT(VERIFY))
+#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(DIFF))
+#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | RENDERERS | COLLECTORS)
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -339,9 +340,9 @@ const struct option_row option_rows[] = {
 	  "accepted runtime versions: the own one, ..., the oldest (none is collected)" },
 	{ "allow-mass-change", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
 	  YES_OR_NO, "do what the brake holds, this one time" },
-	{ "archives", 0, "URL", BIT(PUBLISH) | EXPORTERS, true, parse_store, TARGET(archives),
+	{ "archives", 0, "URL", BIT(PUBLISH) | RENDERERS, true, parse_store, TARGET(archives),
 	  A_STORE, "the store of canonical archives (dir:HOME/archives)" },
-	{ "base-url", 0, "URL", EXPORTERS, true, parse_base_url, TARGET(base_url),
+	{ "base-url", 0, "URL", RENDERERS, true, parse_base_url, TARGET(base_url),
 	  A_URL,
 	  "the public URL that clients reach the repository by; no default" },
 	{ "ca-file", 0, "FILE", REMOTE, true, parse_path, TARGET(ca_file), A_PATH,
@@ -357,6 +358,8 @@ const struct option_row option_rows[] = {
 	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
 	{ "db", 0, "URL", DATABASE | BIT(RM), true, parse_db, TARGET(db), "sqlite: and " A_PATH,
 	  "the package database (sqlite:HOME/pub.db)" },
+	{ "deep", 0, NULL, BIT(VERIFY), false, parse_flag, TARGET(deep), YES_OR_NO,
+	  "read, hash and gate each body, too" },
 	{ "dry-run", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
 	  "print the plan and change nothing" },
 	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
@@ -365,15 +368,16 @@ const struct option_row option_rows[] = {
 	  "group the differences by their causes, reading bodies where need be" },
 	{ "force", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(force), YES_OR_NO,
 	  "write every object anew" },
-	{ "gate", 0, "MODE", EXPORTERS | BIT(PUT), true, parse_gate, TARGET(gate),
+	{ "gate", 0, "MODE", RENDERERS | BIT(PUT), true, parse_gate, TARGET(gate),
 	  "enforce, warn or off", "what clients could not read: enforce (refuse it), warn or off" },
 	{ "help", 0, NULL, EVERY | BIT(NONE), false, parse_flag, TARGET(help), YES_OR_NO,
 	  "print this" },
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
-	{ "jobs", 0, "N", EXPORTERS | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	{ "jobs", 0, "N", RENDERERS | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC), false, parse_flag, TARGET(json), YES_OR_NO,
+	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
+	  parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },
@@ -395,7 +399,7 @@ const struct option_row option_rows[] = {
 	{ "now", 0, "TIME", DATABASE | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },
-	{ "prefixes", 0, "WHICH", EXPORTERS | BIT(GC), true, parse_prefixes, TARGET(own),
+	{ "prefixes", 0, "WHICH", RENDERERS | BIT(GC), true, parse_prefixes, TARGET(own),
 	  "own, latest or both", "own, latest or both (the default)" },
 	{ "project", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(project), "a text",
 	  "the project of a new bucket (that of the credentials)" },
@@ -409,7 +413,7 @@ const struct option_row option_rows[] = {
 	  "replace versions that differ" },
 	{ "runtime-version", 0, "V", BUCKET, true, parse_runtime_version, TARGET(runtime_version),
 	  "a date such as 2026.08.18", "the name of the own prefix, such as 2026.08.18" },
-	{ "sdk", 0, "LIST", EXPORTERS, true, parse_sdk, TARGET(sdk_dart),
+	{ "sdk", 0, "LIST", RENDERERS, true, parse_sdk, TARGET(sdk_dart),
 	  "a list such as dart=3.11.0,flutter=3.41.0",
 	  "the stable SDKs by which latest is chosen: dart=V,flutter=V" },
 	{ "stat", 0, NULL, BIT(DIFF), false, parse_flag, TARGET(stat), YES_OR_NO,

@@ -28,6 +28,7 @@ enum command_id {
 	COMMAND_SCHEMA,
 	COMMAND_STAT,
 	COMMAND_SYNC,
+	COMMAND_VERIFY,
 };
 
 enum exit_status {
@@ -91,5 +92,6 @@ enum exit_status command_rm(const struct options *o, int argc, char *const *argv
 enum exit_status command_schema(const struct options *o, int argc, char *const *argv);
 enum exit_status command_stat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv);
+enum exit_status command_verify(const struct options *o, int argc, char *const *argv);
 
 #endif

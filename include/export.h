@@ -16,6 +16,7 @@ struct db;
 struct planned_out;
 struct publisher;
 struct store;
+struct verifier;
 
 struct exporter;
 
@@ -36,6 +37,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	const char *held;	   /* where the plan that the brake holds is kept; NULL: nowhere */
 	bool allow_mass_change;	   /* an operator's word for this one run: release what is held there */
 	struct planned_out *dry_run; /* print the plan here and change nothing; NULL: do it */
+	struct verifier *verifier; /* tell it what would be done, and do nothing; NULL: do it */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 

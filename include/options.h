@@ -46,6 +46,7 @@ struct options {
 	bool replace;					/* load */
 	bool json, detailed;				/* ls, stat */
 	bool explain, quiet, stat;			/* diff */
+	bool deep;					/* verify */
 	char *reason;					/* put */
 };
 

@@ -40,6 +40,8 @@ const struct command commands[] = {
 	  command_stat },
 	{ COMMAND_SYNC, "sync", "[PACKAGE...]", 0, ANY_NUMBER,
 	  "exports the database into the bucket, once", command_sync },
+	{ COMMAND_VERIFY, "verify", "[PACKAGE...]", 0, ANY_NUMBER,
+	  "compares the bucket with the database", command_verify },
 };
 const size_t n_commands = ARRAY_SIZE(commands);
 

@@ -28,6 +28,7 @@
 #include "memory.h"
 #include "planned.h"
 #include "publish.h"
+#include "verifier.h"
 
 #define TRIES_MAX 5 /* a package that moves faster is left to the next pass */
 
@@ -267,7 +268,7 @@ static void item_after(struct pass *pass, struct item *item, bool last_try)
 	for (size_t k = 0; k < pass->n_prefixes; k++)
 		if (item->targets[k].tried)
 			target_after(pass, item, &item->targets[k], last_try);
-	if (pass->opt->dry_run && !item_is_settled(item))
+	if (pass_rehearses(pass) && !item_is_settled(item))
 		return; /* what comes next says the same again */
 	pthread_mutex_lock(&pass->lock);
 	for (size_t k = 0; k < pass->n_prefixes; k++)
@@ -276,6 +277,8 @@ static void item_after(struct pass *pass, struct item *item, bool last_try)
 	pthread_mutex_unlock(&pass->lock);
 	if (pass->opt->dry_run)
 		item_print(pass, item);
+	if (pass->opt->verifier)
+		verifier_see(pass, item);
 }
 
 /* One call of publish() for these. */
@@ -285,7 +288,7 @@ static void items_publish(struct pass *pass, struct item *const *items, size_t n
 	size_t count = publications_make(pass, items, n, &publications);
 	int r;
 
-	r = pass->opt->dry_run ? publish_preview(pass->opt->publisher, publications, count)
+	r = pass_rehearses(pass) ? publish_preview(pass->opt->publisher, publications, count)
 			       : publish(pass->opt->publisher, publications, count);
 	if (r < 0)
 		log_debug("a batch of %zu packages did not go through whole", n);
@@ -473,7 +476,7 @@ static void batch_flush(struct batch *b)
 	free(pending);
 	for (size_t i = 0; i < b->n; i++)
 		item_end(b->pass, &b->items[i]);
-	if (!b->pass->opt->dry_run)
+	if (!pass_rehearses(b->pass))
 		batch_record(b);
 	for (size_t i = 0; i < b->n; i++) {
 		item_report(b->pass, &b->items[i]);

@@ -32,6 +32,7 @@
 #include "pool.h"
 #include "store.h"
 #include "survey.h"
+#include "verifier.h"
 #include "weigh.h"
 
 enum pass_kind { PASS_FULL, PASS_NAMED, PASS_EVENT };
@@ -193,7 +194,8 @@ static bool is_restored(const struct survey *have, const char *change)
 static int collect_objects(struct collection *c, const struct work *work)
 {
 	CLEANUP(survey_release) struct survey canonical = { 0 };
-	bool current = c->kind == PASS_FULL && !c->ex->opt.force, restored = false;
+	bool current = c->kind == PASS_FULL && !c->ex->opt.force && !c->ex->opt.verifier;
+	bool restored = false;
 	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
 
 	if (r < 0)
@@ -408,7 +410,7 @@ static int record_gone(const struct collection *c)
 					   .renderer = c->pass->renderer },
 			};
 	}
-	r = c->ex->opt.dry_run ? 0 : db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
+	r = pass_rehearses(c->pass) ? 0 : db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
 	free(records);
 	return r;
 }
@@ -614,7 +616,9 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 	move_others(&c->urgent, &c->todo, &seen);
 	move_others(&c->todo, &c->urgent, &seen);
 	names_sort(&seen);
-	if (c->n_known[0] || c->n_known[1])
+	if (ex->opt.verifier)
+		verifier_begin(pass, seen.n);
+	else if (c->n_known[0] || c->n_known[1])
 		r = weigh(ex, pass, c);
 	if (!r)
 		r = run(ex, pass, batch_run, &c->urgent);
@@ -624,6 +628,10 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 		return r;
 	if (pass_stopping(pass))
 		return -ECANCELED;
+	if (ex->opt.verifier && c->kind == PASS_FULL)
+		r = verifier_see_rest(pass, &seen);
+	if (r < 0)
+		return r;
 	remember_failed(ex, pass, c->kind);
 	remember_left(ex, pass, &seen, c->kind);
 	return end(c, &seen);
@@ -638,7 +646,7 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 
 	pass_init(&pass, &ex->opt);
 	pass.renderer = ex->renderer;
-	pass.refresh = kind != PASS_EVENT;
+	pass.refresh = kind != PASS_EVENT && !ex->opt.verifier;
 	if (wanted) {
 		c.wanted = *wanted;
 		*wanted = (struct names){ 0 };

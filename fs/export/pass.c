@@ -78,6 +78,11 @@ void pass_release(struct pass *pass)
 	free(pass->unweighed);
 }
 
+bool pass_rehearses(const struct pass *pass)
+{
+	return pass->opt->dry_run || pass->opt->verifier;
+}
+
 bool pass_stopping(const struct pass *pass)
 {
 	return pass->opt->stop && *pass->opt->stop;

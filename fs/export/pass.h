@@ -70,6 +70,8 @@ void pass_init(struct pass *pass, const struct exporter_options *options);
 int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
 bool pass_is_latest(const struct pass *pass, size_t k);
 void pass_release(struct pass *pass);
+/* It only shows or tells what it would do. */
+bool pass_rehearses(const struct pass *pass);
 bool pass_stopping(const struct pass *pass);
 
 /* Room for so many bytes; more than there is at all goes alone. False: none, and `wait` was not

@@ -467,7 +467,7 @@ int brake_end(struct brake *brake, const struct names *seen, bool all)
 			names_add(&brake->now, brake->before.names[i]);
 	}
 	names_sort(&brake->now);
-	if (!opt->dry_run)
+	if (!pass_rehearses(brake->pass))
 		r = held_save(opt->held, brake->why.buf, &brake->now);
 	return r < 0 || !n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
 }
