@@ -28,6 +28,7 @@
 #define FREE_NODES   ((fsfilcnt_t)1 << 32)
 #define NAME_BYTES   255
 #define UNKNOWN_INO  UINT32_MAX /* of "..", as libfuse has it; 0 would hide the entry */
+#define PAGE_READS   64 /* at once; the kernel's 12 were all for 32 readers of large archives */
 #define DOTS	     2		/* "." and "..": the cookies before those of the tree */
 #define ATTR_SECONDS 1.0	/* of a lookup's attributes, which every lookup brings anew */
 
@@ -140,6 +141,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	 * would make a node for each name of the bucket */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
+	conn->max_background = PAGE_READS;
 	if (view->ready)
 		view->ready(view->ctx);
 }

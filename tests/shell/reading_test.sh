@@ -103,6 +103,7 @@ was_asked() { test "$(asked "$1")" -ge "$2"; }
 "$PUBFS" sync --store gs://exports --endpoint "$url" --cache other-cache $site >/dev/null 2>&1
 mount_bucket() { mount_at "$m" --store gs://exports --endpoint "$url" --cache "$T/bodies"; }
 read_all() { find "$m/latest/api/packages" -type f -print0 | xargs -0 -P 32 -n 1 md5sum | sort; }
+"$PUBFS" put --store gs://exports --endpoint "$url" --cache other-cache --gate off --reason test big $archive 2>said
 check "mount a bucket" mount_bucket
 files=$(find "$m/latest/api/packages" -type f | wc -l)
 control "reset
@@ -114,6 +115,19 @@ control "end-delays"
 wait "$all"
 same "each has read its file" "$files" sh -c "wc -l <cold"
 same "a body is one request, whoever reads beside" "$files" asked read
+control "reset
+fault read times=32 delay=600000"
+all=
+for i in $(seq 0 31); do
+	dd if="$m/$archive" bs=64k skip=$((i * 6)) count=1 of="part.$i" 2>/dev/null &
+	all="$all $!"
+done
+check "32 parts of a large archive are read side by side" wait_until was_asked parallel 32
+control "end-delays"
+# shellcheck disable=SC2086 # words
+wait $all
+check "each part is the right one" sh -c 'for i in $(seq 0 31); do
+	dd if=big bs=64k skip=$((i * 6)) count=1 2>/dev/null | cmp - "part.$i" || exit 1; done'
 control "reset"
 read_all >warm
 check "to read all of it again" cmp cold warm
