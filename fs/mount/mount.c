@@ -294,8 +294,11 @@ static int run_loop(struct mount *m)
 
 static int mount_and_run(struct mount *m)
 {
-	int r;
+	/* once more: a cache or a log file in it would be looked for in the mount */
+	int r = mountpoint_check(m->mountpoint);
 
+	if (r < 0)
+		return r;
 	errno = 0;
 	r = fuse_session_mount(m->session, m->mountpoint);
 	if (r < 0)

@@ -271,6 +271,11 @@ check "a mount that is in use ends all the same" unmount "$daemon" "$m"
 check "lazily, and says so" grep -q "is in use" "$m.log"
 kill "$user"
 
+# a mount that would wait for itself
+fails "a cache in the folder that is mounted on is refused" 3 "the folder is not empty" \
+	"$PUBFS" mount "$m" --cache "$m/cache"
+rm -rf "${m:?}/cache"
+
 # a daemon
 fails "a daemon that fails is heard where it was started" 3 "nowhere" \
 	"$PUBFS" mount "$m" --store "dir:$T/nowhere"
