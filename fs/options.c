@@ -27,7 +27,7 @@
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
 #define COLLECTORS   (BIT(MOUNT) | BIT(GC))
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
-#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(DIFF))
+#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF))
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | RENDERERS | COLLECTORS)
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
@@ -360,7 +360,7 @@ const struct option_row option_rows[] = {
 	  "the package database (sqlite:HOME/pub.db)" },
 	{ "deep", 0, NULL, BIT(VERIFY), false, parse_flag, TARGET(deep), YES_OR_NO,
 	  "read, hash and gate each body, too" },
-	{ "dry-run", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
+	{ "dry-run", 0, NULL, BIT(ADOPT) | BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
 	  "print the plan and change nothing" },
 	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
 	  "where a gs: store is (STORAGE_EMULATOR_HOST, else Google)" },
@@ -368,15 +368,15 @@ const struct option_row option_rows[] = {
 	  "group the differences by their causes, reading bodies where need be" },
 	{ "force", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(force), YES_OR_NO,
 	  "write every object anew" },
-	{ "gate", 0, "MODE", RENDERERS | BIT(PUT), true, parse_gate, TARGET(gate),
+	{ "gate", 0, "MODE", RENDERERS | BIT(ADOPT) | BIT(PUT), true, parse_gate, TARGET(gate),
 	  "enforce, warn or off", "what clients could not read: enforce (refuse it), warn or off" },
 	{ "help", 0, NULL, EVERY | BIT(NONE), false, parse_flag, TARGET(help), YES_OR_NO,
 	  "print this" },
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
-	{ "jobs", 0, "N", RENDERERS | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	{ "jobs", 0, "N", RENDERERS | BIT(ADOPT) | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
+	{ "json", 0, NULL, BIT(ADOPT) | BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
 	  parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
@@ -396,7 +396,7 @@ const struct option_row option_rows[] = {
 	{ "min-age", 0, "TIME", COLLECTORS, true, parse_age, TARGET(min_age),
 	  "a number of s, m, h or d, such as 1d, of at most 366 days",
 	  "how old what is collected must be (1d)" },
-	{ "now", 0, "TIME", DATABASE | BIT(PUT), true, parse_time, TARGET(now),
+	{ "now", 0, "TIME", DATABASE | BIT(ADOPT) | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },
 	{ "prefixes", 0, "WHICH", RENDERERS | BIT(GC), true, parse_prefixes, TARGET(own),

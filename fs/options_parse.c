@@ -352,7 +352,7 @@ static int check_needs(const struct command *command, const struct options *o)
 {
 	if (command->id == COMMAND_PUT && o->gate == GATE_OFF && !o->reason)
 		return mistake(command, "--gate off needs --reason TEXT, which is logged");
-	if (command->id == COMMAND_GC && !o->runtime_version)
+	if ((command->id == COMMAND_GC || command->id == COMMAND_ADOPT) && !o->runtime_version)
 		return mistake(command, "--runtime-version is needed: it names the own prefix, "
 					"such as 2026.08.18");
 	if (command->id != COMMAND_SYNC && command->id != COMMAND_VERIFY &&

@@ -13,6 +13,7 @@ struct tree;
 
 enum command_id {
 	COMMAND_NONE, /* what stands before any command: --help, --version */
+	COMMAND_ADOPT,
 	COMMAND_CAT,
 	COMMAND_CHECK,
 	COMMAND_DIFF,
@@ -77,6 +78,7 @@ int path_failure(const char *path, int r);
 int path_split(struct tree *t, const char *path, struct node *ret, const char **ret_name)
 	MUST_CHECK;
 
+enum exit_status command_adopt(const struct options *o, int argc, char *const *argv);
 enum exit_status command_cat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_check(const struct options *o, int argc, char *const *argv);
 enum exit_status command_diff(const struct options *o, int argc, char *const *argv);

@@ -27,7 +27,8 @@ void publisher_watch(struct publisher *pub, void (*fn)(void *ctx, const struct p
 		     void *ctx);
 void publisher_free(struct publisher *pub);
 
-enum publish_action { PUBLISH_WRITE, PUBLISH_COPY, PUBLISH_REMOVE };
+/* PUBLISH_ADOPT: what is there stays, and gets the metadata that it would have if it were ours. */
+enum publish_action { PUBLISH_WRITE, PUBLISH_COPY, PUBLISH_REMOVE, PUBLISH_ADOPT };
 enum published { PUBLISHED_NOTHING, PUBLISHED_TOUCH, PUBLISHED_WRITE, PUBLISHED_REMOVE };
 
 /* One thing to be published. All pointers are borrowed. */
@@ -45,7 +46,7 @@ struct publication {
 
 	const struct body *body;     /* PUBLISH_WRITE: decoded bytes */
 	struct store *from;	     /* PUBLISH_COPY: an archive in another store, */
-	const struct object *source; /* with its metadata */
+	const struct object *source; /* with its metadata; PUBLISH_ADOPT: the bucket, and `have` */
 	const char *sha256;	     /* hex that an archive must have; NULL: not known */
 
 	/* out */

@@ -45,6 +45,7 @@ struct verification {
 	uint64_t packages, objects; /* that were looked at; objects of the bucket */
 	uint64_t bodies;	    /* that were read, when asked to */
 	uint64_t unread;	    /* of these, what could not be (said) */
+	uint64_t left; /* packages in latest/ that are another deployment's, and not compared */
 };
 void verification_release(struct verification *v);
 

@@ -15,6 +15,8 @@ _Static_assert(EXIT_READER_GONE == 128 + SIGPIPE, "what a shell shows for SIGPIP
 #define ANY_NUMBER (-1)
 
 const struct command commands[] = {
+	{ COMMAND_ADOPT, "adopt", "[PREFIX...]", 0, ANY_NUMBER,
+	  "makes objects that another exporter wrote our own", command_adopt },
 	{ COMMAND_CAT, "cat", "PATH...", 1, ANY_NUMBER, "prints decoded contents", command_cat },
 	{ COMMAND_CHECK, "check", "", 0, 0, "tries what pubfs does to a bucket: what works?",
 	  command_check },

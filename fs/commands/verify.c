@@ -90,8 +90,8 @@ static int print_sums(const struct options *o, const struct verification *v)
 	if (o->json) {
 		strbuf_addf(&line,
 			    "{\"packages\":%" PRIu64 ",\"objects\":%" PRIu64 ",\"bodies\":%" PRIu64
-			    ",\"differences\":%" PRIu64,
-			    v->packages, v->objects, v->bodies, n);
+			    ",\"left\":%" PRIu64 ",\"differences\":%" PRIu64,
+			    v->packages, v->objects, v->bodies, v->left, n);
 		for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 			strbuf_addf(&line, ",\"%s\":%" PRIu64,
 				    finding_name((enum finding_kind)kind), v->counts[kind]);
@@ -105,6 +105,9 @@ static int print_sums(const struct options *o, const struct verification *v)
 	strbuf_addf(&line, ": %" PRIu64 " differ%s", n, n == 1 ? "s" : "");
 	add_counts(v, 0, FINDING_DIFFERENCES, &line);
 	add_counts(v, FINDING_DIFFERENCES, FINDING_KINDS, &line);
+	if (v->left)
+		strbuf_addf(&line, "; of %" PRIu64 " package%s, latest/ is left to others", v->left,
+			    v->left == 1 ? "" : "s");
 	strbuf_addch(&line, '\n');
 	return output(line.buf, line.len);
 }

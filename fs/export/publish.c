@@ -21,6 +21,7 @@
 #include "body.h"
 #include "clock.h"
 #include "codec.h"
+#include "diff.h"
 #include "log.h"
 #include "memory.h"
 #include "stored_body.h"
@@ -442,6 +443,49 @@ static int decide_copy(struct session *s, struct publication *p, struct decision
 	return 0;
 }
 
+/* The decoded body of a document that another program wrote. */
+static int decide_foreign(const struct session *s, struct publication *p, struct decision *d)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	struct fingerprint f;
+	struct body body;
+	int r;
+
+	object_fingerprint(p->have, &f);
+	r = diff_load(s->opt->store, p->key, &f, &text);
+	if (r == -EBADMSG || r == -E2BIG)
+		return refuse(p, "its bytes are damaged");
+	if (r < 0)
+		return r;
+	body = body_of_strbuf(&text);
+	sha256(text.buf, text.len, d->sha256);
+	d->decoded_size = text.len;
+	r = s->opt->gate == GATE_OFF ? 0 : gate_check(&d->name, &body, &p->remark);
+	return judge(s, p, r);
+}
+
+static int decide_adopt(struct session *s, struct publication *p, struct decision *d)
+{
+	const struct object *have = p->have;
+	int r = 0;
+
+	if (have->foreign_encoding || have->gzip != catalog_info(d->name.kind)->gzip)
+		return refuse(p, "it is stored with another Content-Encoding than the export's, "
+				 "which metadata cannot mend: sync writes it anew");
+	if (have->has_sha256 && have->has_decoded_size) {
+		memcpy(d->sha256, have->sha256, SHA256_SIZE);
+		d->decoded_size = have->decoded_size;
+	} else if (d->name.kind == KIND_ARCHIVE) {
+		d->decoded_size = have->size;
+		r = decide_streamed(s, p, d, NULL);
+	} else {
+		r = decide_foreign(s, p, d);
+	}
+	if (!r)
+		decide_metadata(s, p, d);
+	return r;
+}
+
 static int decide(struct session *s, struct publication *p, struct decision *d)
 {
 	if (p->action == PUBLISH_REMOVE) {
@@ -450,6 +494,8 @@ static int decide(struct session *s, struct publication *p, struct decision *d)
 	}
 	if (catalog_match(p->key, &d->name) == KIND_NONE)
 		return refuse(p, "the export has no object of this name");
+	if (p->action == PUBLISH_ADOPT)
+		return decide_adopt(s, p, d);
 	return p->action == PUBLISH_COPY ? decide_copy(s, p, d) : decide_write(s, p, d);
 }
 

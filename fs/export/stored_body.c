@@ -84,6 +84,11 @@ struct stored_body *stored_body_new(struct store *s, const struct object *obj)
 	return sb;
 }
 
+uint64_t stored_body_reads(uint64_t size)
+{
+	return (size + WINDOW - 1) / WINDOW;
+}
+
 const struct body *stored_body(struct stored_body *sb)
 {
 	return &sb->body;

@@ -366,6 +366,7 @@ int verify(const struct verifier_options *options, char *const *names, size_t n,
 		r = names ? export_named(ex, names, n, &counts) : export_all(ex, &counts);
 		exporter_free(ex);
 	}
+	ret->left = counts.left;
 	export_counts_release(&counts);
 	pthread_mutex_destroy(&v.lock);
 	if (ret->n)
