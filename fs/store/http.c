@@ -125,6 +125,8 @@ int http_new(const struct http_options *options, struct http **ret)
 
 	pthread_once(&once, start_libcurl);
 	h->opt = *options;
+	if (!h->opt.patience)
+		h->opt.patience = HTTP_PATIENCE;
 	h->ca_file = xstrdup_or_null(options->ca_file);
 	h->share = curl_share_init();
 	if (!h->share)
@@ -318,7 +320,7 @@ static void set_limits(struct transfer *t)
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)HTTP_PATIENCE);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)t->http->opt.patience);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_up);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
@@ -424,7 +426,7 @@ static int result(const struct transfer *t, CURLcode code, const char *detail)
 			    t->request->about, why);
 	trouble(0, false, "%s: %s", t->request->about, why);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		trouble_stood_still(HTTP_PATIENCE * SECOND_US);
+		trouble_stood_still(t->http->opt.patience * SECOND_US);
 	return -EAGAIN;
 }
 

@@ -17,6 +17,7 @@ struct http;
 struct http_options {
 	const char *ca_file;	   /* certificates to be trusted; NULL: those of the system */
 	const atomic_bool *cancel; /* true: what stands still ends, -ECANCELED; may be NULL */
+	unsigned patience;	   /* seconds; 0: HTTP_PATIENCE. Tests have less */
 };
 
 /* The headers of an answer that are kept; others are not looked at. */
@@ -61,7 +62,7 @@ void http_free(struct http *h); /* no request may be under way */
 
 /*
  * 0: there was an answer, whatever its status; `answer` (initialised) has it. -EAGAIN: the connection
- * failed, was cut, or stood still for HTTP_PATIENCE seconds (noted as trouble). -ECANCELED. -E2BIG: the
+ * failed, was cut, or stood still for all of our patience (noted as trouble). -ECANCELED. -E2BIG: the
  * body is over its maximum. -EIO (said): all else, such as a certificate that is not to be trusted.
  * What the body's read() failed with is returned as it is.
  */

@@ -46,6 +46,7 @@ static struct world make_world(void)
 	for (size_t i = 0; i < ARRAY_SIZE(gaps); i++)
 		admitted |= gaps[i].gap;
 	conformance_admit(admitted);
+	conformance_sample_lists(53);
 	log_set_level(LEVEL_ERROR);
 	options.endpoint = fake_gcs_url(w.server);
 	cr_assert_eq(store_open_with("gs://pubfs-test", STORE_OPEN, &options, &w.store), 0);

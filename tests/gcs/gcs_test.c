@@ -75,6 +75,7 @@ static void script(struct world *w, const char *lines)
 	{                                                                                          \
 		struct world w = make_world("reset", false);                                       \
                                                                                                    \
+		conformance_sample_lists(17);                                                      \
 		conformance_##check(w.store);                                                      \
 		cr_assert_eq(gcs_server_count(w.server, GCS_UNKNOWN), 0);                          \
 		remove_world(&w);                                                                  \
@@ -97,6 +98,7 @@ CONFORMANCE(X)
 	{                                                                                          \
 		struct world w = make_world(TROUBLE, true);                                        \
                                                                                                    \
+		conformance_sample_lists(53);                                                      \
 		conformance_##check(w.store);                                                      \
 		remove_world(&w);                                                                  \
 	}

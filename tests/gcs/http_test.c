@@ -7,6 +7,7 @@
 
 #include "../../fs/store/gcs.h"
 #include "../../fs/store/trouble.h"
+#include "clock.h"
 #include "interrupt.h"
 #include "log.h"
 #include "memory.h"
@@ -120,6 +121,18 @@ Test(http, what_is_no_url_of_http_is_an_error)
 {
 	cr_assert_eq(get("file:///etc/passwd", NULL), -EIO);
 	cr_assert_eq(get("http://", NULL), -EIO);
+}
+
+Test(http, a_connection_that_stands_still_is_given_up_and_that_time_counts)
+{
+	const struct http_options options = { .patience = 1 };
+
+	http_free(w.http);
+	cr_assert_eq(http_new(&options, &w.http), 0);
+	script("fault get delay=60000");
+	cr_assert_eq(get(w.url, NULL), -EAGAIN);
+	cr_assert_eq(trouble_last()->still, SECOND_US);
+	script("end-delays");
 }
 
 static void *cancel_soon(void *arg)

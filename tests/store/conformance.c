@@ -15,7 +15,7 @@
 
 #define KEY "latest/api/packages/http"
 
-static unsigned admitted;
+static unsigned admitted, list_step = 7;
 
 void conformance_admit(unsigned gaps)
 {
@@ -25,6 +25,16 @@ void conformance_admit(unsigned gaps)
 bool conformance_admits(enum conformance_gap gap)
 {
 	return admitted & gap;
+}
+
+void conformance_sample_lists(unsigned step)
+{
+	list_step = step;
+}
+
+unsigned conformance_list_step(void)
+{
+	return list_step;
 }
 
 struct edit edit_write(const char *key, const struct body *body, unsigned group)

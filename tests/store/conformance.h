@@ -76,6 +76,11 @@ enum conformance_gap {
 void conformance_admit(unsigned gaps); /* for this process; none is admitted by itself */
 bool conformance_admits(enum conformance_gap gap);
 
+/* Some 70,000 lists are there to be compared with a model: this store is asked for one in `step`,
+ * a prime, and a seventh of them if nobody says so. */
+void conformance_sample_lists(unsigned step);
+unsigned conformance_list_step(void);
+
 /* What other tests of stores use, too. */
 
 /* Writes `text` and returns the result; the new generation goes to *ret, which may be NULL. */
