@@ -11,6 +11,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "command.h"
+#include "db.h"
 #include "memory.h"
 #include "strbuf.h"
 #include "version.h"
@@ -122,7 +123,16 @@ static int parse_store(const struct option_row *row, const char *text, const cha
 static int parse_db(const struct option_row *row, const char *text, const char *folder,
 		    struct options *o)
 {
+	if (strncmp(text, "sqlite:", 7) && db_is_url(text))
+		return keep_text(row, xstrdup(text), o);
 	return parse_local_url("sqlite:", row, text, folder, o);
+}
+
+static int parse_identifier(const struct option_row *row, const char *text, const char *folder,
+			    struct options *o)
+{
+	(void)folder;
+	return *text && strlen(text) < 64 ? keep_text(row, xstrdup(text), o) : -EINVAL;
 }
 
 /* The beginning of other URLs, such as every archive_url: it must be one that a path can follow. */
@@ -356,8 +366,12 @@ const struct option_row option_rows[] = {
 	  "the storage class of a new bucket (the server's default)" },
 	{ "config", 0, "FILE", WORKING, false, parse_path, TARGET(config), A_PATH,
 	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
-	{ "db", 0, "URL", DATABASE | BIT(RM), true, parse_db, TARGET(db), "sqlite: and " A_PATH,
-	  "the package database (sqlite:HOME/pub.db)" },
+	{ "db", 0, "URL", DATABASE | BIT(RM), true, parse_db, TARGET(db),
+	  "sqlite: and " A_PATH ", nor postgresql://HOST/DATABASE",
+	  "the package database (sqlite:HOME/pub.db), or postgresql://..." },
+	{ "db-schema", 0, "NAME", DATABASE | BIT(CHECK) | BIT(RM) | BIT(SCHEMA), true, parse_identifier,
+	  TARGET(db_schema), "a name of at most 63 bytes",
+	  "where the tables are in PostgreSQL (pubfs)" },
 	{ "deep", 0, NULL, BIT(VERIFY), false, parse_flag, TARGET(deep), YES_OR_NO,
 	  "read, hash and gate each body, too" },
 	{ "dry-run", 0, NULL, BIT(ADOPT) | BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
@@ -465,7 +479,7 @@ void option_spell(const struct option_row *row, struct strbuf *out)
 void options_release(struct options *o)
 {
 	char **const owned[] = {
-		&o->home,	 &o->store,  &o->db,	       &o->archives, &o->cache,
+		&o->home,	 &o->store,  &o->db, &o->db_schema,	       &o->archives, &o->cache,
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
 		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
 		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted

@@ -164,7 +164,7 @@ static int open_db(const struct options *o, bool make, struct db **ret)
 {
 	int r = make ? make_home_of(o, o->db) : 0;
 
-	return r < 0 ? r : db_open(o->db, make ? DB_CREATE : DB_OPEN, ret);
+	return r < 0 ? r : db_open_in(o->db, o->db_schema, make ? DB_CREATE : DB_OPEN, ret);
 }
 
 static int open_publisher(const struct options *o, struct stack *stack)

@@ -102,13 +102,19 @@ struct db {
 	char *url; /* canonical, owned */
 };
 
-/* `sqlite:PATH`. -EINVAL: no such kind of URL; -ENOENT; -EACCES; -EIO: not a database, not ours, or
- * of another schema version. A file of an earlier version of the schema is brought to this one, in
- * one transaction (said). Every failure has been said, and says what to do. */
+/*
+ * `sqlite:PATH`, `postgresql://...` with all that libpq knows of such a URL. -EINVAL: no such kind;
+ * -ENOENT; -EACCES; -EIO: not a database, not ours, or of another schema version. A file of an
+ * earlier version of the schema is brought to this one, in one transaction (said); a server's is
+ * refused. Every failure has been said, without a password, and says what to do.
+ * schema: where in PostgreSQL the tables are; NULL: pubfs.
+ */
+int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db **ret) MUST_CHECK;
 int db_open(const char *url, enum db_mode mode, struct db **ret) MUST_CHECK;
+bool db_is_url(const char *url); /* of one of these kinds */
 void db_close(struct db *db);
-/* The whole DDL of "sqlite", for `pubfs schema`. NULL: no such kind. */
-const char *db_schema(const char *kind);
+/* The whole DDL of "sqlite" or "postgresql", for `pubfs schema`. -ENOENT: no such kind (silent). */
+int db_schema(const char *kind, const char *schema, struct strbuf *out) MUST_CHECK;
 
 /* Any thread may call these. */
 

@@ -20,7 +20,7 @@ struct strbuf;
 /* Strings are owned; NULL: not given, and there is no default. Paths, and those in URLs of local
  * stores and databases, are absolute: a daemon leaves its folder. */
 struct options {
-	char *home, *store, *db, *archives, *cache, *log_file, *config;
+	char *home, *store, *db, *db_schema, *archives, *cache, *log_file, *config;
 	char *base_url; /* without a trailing slash */
 	char *endpoint, *key_file, *ca_file;	  /* of a gs: store */
 	char *project, *location, *storage_class; /* provision */

@@ -54,4 +54,7 @@ void advisory_release(struct advisory *a);
 bool package_is_visible(const struct package *pkg);
 bool package_version_is_visible(const struct package_version *v);
 
+/* The same row, whatever an export found out of it. */
+bool package_version_equal(const struct package_version *a, const struct package_version *b);
+
 #endif

@@ -37,7 +37,7 @@ const struct command commands[] = {
 	  "adds package archives to the canonical store and the database", command_publish },
 	{ COMMAND_PUT, "put", "FILE PATH", 2, 2, "writes one object; FILE may be -", command_put },
 	{ COMMAND_RM, "rm", "PATH...", 1, ANY_NUMBER, "removes objects", command_rm },
-	{ COMMAND_SCHEMA, "schema", "sqlite", 1, 1, "prints the database's DDL", command_schema },
+	{ COMMAND_SCHEMA, "schema", "sqlite|postgresql", 1, 1, "prints the database's DDL", command_schema },
 	{ COMMAND_STAT, "stat", "PATH...", 1, ANY_NUMBER, "prints all that is known of a path",
 	  command_stat },
 	{ COMMAND_SYNC, "sync", "[PACKAGE...]", 0, ANY_NUMBER,

@@ -6,16 +6,21 @@
 
 #include "db.h"
 #include "log.h"
+#include "options.h"
+#include "strbuf.h"
+
+#define SCHEMA_MAX ((size_t)1 << 20)
 
 enum exit_status command_schema(const struct options *o, int argc, char *const *argv)
 {
-	const char *ddl = db_schema(argv[0]);
+	CLEANUP(strbuf_release) struct strbuf ddl = STRBUF_INIT(SCHEMA_MAX);
 
-	(void)o;
 	(void)argc;
-	if (!ddl) {
-		fail(-EINVAL, "there is no schema for '%s'; there is one for sqlite", argv[0]);
+	if (db_schema(argv[0], o->db_schema, &ddl) < 0) {
+		fail(-EINVAL,
+		     "there is no schema for '%s'; there is one for sqlite and one for postgresql",
+		     argv[0]);
 		return EXIT_USAGE;
 	}
-	return exit_status_of(output_text("%s", ddl));
+	return exit_status_of(output(ddl.buf, ddl.len));
 }

@@ -6,35 +6,70 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite.h"
+#include "config.h"
 #include "log.h"
 #include "memory.h"
+#include "postgresql.h"
+#include "sqlite.h"
+#include "strbuf.h"
+
+#define SCHEMA_NAME "pubfs" /* of PostgreSQL, unless another one is named */
+
+#ifndef HAVE_POSTGRESQL
+int postgresql_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
+{
+	(void)url, (void)mode, (void)schema, (void)ret;
+	return fail(-EINVAL, "this pubfs was built without PostgreSQL: write sqlite:PATH");
+}
+
+void postgresql_schema(const char *schema, struct strbuf *out)
+{
+	(void)schema, (void)out;
+}
+#endif
 
 static const struct {
-	const char *kind;
-	int (*open)(const char *url, const char *rest, enum db_mode mode, struct db **ret);
-	const char *schema;
+	const char *kind, *scheme;
+	int (*open)(const char *url, enum db_mode mode, const char *schema, struct db **ret);
+	void (*print_schema)(const char *schema, struct strbuf *out);
 } drivers[] = {
-	{ "sqlite", sqlite_open, sqlite_schema },
+	{ "sqlite", "sqlite:", sqlite_open, sqlite_print_schema },
+	{ "postgresql", "postgresql://", postgresql_open, postgresql_schema },
+	{ "postgresql", "postgres://", postgresql_open, postgresql_schema },
 };
+
+bool db_is_url(const char *url)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strncmp(url, drivers[i].scheme, strlen(drivers[i].scheme)))
+			return true;
+	return false;
+}
+
+int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db **ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strncmp(url, drivers[i].scheme, strlen(drivers[i].scheme)))
+			return drivers[i].open(url, mode, schema ? schema : SCHEMA_NAME, ret);
+	/* what stands behind the kind may be a password */
+	return fail(-EINVAL,
+		    "%.*s is no database: write sqlite:PATH or postgresql://HOST/DATABASE",
+		    (int)strcspn(url, ":"), url);
+}
 
 int db_open(const char *url, enum db_mode mode, struct db **ret)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-		size_t n = strlen(drivers[i].kind);
-
-		if (!strncmp(url, drivers[i].kind, n) && url[n] == ':')
-			return drivers[i].open(url, url + n + 1, mode, ret);
-	}
-	return fail(-EINVAL, "%s is no database: write sqlite:PATH", url);
+	return db_open_in(url, NULL, mode, ret);
 }
 
-const char *db_schema(const char *kind)
+int db_schema(const char *kind, const char *schema, struct strbuf *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (!strcmp(kind, drivers[i].kind))
-			return drivers[i].schema;
-	return NULL;
+		if (!strcmp(kind, drivers[i].kind)) {
+			drivers[i].print_schema(schema ? schema : SCHEMA_NAME, out);
+			return 0;
+		}
+	return -ENOENT;
 }
 
 void db_close(struct db *db)

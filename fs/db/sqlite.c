@@ -24,6 +24,7 @@
 
 #include "log.h"
 #include "memory.h"
+#include "strbuf.h"
 
 #define APPLICATION_ID 0x70756266 /* "pubf", as the schema has it */
 #define BUSY_MS	       60000	  /* a large load may keep other writers waiting that long */
@@ -547,13 +548,15 @@ static int prepare(struct sqlite *db, enum db_mode mode)
 	return r < 0 ? r : sqlite_exec(db, "PRAGMA synchronous = FULL", "use");
 }
 
-int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db **ret)
+int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
 {
+	const char *path = url + strlen("sqlite:");
 	CLEANUP(free_char) char *absolute = NULL;
 	CLEANUP(release) struct sqlite *db = NULL;
 	pthread_mutexattr_t recursive;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, r;
 
+	(void)schema;
 	if (!*path)
 		return fail(-EINVAL, "%s names no file: write sqlite:PATH", url);
 	r = resolve(path, mode, &absolute);
@@ -579,4 +582,10 @@ int sqlite_open(const char *url, const char *path, enum db_mode mode, struct db 
 		return r;
 	*ret = &steal(db)->db;
 	return 0;
+}
+
+void sqlite_print_schema(const char *schema, struct strbuf *out)
+{
+	(void)schema;
+	strbuf_addstr(out, sqlite_schema);
 }

@@ -197,20 +197,6 @@ int sqlite_advisory(struct db *base, const char *id, struct advisory *ret)
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static bool same_version(const struct package_version *a, const struct package_version *b)
-{
-	return a->created == b->created && a->retracted == b->retracted &&
-	       a->moderated == b->moderated && a->deleted == b->deleted &&
-	       a->pubspec_len == b->pubspec_len &&
-	       !memcmp(a->pubspec, b->pubspec, a->pubspec_len) &&
-	       same_text(a->archive_sha256, b->archive_sha256);
-}
-
 static int write_version(struct sqlite *db, enum statement which, const char *package,
 			 const struct package_version *v)
 {
@@ -240,7 +226,7 @@ static int put_version(struct sqlite *db, const char *package, const struct pack
 	}
 	if (r < 0)
 		return r;
-	if (same_version(&have, v))
+	if (package_version_equal(&have, v))
 		return 0;
 	if (!replace)
 		return -EEXIST;

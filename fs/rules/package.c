@@ -3,6 +3,7 @@
 #include "package.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void package_init(struct package *pkg)
 {
@@ -50,4 +51,18 @@ bool package_is_visible(const struct package *pkg)
 bool package_version_is_visible(const struct package_version *v)
 {
 	return !v->moderated && !v->deleted;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool package_version_equal(const struct package_version *a, const struct package_version *b)
+{
+	return a->created == b->created && a->retracted == b->retracted &&
+	       a->moderated == b->moderated && a->deleted == b->deleted &&
+	       a->pubspec_len == b->pubspec_len &&
+	       !memcmp(a->pubspec, b->pubspec, a->pubspec_len) &&
+	       same_text(a->archive_sha256, b->archive_sha256);
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "memory.h"
 
 void world_folder(struct world *w)
@@ -105,38 +104,17 @@ const char *ask(struct world *w, const char *text, ...)
 	return answer;
 }
 
-int count_of(struct world *w, const char *package)
+bool sql_is_taken(struct world *w, const char *text)
 {
-	const char *change =
-		ask(w, "SELECT change FROM package_change WHERE package = '%s'", package);
-	const char *dash = strchr(change, '-');
-
-	if (!*change)
-		return 0;
-	cr_assert(dash && strlen(dash + 1) == 16 && strspn(dash + 1, "0123456789abcdef") == 16 &&
-			  strspn(change, "0123456789") == (size_t)(dash - change),
-		  "%s", change);
-	return atoi(change);
+	return sqlite3_exec(w->raw, text, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-bool said(const char *word, ...)
+void forget_moves(struct world *w)
 {
-	bool all = true;
-	va_list ap;
-
-	va_start(ap, word);
-	for (; word; word = va_arg(ap, const char *))
-		all = all && strstr(log_last_failure(), word);
-	va_end(ap);
-	return all;
+	(void)w;
 }
 
-struct package_version version_row(const char *version, const char *pubspec, int64_t created)
+bool world_is_postgresql(void)
 {
-	return (struct package_version){
-		.version = xstrdup(version),
-		.pubspec = xstrdup(pubspec),
-		.pubspec_len = strlen(pubspec),
-		.created = created,
-	};
+	return false;
 }

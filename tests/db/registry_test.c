@@ -51,24 +51,6 @@ Test(registry, the_newest_versions_come_by_time_and_then_by_name)
 				  "c@1.0.0 -\n");
 }
 
-Test(registry, the_newest_versions_are_found_by_an_index)
-{
-	static const char query[] = "EXPLAIN QUERY PLAN SELECT v.pubspec FROM package_version v"
-				    " JOIN package p ON p.name = v.package"
-				    " ORDER BY rtrim(v.created, 'Z') DESC, v.package, v.version"
-				    " LIMIT 100";
-	sqlite3_stmt *stmt = NULL;
-
-	cr_assert_eq(sqlite3_prepare_v2(w.raw, query, -1, &stmt, NULL), SQLITE_OK);
-	cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
-	cr_assert_str_eq((const char *)sqlite3_column_text(stmt, 3),
-			 "SCAN v USING INDEX package_version_newest");
-	cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
-	cr_assert_not_null(strstr((const char *)sqlite3_column_text(stmt, 3), "SEARCH p USING"));
-	cr_assert_eq(sqlite3_step(stmt), SQLITE_DONE, "nothing is sorted");
-	sqlite3_finalize(stmt);
-}
-
 static int stop(void *ctx, const struct newest *n)
 {
 	(void)ctx;
@@ -132,9 +114,10 @@ Test(registry, columns_are_set_by_their_types)
 		" ('a', '1.0.0', '{}'), ('a', '2.0.0', '{}')");
 	cr_assert_eq(db_set(w.db, "a", NULL, package, ARRAY_SIZE(package)), 0);
 	cr_assert_eq(db_set(w.db, "a", "1.0.0", version, 1), 0);
-	cr_assert_str_eq(ask(&w, "SELECT replaced_by || discontinued || likes || (publisher IS NULL)"
-				 " FROM package WHERE name = 'a'"),
-			 "it's1123456789011");
+	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package WHERE name = 'a'"), "it's");
+	cr_assert_str_eq(ask(&w, "SELECT discontinued FROM package WHERE name = 'a'"), "1");
+	cr_assert_str_eq(ask(&w, "SELECT likes FROM package WHERE name = 'a'"), "12345678901");
+	cr_assert_str_eq(ask(&w, "SELECT publisher IS NULL FROM package WHERE name = 'a'"), "1");
 	cr_assert_str_eq(ask(&w, "SELECT publisher FROM package WHERE name = 'b'"), "x.dev");
 	cr_assert_str_eq(ask(&w, "SELECT group_concat(version) FROM package_version WHERE retracted"),
 			 "1.0.0");

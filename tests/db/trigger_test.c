@@ -10,6 +10,8 @@
 #include "memory.h"
 #include "strbuf.h"
 
+#define A16 "aaaaaaaaaaaaaaaa"
+#define A64 A16 A16 A16 A16
 #define OLD "2020-01-01T00:00:00.000Z"
 
 static struct world w;
@@ -49,6 +51,7 @@ static void two_packages(void)
 	    " ('p2', '" OLD "', '" OLD "');"
 	    "INSERT INTO package_version (package, version, pubspec) VALUES ('p1', '1.0.0', '{}');"
 	    "UPDATE package SET updated = '" OLD "'");
+	forget_moves(&w);
 }
 
 /* One statement on p1 (which has version 1.0.0), and what is seen of it. */
@@ -81,12 +84,14 @@ static const struct {
 	{ "DELETE FROM package WHERE name = 'p1'", 1, false },
 	{ "DELETE FROM package", 1, false },
 	{ "UPDATE package SET name = 'p3' WHERE name = 'p1'", 1, false },
-	{ "INSERT OR REPLACE INTO package (name, updated) VALUES ('p1', '" OLD "')", 1, false },
-	{ "INSERT OR IGNORE INTO package (name) VALUES ('p1')", 0, false },
+	{ "INSERT INTO package (name) VALUES ('p1') ON CONFLICT DO NOTHING", 0, false },
+	{ "INSERT INTO package (name) VALUES ('p1') ON CONFLICT (name) DO UPDATE SET unlisted = 1", 1,
+	  true },
 	{ "INSERT INTO package_version (package, version, pubspec) VALUES ('p1', '2.0.0', '{}')", 1,
 	  true },
-	{ "INSERT OR REPLACE INTO package_version (package, version, pubspec)"
-	  " VALUES ('p1', '1.0.0', '{\"a\":1}')",
+	{ "INSERT INTO package_version (package, version, pubspec)"
+	  " VALUES ('p1', '1.0.0', '{\"a\":1}')"
+	  " ON CONFLICT (package, version) DO UPDATE SET pubspec = excluded.pubspec",
 	  1, true },
 	{ "UPDATE package_version SET created = '" OLD "'", 1, true },
 	{ "UPDATE package_version SET pubspec = '{ }'", 1, true },
@@ -101,35 +106,22 @@ static const struct {
 	{ "DELETE FROM package_version WHERE version = '9.9.9'", 0, false },
 };
 
-static void check_statements(const char *recursive, bool exactly)
+Test(trigger, each_statement_counts_once_and_only_if_it_changes_something)
 {
 	two_packages();
-	sql(&w, "PRAGMA recursive_triggers = %s", recursive);
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
-		int before = count_of(&w, "p1"), bumps;
+		int before = count_of(&w, "p1");
 		const char *updated;
 
 		sql(&w, "BEGIN");
 		sql(&w, "%s", statements[i].sql);
-		bumps = count_of(&w, "p1") - before;
-		cr_assert(exactly ? bumps == statements[i].bumps : !bumps == !statements[i].bumps,
-			  "%s bumps by %d", statements[i].sql, bumps);
+		cr_assert_eq(count_of(&w, "p1") - before, statements[i].bumps, "%s",
+			     statements[i].sql);
 		updated = ask(&w, "SELECT updated > '" OLD "' FROM package WHERE name = 'p1'");
 		cr_assert_eq(!strcmp(updated, "1"), statements[i].updated, "%s: updated",
 			     statements[i].sql);
 		sql(&w, "ROLLBACK");
 	}
-}
-
-Test(trigger, each_statement_counts_once_and_only_if_it_changes_something)
-{
-	check_statements("OFF", true);
-}
-
-Test(trigger, the_writers_own_pragmas_hide_nothing)
-{
-	sql(&w, "PRAGMA foreign_keys = ON");
-	check_statements("ON", false);
 }
 
 Test(trigger, the_count_outlives_the_package_and_its_digits_differ)
@@ -169,14 +161,15 @@ Test(trigger, versions_may_come_before_their_package)
 Test(trigger, updated_never_goes_back_and_is_believed_when_it_is_written)
 {
 	two_packages();
-	sql(&w, "UPDATE package SET updated = '2999-01-01T00:00:00Z' WHERE name = 'p1'");
+	sql(&w, "UPDATE package SET updated = '2999-01-01T00:00:00.000Z' WHERE name = 'p1'");
 	sql(&w, "UPDATE package_version SET retracted = 1");
 	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"),
-			 "2999-01-01T00:00:00Z", "later than now");
-	sql(&w, "UPDATE package SET discontinued = 1, updated = '2021-01-01T00:00:00Z'"
+			 "2999-01-01T00:00:00.000Z", "later than now");
+	forget_moves(&w);
+	sql(&w, "UPDATE package SET discontinued = 1, updated = '2021-01-01T00:00:00.000Z'"
 		" WHERE name = 'p1'");
 	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"),
-			 "2021-01-01T00:00:00Z");
+			 "2021-01-01T00:00:00.000Z");
 }
 
 Test(trigger, replaced_by_goes_when_discontinued_is_switched_off)
@@ -287,10 +280,9 @@ Test(trigger, latest_advisory_never_goes_back_whatever_the_digits)
 		{ "2024-01-01T00:00:00.123Z", "2024-01-01T00:00:00.123Z" },
 		{ "2024-01-01T00:00:00.123456Z", "2024-01-01T00:00:00.123456Z" },
 		{ "2024-01-01T00:00:00.123Z", "2024-01-01T00:00:00.123456Z" },
-		{ "2024-01-01T00:00:00.124", "2024-01-01T00:00:00.124" },
-		{ "2023-12-31T23:59:59.999999Z", "2024-01-01T00:00:00.124" },
-		{ "2024-01-01T00:00:01Z", "2024-01-01T00:00:01Z" },
-		{ "never", "2024-01-01T00:00:01Z" },
+		{ "2024-01-01T00:00:00.124Z", "2024-01-01T00:00:00.124Z" },
+		{ "2023-12-31T23:59:59.999999Z", "2024-01-01T00:00:00.124Z" },
+		{ "2024-01-01T00:00:01.000Z", "2024-01-01T00:00:01.000Z" },
 	};
 
 	two_packages();
@@ -426,26 +418,20 @@ Test(trigger, names_and_flags_are_checked_when_they_are_written)
 		bool taken;
 	} rows[] = {
 		{ "INSERT INTO package (name) VALUES ('_a9Z')", true },
-		{ "INSERT INTO package (name) VALUES (printf('%.64c', 'a'))", true },
-		{ "INSERT INTO package (name) VALUES (printf('%.65c', 'a'))", false },
+		{ "INSERT INTO package (name) VALUES ('" A64 "')", true },
+		{ "INSERT INTO package (name) VALUES ('a" A64 "')", false },
 		{ "INSERT INTO package (name) VALUES ('')", false },
 		{ "INSERT INTO package (name) VALUES ('9a')", false },
 		{ "INSERT INTO package (name) VALUES ('a-b')", false },
 		{ "INSERT INTO package (name) VALUES ('a.d')", false },
 		{ "INSERT INTO package (name) VALUES ('a/b')", false },
 		{ "INSERT INTO package (name) VALUES (NULL)", false },
-		{ "INSERT INTO package (name) VALUES (x'61')", false },
 		{ "INSERT INTO package (name, moderated) VALUES ('b', 1)", true },
-		{ "INSERT INTO package (name, moderated) VALUES ('b', 2)", false },
 		{ "INSERT INTO package (name, discontinued) VALUES ('b', NULL)", false },
-		{ "INSERT INTO package (name, unlisted) VALUES ('b', 'yes')", false },
 		{ "INSERT INTO package_version (package, version, pubspec) VALUES ('b', '1', '{}')",
 		  true },
 		{ "INSERT INTO package_version (package, version, pubspec) VALUES ('b-', '1', "
 		  "'{}')",
-		  false },
-		{ "INSERT INTO package_version (package, version, pubspec, retracted)"
-		  " VALUES ('b', '1', '{}', 3)",
 		  false },
 		{ "INSERT INTO package_version (package, version, pubspec) VALUES ('b', '1', NULL)",
 		  false },
@@ -453,8 +439,7 @@ Test(trigger, names_and_flags_are_checked_when_they_are_written)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		sql(&w, "BEGIN");
-		cr_assert_eq(sqlite3_exec(w.raw, rows[i].sql, NULL, NULL, NULL) == SQLITE_OK,
-			     rows[i].taken, "%s: %s", rows[i].sql, sqlite3_errmsg(w.raw));
+		cr_assert_eq(sql_is_taken(&w, rows[i].sql), rows[i].taken, "%s", rows[i].sql);
 		sql(&w, "ROLLBACK");
 	}
 }

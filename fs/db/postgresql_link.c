@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * postgresql_link.c - connections to PostgreSQL: a small pool, calls on them, and what is lost.
+ *
+ * 1. A thread has a connection for the length of a call; up to LINKS_MAX threads call at a time, the
+ *    others wait. Nothing of the database is locked while a thread waits for a connection.
+ * 2. db_begin() keeps one to the end of its transaction. Its thread's calls join that transaction,
+ *    and those of other threads take other connections.
+ * 3. A connection that was lost takes the idle ones with it: they are to the same server, and the
+ *    next one is made to the server that is there now, which after a failover may be another.
+ * 4. A statement that waits for another one to end is ended by the server after a minute, unless
+ *    the URL or the role says otherwise.
+ */
+#include "postgresql.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "log.h"
+#include "memory.h"
+#include "rows.h"
+#include "strbuf.h"
+
+#define PAUSE_MIN (50 * 1000LL)
+#define PAUSE_MAX (5 * SECOND_US)
+#define WHY_MAX	  4096
+
+/* Ours among all advisory locks of a database: "pubf", and the schema's number. */
+#define INTAKE_LOCK "SELECT pg_advisory_xact_lock(1886741094, current_schema()::regnamespace::oid::int)"
+
+/* By the beginning of an SQLSTATE. */
+static const struct {
+	const char *state;
+	int error;
+	const char *hint;
+} meanings[] = {
+	{ "08", -EAGAIN, "" },	  /* the connection */
+	{ "57P0", -EAGAIN, "" },  /* the server ends, or begins */
+	{ "53300", -EAGAIN, "" }, /* too many connections */
+	{ "40001", -EAGAIN, "" }, /* could not be put in a row with others */
+	{ "40P01", -EAGAIN, "" }, /* deadlock */
+	{ "25006", -EACCES, "; pubfs keeps there what it has exported" },
+	{ "42501", -EACCES, "; `pubfs check` names the rights that are missing" },
+	{ "42P01", -EIO, "; `pubfs check` names what is missing" },
+	{ "42703", -EIO, "; `pubfs check` names what is missing" },
+	{ "42883", -EIO, "; `pubfs check` names what is missing" },
+	{ "55P03", -EIO, "; another program has kept it locked" },
+	{ "57014", -EIO, "; another program may have kept it locked" },
+	{ "22", -EINVAL, "" },
+	{ "23", -EINVAL, "" },
+	{ "54", -E2BIG, "" },
+};
+
+static void set_why(struct link *link, const char *said, const char *hint)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(WHY_MAX);
+	size_t n = strlen(said);
+
+	while (n && said[n - 1] == '\n')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		strbuf_addch(&text, said[i] == '\n' || said[i] == '\t' ? ' ' : said[i]);
+	strbuf_addstr(&text, hint);
+	free(link->why);
+	link->why = xstrdup(text.buf);
+}
+
+/* What went wrong with a statement; result NULL: all that is known is of the connection. */
+static int failed(struct link *link, const PGresult *result)
+{
+	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	const char *text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+	for (size_t i = 0; state && i < ARRAY_SIZE(meanings); i++)
+		if (!strncmp(state, meanings[i].state, strlen(meanings[i].state))) {
+			set_why(link, text ? text : state, meanings[i].hint);
+			return meanings[i].error;
+		}
+	set_why(link, text ? text : PQerrorMessage(link->conn), "");
+	return PQstatus(link->conn) == CONNECTION_OK && state ? -EIO : -EAGAIN;
+}
+
+void argument_text(struct arguments *args, const char *text)
+{
+	assert(args->n < ARGUMENTS_MAX);
+	args->formats[args->n] = 0;
+	args->values[args->n++] = text;
+}
+
+void argument_number(struct arguments *args, int64_t number)
+{
+	char *text = args->numbers[args->n];
+
+	snprintf(text, sizeof(args->numbers[0]), "%lld", (long long)number);
+	argument_text(args, text);
+}
+
+static void argument_digest(struct arguments *args, const void *bytes)
+{
+	args->lengths[args->n] = SHA256_SIZE;
+	argument_text(args, bytes);
+	args->formats[args->n - 1] = 1;
+}
+
+static void set_arguments(struct arguments *args, const char *types, va_list ap)
+{
+	args->n = 0;
+	for (; *types; types++)
+		switch (*types) {
+		case 's':
+			argument_text(args, va_arg(ap, const char *));
+			break;
+		case 'b':
+			argument_digest(args, va_arg(ap, const void *));
+			break;
+		case 'd':
+			argument_number(args, va_arg(ap, int64_t));
+			break;
+		default:
+			assert(*types == 'i');
+			argument_number(args, va_arg(ap, int));
+		}
+}
+
+void arguments_set(struct arguments *args, const char *types, ...)
+{
+	va_list ap;
+
+	va_start(ap, types);
+	set_arguments(args, types, ap);
+	va_end(ap);
+}
+
+void clear_result(PGresult **result)
+{
+	PQclear(*result);
+}
+
+int link_ask(struct link *link, PGresult **ret, const char *sql, const struct arguments *args)
+{
+	PGresult *result = PQexecParams(link->conn, sql, args ? args->n : 0, NULL,
+					args ? args->values : NULL, args ? args->lengths : NULL,
+					args ? args->formats : NULL, 0);
+	ExecStatusType status = PQresultStatus(result);
+
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+		*ret = result;
+		return 0;
+	}
+	int r = failed(link, result);
+
+	PQclear(result);
+	return r;
+}
+
+int link_run(struct link *link, const char *sql, const char *types, ...)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+	struct arguments args;
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	set_arguments(&args, types, ap);
+	va_end(ap);
+	r = link_ask(link, &result, sql, &args);
+	return r < 0 ? r : atoi(PQcmdTuples(result));
+}
+
+static void cancel(struct link *link)
+{
+	char why[256];
+	PGcancel *handle = PQgetCancel(link->conn);
+
+	/* where it cannot be, the rest is read and thrown away */
+	if (handle)
+		PQcancel(handle, why, sizeof(why));
+	PQfreeCancel(handle);
+}
+
+int link_each(struct link *link, const char *sql, const struct arguments *args, row_fn *fn,
+	      void *ctx)
+{
+	PGresult *result;
+	bool ended = false;
+	int r = 0;
+
+	if (!PQsendQueryParams(link->conn, sql, args ? args->n : 0, NULL,
+			       args ? args->values : NULL, args ? args->lengths : NULL,
+			       args ? args->formats : NULL, 0) ||
+	    !PQsetSingleRowMode(link->conn))
+		return failed(link, NULL);
+	while ((result = PQgetResult(link->conn))) {
+		ExecStatusType status = PQresultStatus(result);
+
+		if (status == PGRES_SINGLE_TUPLE && !ended) {
+			link->seen = true;
+			r = fn(ctx, result);
+			ended = r != 0;
+			if (ended)
+				cancel(link);
+		} else if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && !ended) {
+			r = failed(link, result);
+			ended = true;
+		}
+		PQclear(result);
+	}
+	return r;
+}
+
+const char *column_text(const PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+int64_t column_number(const PGresult *result, int row, int column)
+{
+	return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+bool column_flag(const PGresult *result, int row, int column)
+{
+	return *PQgetvalue(result, row, column) == 't';
+}
+
+void read_result_cells(const PGresult *result, int row, size_t n, struct cell *cells)
+{
+	for (size_t i = 0; i < n; i++) {
+		cells[i].column = PQfname(result, (int)i);
+		cells[i].text = column_text(result, row, (int)i);
+		cells[i].n = (size_t)PQgetlength(result, row, (int)i);
+	}
+}
+
+static void ignore_notice(void *unused, const char *text)
+{
+	(void)unused;
+	log_debug("PostgreSQL: %s", text);
+}
+
+int postgresql_connect(struct link *link)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+	struct postgresql *db = link->db;
+	struct arguments args;
+
+	link->conn = PQconnectdbParams((const char *const *)db->keywords,
+				       (const char *const *)db->values, 0);
+	if (PQstatus(link->conn) != CONNECTION_OK) {
+		set_why(link, PQerrorMessage(link->conn), "");
+		return -EAGAIN;
+	}
+	PQsetNoticeProcessor(link->conn, ignore_notice, NULL);
+	arguments_set(&args, "s", db->schema);
+	return link_ask(link, &result,
+			"SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false)",
+			&args);
+}
+
+void postgresql_close_links(struct postgresql *db)
+{
+	PGconn *idle[LINKS_MAX], *listener;
+	size_t n;
+
+	pthread_mutex_lock(&db->lock);
+	n = db->n_idle;
+	memcpy(idle, db->idle, sizeof(idle));
+	listener = db->listener;
+	db->listener = NULL;
+	db->n_open -= n;
+	db->n_idle = 0;
+	pthread_mutex_unlock(&db->lock);
+	for (size_t i = 0; i < n; i++)
+		PQfinish(idle[i]);
+	PQfinish(listener);
+}
+
+static int take(struct link *link)
+{
+	struct postgresql *db = link->db;
+
+	pthread_mutex_lock(&db->lock);
+	while (!db->n_idle && db->n_open == LINKS_MAX)
+		pthread_cond_wait(&db->freed, &db->lock);
+	if (db->n_idle)
+		link->conn = db->idle[--db->n_idle];
+	else
+		db->n_open++;
+	pthread_mutex_unlock(&db->lock);
+	return link->conn ? 0 : postgresql_connect(link);
+}
+
+static void give_back(struct link *link)
+{
+	struct postgresql *db = link->db;
+	bool lost = PQstatus(link->conn) != CONNECTION_OK;
+	bool usable = !lost && PQtransactionStatus(link->conn) == PQTRANS_IDLE;
+
+	if (lost)
+		postgresql_close_links(db);
+	pthread_mutex_lock(&db->lock);
+	if (usable)
+		db->idle[db->n_idle++] = link->conn;
+	else
+		db->n_open--;
+	pthread_cond_signal(&db->freed);
+	pthread_mutex_unlock(&db->lock);
+	if (!usable)
+		PQfinish(link->conn);
+	link->conn = NULL;
+}
+
+static int enter(struct link *link, enum call how)
+{
+	static const char *const words[] = {
+		[CALL_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		[CALL_WRITE] = "BEGIN",
+		[CALL_INTAKE] = "BEGIN",
+	};
+	int r = how == CALL_ONE ? 0 : link_run(link, words[how], "");
+
+	if (r >= 0 && how == CALL_INTAKE)
+		r = link_run(link, INTAKE_LOCK, "");
+	return r < 0 ? r : 0;
+}
+
+/* The server answers a commit of what had failed as if all were well. */
+static int commit(struct link *link, bool once)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+	int r = link_ask(link, &result, "COMMIT", NULL);
+
+	if (r == -EAGAIN && once) {
+		set_why(link, PQerrorMessage(link->conn), " (it may have been made)");
+		return -EIO;
+	}
+	if (r == 0 && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+		set_why(link, "the transaction was undone", "");
+		return -EIO;
+	}
+	return r;
+}
+
+static int run(struct link *link, enum call how, link_fn *fn, void *ctx)
+{
+	int r = enter(link, how), end;
+
+	if (r == 0)
+		r = fn(link, ctx);
+	if (how == CALL_ONE)
+		return r;
+	if (r >= 0) {
+		end = commit(link, how == CALL_INTAKE);
+		return end < 0 ? end : r;
+	}
+	if (PQtransactionStatus(link->conn) != PQTRANS_IDLE)
+		PQclear(PQexec(link->conn, "ROLLBACK"));
+	return r;
+}
+
+static int say(struct link *link, int r, const char *doing)
+{
+	if (r < 0 && link->why)
+		r = fail(r == -EAGAIN ? -EIO : r, "cannot %s the database %s: %s", doing,
+			 link->db->db.url, link->why);
+	free(link->why);
+	link->why = NULL;
+	return r;
+}
+
+static bool is_writer(struct postgresql *db)
+{
+	bool is;
+
+	pthread_mutex_lock(&db->lock);
+	is = db->writing && pthread_equal(db->writer, pthread_self());
+	pthread_mutex_unlock(&db->lock);
+	return is;
+}
+
+static int join_transaction(struct postgresql *db, const char *doing, link_fn *fn, void *ctx)
+{
+	struct link link = { .db = db, .conn = db->transaction };
+
+	return say(&link, fn(&link, ctx), doing);
+}
+
+static void pause_for(int64_t us)
+{
+	/* of several hosts that lost the same server, not all at once */
+	int64_t nap = us / 2 + arc4random_uniform((uint32_t)(us / 2));
+	const struct timespec ts = { .tv_sec = nap / SECOND_US,
+				     .tv_nsec = nap % SECOND_US * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+int postgresql_call(struct postgresql *db, enum call how, const char *doing, link_fn *fn,
+		    void *ctx)
+{
+	struct link link = { .db = db };
+	int64_t until = clock_monotonic() + db->patience, pause = PAUSE_MIN;
+	int r;
+
+	if (is_writer(db))
+		return join_transaction(db, doing, fn, ctx);
+	for (;;) {
+		r = take(&link);
+		if (r == 0)
+			r = run(&link, how, fn, ctx);
+		give_back(&link);
+		if (r != -EAGAIN || link.seen || clock_monotonic() >= until)
+			return say(&link, r, doing);
+		log_debug("the database %s: %s; trying again", db->db.url, link.why);
+		pause_for(pause);
+		pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
+	}
+}
+
+static int nothing(struct link *link, void *ctx)
+{
+	(void)link;
+	(void)ctx;
+	return 0;
+}
+
+int postgresql_begin(struct db *base)
+{
+	struct postgresql *db = (struct postgresql *)base;
+	struct link link = { .db = db };
+	int r;
+
+	pthread_mutex_lock(&db->turn);
+	/* the one that begins it is likely to be good, if one was just now */
+	r = postgresql_call(db, CALL_SNAPSHOT, "open", nothing, NULL);
+	if (r == 0)
+		r = take(&link);
+	if (r == 0)
+		r = enter(&link, CALL_INTAKE);
+	if (r < 0) {
+		if (link.conn)
+			give_back(&link);
+		pthread_mutex_unlock(&db->turn);
+		return say(&link, r, "lock");
+	}
+	pthread_mutex_lock(&db->lock);
+	db->transaction = link.conn;
+	db->writer = pthread_self();
+	db->writing = true;
+	pthread_mutex_unlock(&db->lock);
+	return 0;
+}
+
+static void end_transaction(struct link *link)
+{
+	struct postgresql *db = link->db;
+
+	pthread_mutex_lock(&db->lock);
+	db->writing = false;
+	db->transaction = NULL;
+	pthread_mutex_unlock(&db->lock);
+	give_back(link);
+	pthread_mutex_unlock(&db->turn);
+}
+
+int postgresql_commit(struct db *base)
+{
+	struct postgresql *db = (struct postgresql *)base;
+	struct link link = { .db = db, .conn = db->transaction };
+	int r;
+
+	assert(is_writer(db));
+	r = commit(&link, true);
+	end_transaction(&link);
+	return say(&link, r, "write");
+}
+
+void postgresql_rollback(struct db *base)
+{
+	struct postgresql *db = (struct postgresql *)base;
+	struct link link = { .db = db, .conn = db->transaction };
+
+	assert(is_writer(db));
+	PQclear(PQexec(link.conn, "ROLLBACK"));
+	end_transaction(&link);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* postgresql_test.c - what many writers of one PostgreSQL do to each other, and what is noticed. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../fs/db/postgresql.h"
+#include "compiler.h"
+#include "fixture.h"
+#include "memory.h"
+#include "strbuf.h"
+
+static struct world w;
+static PGconn *conns[2]; /* two programs that write */
+
+static void run(int which, const char *text, ...) __attribute__((format(printf, 2, 3)));
+static void run(int which, const char *text, ...)
+{
+	CLEANUP(free_char) char *statement = NULL;
+	PGresult *result;
+	va_list ap;
+
+	va_start(ap, text);
+	cr_assert_geq(vasprintf(&statement, text, ap), 0);
+	va_end(ap);
+	result = PQexec(conns[which], statement);
+	cr_assert(PQresultStatus(result) == PGRES_COMMAND_OK ||
+			  PQresultStatus(result) == PGRES_TUPLES_OK,
+		  "%d: %s: %s", which, statement, PQerrorMessage(conns[which]));
+	PQclear(result);
+}
+
+static void open_world(void)
+{
+	world_open(&w);
+	for (int i = 0; i < 2; i++) {
+		conns[i] = raw_connect(w.path);
+		/* who waits for the other one, in this one thread, waits for ever */
+		run(i, "SET search_path = pubfs, public; SET statement_timeout = '5s'");
+	}
+}
+
+static void close_world(void)
+{
+	for (int i = 0; i < 2; i++)
+		PQfinish(conns[i]);
+	world_close(&w);
+}
+
+TestSuite(postgresql, .init = open_world, .fini = close_world);
+
+static const char *const prefixes[] = { "2026.01.01", "latest" };
+
+static int add_name(void *ctx, const struct work *work)
+{
+	strbuf_addf(ctx, "%s ", work->package);
+	return 0;
+}
+
+static const char *work(void)
+{
+	static struct strbuf out = STRBUF_INIT(10000);
+
+	strbuf_reset(&out);
+	cr_assert_eq(db_work(w.db, "dir:/b", prefixes, 2, "1", add_name, &out), 0);
+	return out.len ? out.buf : "";
+}
+
+static int keep_change(void *ctx, const struct work *work)
+{
+	struct export_record *records = ctx;
+	char one[] = "1";
+
+	for (int i = 0; i < 2; i++) {
+		records[i] = (struct export_record){ .prefix = prefixes[i], .package = "p" };
+		records[i].state.change = xstrdup(work->change);
+		records[i].state.renderer = xstrdup(one);
+	}
+	return 0;
+}
+
+/* All that there is to do of package p, and of no other, is done. */
+static void export(void)
+{
+	struct export_record records[2] = { { .package = NULL } };
+
+	cr_assert_eq(db_work(w.db, "dir:/b", prefixes, 2, "1", keep_change, records), 0);
+	cr_assert_not_null(records[0].package);
+	cr_assert_eq(db_record(w.db, "dir:/b", records, 2), 0);
+	for (int i = 0; i < 2; i++)
+		export_state_release(&records[i].state);
+	cr_assert_str_eq(work(), "");
+}
+
+/* A statement on one of the packages a and b, by one of two programs. */
+static const char *const touches[] = {
+	"INSERT INTO package_version (package, version, pubspec) VALUES ('%s', '%d.%d.0', '{}')",
+	"UPDATE package_version SET retracted = NOT retracted WHERE package = '%s'"
+	" AND version = '%d.0.0'",
+	"DELETE FROM advisory_package WHERE package = '%s' AND advisory = 'own-%d'",
+	"SELECT changed('%s')",
+};
+
+static void touch(int which, size_t how, const char *package, int round)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+	CLEANUP(free_char) char *statement = xasprintf(touches[how], package, which, round);
+#pragma GCC diagnostic pop
+
+	run(which, "%s", statement);
+}
+
+Test(postgresql, two_that_touch_a_b_and_b_a_both_commit)
+{
+	static const char *const levels[] = { "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE" };
+	enum { SERIALIZABLE = 2 };
+	int round = 0, before;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('a'), ('b');"
+		"INSERT INTO package_version (package, version, pubspec)"
+		" SELECT p, n || '.0.0', '{}' FROM unnest(array['a', 'b']) p, generate_series(0, 1) n;"
+		"INSERT INTO advisory (id, osv) VALUES ('own-0', '{}'), ('own-1', '{}');"
+		"INSERT INTO advisory_package SELECT 'own-' || n, p"
+		" FROM unnest(array['a', 'b']) p, generate_series(0, 1) n");
+	before = count_of(&w, "a");
+	for (size_t level = 0; level < ARRAY_SIZE(levels); level++)
+		for (size_t how = 0; how < ARRAY_SIZE(touches); how++) {
+			bool reads = strstr(touches[how], "WHERE") != NULL;
+
+			/* what is read is the registry's own conflict there */
+			if (level == SERIALIZABLE && reads)
+				continue;
+			for (int i = 0; i < 20; i++) {
+				round++;
+				run(0, "BEGIN ISOLATION LEVEL %s", levels[level]);
+				run(1, "BEGIN ISOLATION LEVEL %s", levels[level]);
+				touch(0, how, "a", round);
+				touch(1, how, "b", round);
+				touch(0, how, "b", round);
+				touch(1, how, "a", round);
+				run(i % 2, "COMMIT");
+				run(1 - i % 2, "COMMIT");
+			}
+		}
+	cr_assert_eq(count_of(&w, "a") - before, 2 * 20 * (3 + 2 + 3) + 2, "and each is noticed");
+	cr_assert_eq(count_of(&w, "a"), count_of(&w, "b"));
+}
+
+Test(postgresql, a_version_locks_nothing_of_its_package)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('a'), ('b')");
+	run(0, "BEGIN");
+	run(1, "BEGIN");
+	touch(0, 0, "a", 1);
+	run(1, "UPDATE package SET unlisted = true WHERE name = 'b'");
+	run(1, "UPDATE package SET unlisted = true WHERE name = 'a'");
+	run(1, "DELETE FROM package WHERE name = 'a'");
+	run(1, "COMMIT");
+	run(0, "UPDATE package SET unlisted = false WHERE name = 'b'");
+	run(0, "COMMIT");
+	cr_assert_eq(count_of(&w, "a"), 4);
+	cr_assert_eq(count_of(&w, "b"), 3);
+}
+
+Test(postgresql, a_change_that_commits_late_is_not_lost)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	run(0, "BEGIN");
+	touch(0, 0, "p", 1);
+	touch(1, 0, "p", 1);
+	export();
+	cr_assert_eq(count_of(&w, "p"), 2);
+	run(0, "COMMIT");
+	cr_assert_eq(count_of(&w, "p"), 3);
+	cr_assert_str_eq(work(), "p ");
+	export();
+}
+
+Test(postgresql, what_is_put_together_counts_as_before)
+{
+	CLEANUP(free_char) char *before = NULL;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p'), ('q')");
+	for (int i = 0; i < 5; i++)
+		touch(0, 0, "p", i);
+	before = xstrdup(ask(&w, "SELECT change FROM package_change WHERE package = 'p'"));
+	cr_assert_eq(count_of(&w, "p"), 6);
+	run(0, "BEGIN");
+	touch(0, 0, "p", 6);
+	sql(&w, "SELECT settle(4)"); /* some of them, and none that is not committed */
+	cr_assert_str_eq(ask(&w, "SELECT change FROM package_change WHERE package = 'p'"), before);
+	sql(&w, "SELECT settle(1000)");
+	cr_assert_str_eq(ask(&w, "SELECT change FROM package_change WHERE package = 'p'"), before);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_event"), "0");
+	run(0, "COMMIT");
+	cr_assert_eq(count_of(&w, "p"), 7);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_event"), "1");
+}
+
+Test(postgresql, two_that_put_events_together_wait_for_nobody_and_lose_none)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	for (int i = 0; i < 10; i++)
+		touch(0, 0, "p", i);
+	run(0, "BEGIN");
+	run(0, "SELECT settle(5)");
+	touch(1, 0, "p", 1);
+	run(1, "BEGIN; SELECT id FROM package_event FOR UPDATE SKIP LOCKED; COMMIT");
+	run(0, "COMMIT");
+	run(1, "SELECT settle(100)");
+	cr_assert_eq(count_of(&w, "p"), 12);
+	cr_assert_str_eq(ask(&w, "SELECT n FROM package_counter"), "12");
+	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "12");
+}
+
+/* Two statements that belong together, by two programs that do not see each other's. */
+static const char *const halves[][2] = {
+	{ "INSERT INTO advisory (id, osv) VALUES ('A', '{}')",
+	  "INSERT INTO advisory_package VALUES ('A', 'p')" },
+	{ "UPDATE advisory SET osv = '{ }' WHERE id = 'B'",
+	  "INSERT INTO advisory_package VALUES ('B', 'p')" },
+	{ "DELETE FROM advisory WHERE id = 'B'",
+	  "INSERT INTO advisory_package VALUES ('B', 'p')" },
+	{ "INSERT INTO advisory (id, osv) VALUES ('C', '{}')",
+	  "DELETE FROM advisory_package WHERE advisory = 'C'" },
+	{ "INSERT INTO package (name) VALUES ('p')",
+	  "INSERT INTO advisory_package VALUES ('B', 'p')" },
+};
+
+Test(postgresql, an_advisory_and_a_name_that_do_not_see_each_other_are_noticed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++)
+		for (int first = 0; first < 2; first++) {
+			CLEANUP(free_char) char *before = NULL, *after = NULL;
+			bool makes = strstr(halves[i][0], "INTO package ") != NULL;
+
+			sql(&w, "DELETE FROM package; DELETE FROM advisory;"
+				"DELETE FROM advisory_package");
+			sql(&w, "DELETE FROM package_event; DELETE FROM package_counter;"
+				"DELETE FROM advisory_event; DELETE FROM export_state");
+			sql(&w, "INSERT INTO advisory (id, osv) VALUES ('B', '{}');"
+				"INSERT INTO advisory_package VALUES ('C', 'p')");
+			if (!makes) {
+				sql(&w, "INSERT INTO package (name) VALUES ('p')");
+				export();
+			}
+			for (int which = 0; which < 2; which++)
+				run(which, "BEGIN; %s", halves[i][which]);
+			run(first, "COMMIT");
+			if (*work())
+				export();
+			before = xstrdup(ask(&w, "SELECT group_concat(a.osv) FROM advisory a JOIN"
+						 " advisory_package n ON n.advisory = a.id"));
+			run(1 - first, "COMMIT");
+			after = xstrdup(ask(&w, "SELECT group_concat(a.osv) FROM advisory a JOIN"
+						" advisory_package n ON n.advisory = a.id"));
+			cr_assert(!strcmp(before, after) || !strcmp(work(), "p "),
+				  "%s, committed as number %d: '%s' became '%s'", halves[i][0],
+				  first, before, after);
+			cr_assert(!*work() || (export(), true));
+		}
+}
+
+Test(postgresql, a_removal_is_later_than_all_that_was_committed_before_it)
+{
+	CLEANUP(free_char) char *other = NULL;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p');"
+		"INSERT INTO advisory (id, osv) VALUES ('A', '{}'); "
+		"INSERT INTO advisory_package VALUES ('A', 'p'), ('B', 'p')");
+	run(0, "BEGIN; DELETE FROM advisory WHERE id = 'A'");
+	run(1, "INSERT INTO advisory (id, osv) VALUES ('B', '{}')");
+	other = xstrdup(ask(&w, "SELECT latest_advisory FROM package"));
+	run(0, "COMMIT");
+	cr_assert_str_gt(ask(&w, "SELECT latest_advisory FROM package"), other);
+}
+
+Test(postgresql, every_way_to_write_is_noticed)
+{
+	static const struct {
+		const char *sql;
+		int bumps;
+	} rows[] = {
+		{ "TRUNCATE package", 1 },
+		{ "TRUNCATE package_version", 1 },
+		{ "TRUNCATE advisory", 1 },
+		{ "TRUNCATE advisory_package", 1 },
+		{ "SET LOCAL session_replication_role = replica; DELETE FROM package_version", 1 },
+		{ "SET LOCAL session_replication_role = replica;"
+		  " UPDATE package SET discontinued = true",
+		  1 },
+		{ "SELECT changed('p')", 1 },
+		{ "SELECT changed('p'), changed('../p'), changed(''), changed(NULL),"
+		  " changed(repeat('p', 65)), changed(repeat('p', 1000000))",
+		  1 },
+	};
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p');"
+		"INSERT INTO package_version (package, version, pubspec) VALUES ('p', '1.0.0', '{}');"
+		"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
+		"INSERT INTO advisory_package VALUES ('A', 'p')");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int before = count_of(&w, "p");
+
+		sql(&w, "BEGIN; %s", rows[i].sql);
+		cr_assert_eq(count_of(&w, "p") - before, rows[i].bumps, "%s", rows[i].sql);
+		cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_change"), "1", "%s",
+				 rows[i].sql);
+		sql(&w, "ROLLBACK");
+	}
+}
+
+Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
+{
+	uint64_t seen;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	cr_assert_eq(db_changed(w.db, &seen), 0);
+	run(0, "BEGIN; SET LOCAL pubfs.notify = off");
+	touch(0, 0, "p", 1);
+	run(0, "PREPARE TRANSACTION 'one'");
+	cr_assert_eq(db_wait(w.db, 0, NULL, &seen), 0);
+	run(1, "COMMIT PREPARED 'one'");
+	cr_assert_eq(db_wait(w.db, MINUTE_US, NULL, &seen), 1, "by asking");
+	cr_assert_eq(count_of(&w, "p"), 2);
+}
+
+/* The plan of a query of ours. */
+static char *explain(const char *query, const struct arguments *args)
+{
+	CLEANUP(free_char) char *text = xasprintf("EXPLAIN %s", query);
+	struct strbuf plan = STRBUF_INIT(100000);
+	PGresult *result = PQexecParams(conns[0], text, args->n, NULL, args->values, NULL, NULL, 0);
+
+	cr_assert_eq(PQresultStatus(result), PGRES_TUPLES_OK, "%s", PQerrorMessage(conns[0]));
+	for (int i = 0; i < PQntuples(result); i++)
+		strbuf_addf(&plan, "%s\n", PQgetvalue(result, i, 0));
+	PQclear(result);
+	return strbuf_detach(&plan);
+}
+
+Test(postgresql, work_and_the_newest_are_asked_of_indexes)
+{
+	CLEANUP(strbuf_release) struct strbuf query = STRBUF_INIT(10000);
+	struct arguments args;
+
+	sql(&w, "INSERT INTO package (name) SELECT 'p' || n FROM generate_series(1, 5000) n;"
+		"INSERT INTO package_version (package, version, pubspec, retracted)"
+		" SELECT 'p' || n, v || '.0.0', repeat('x', 500), n %% 1000 = 0"
+		" FROM generate_series(1, 5000) n, generate_series(1, 4) v;"
+		"SELECT settle(1000000);"
+		"INSERT INTO export_state SELECT 'dir:/b', x, package, change, '1'"
+		" FROM package_change, unnest(array['2026.01.01', 'latest']) x");
+	sql(&w, "ANALYZE");
+	run(0, "SET enable_seqscan = on; SET jit = off");
+	cr_assert_str_eq(work(), "");
+	postgresql_work_query(2, true, &query);
+	for (int changed = 0; changed < 2; changed++) {
+		CLEANUP(free_char) char *plan = NULL;
+
+		arguments_set(&args, "ssss", "dir:/b", "2026.01.01", "latest", "1");
+		plan = explain(query.buf, &args);
+		cr_assert_null(strstr(plan, "Seq Scan on package_version"), "%s", plan);
+		cr_assert_null(strstr(plan, "Seq Scan on package "), "%s", plan);
+		cr_assert_not_null(strstr(plan, "package_version_taken_down"), "%s", plan);
+		sql(&w, "UPDATE package SET unlisted = true WHERE name LIKE 'p1%%'");
+	}
+	arguments_set(&args, "d", (int64_t)100);
+	{
+		CLEANUP(free_char) char *plan = explain(postgresql_newest_query, &args);
+
+		cr_assert_not_null(strstr(plan, "package_version_newest"), "%s", plan);
+		cr_assert_null(strstr(plan, "Sort"), "%s", plan);
+	}
+}
+
+Test(postgresql, times_are_exact_to_the_microsecond)
+{
+	static const int64_t times[] = { 0, 1, -1, 1700000000123456, 253402300799999999 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		CLEANUP(package_version_release)
+		struct package_version v = version_row("1.0.0", "{}", times[i]), have;
+
+		cr_assert_geq(db_put_version(w.db, "p", &v, true), 0);
+		cr_assert_eq(db_version(w.db, "p", "1.0.0", &have), 0);
+		cr_assert_eq(have.created, times[i], "%lld", (long long)times[i]);
+		package_version_release(&have);
+	}
+}
+
+Test(postgresql, a_row_that_cannot_be_read_is_named)
+{
+	static const struct {
+		const char *sql, *table, *row, *column;
+	} rows[] = {
+		{ "UPDATE package SET created = 'infinity'", "package", "p", "created" },
+		{ "UPDATE package SET updated = '10000-01-01'", "package", "p", "updated" },
+		{ "UPDATE package SET latest_advisory = '10000-01-01'", "package", "p",
+		  "latest_advisory" },
+		{ "UPDATE package_version SET created = '-infinity'", "package_version", "1.0.0",
+		  "created" },
+		{ "UPDATE advisory SET synced = 'infinity'", "advisory", "A", "synced" },
+		{ "DELETE FROM package_event; DELETE FROM package_counter", "package", "p",
+		  "change" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct package pkg;
+
+		sql(&w, "DELETE FROM package; DELETE FROM package_version; DELETE FROM advisory;"
+			"DELETE FROM advisory_package");
+		sql(&w, "INSERT INTO package (name) VALUES ('p');"
+			"INSERT INTO package_version (package, version, pubspec)"
+			" VALUES ('p', '1.0.0', '{}');"
+			"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
+			"INSERT INTO advisory_package VALUES ('A', 'p')");
+		cr_assert_eq(db_package(w.db, "p", &pkg), 0);
+		package_release(&pkg);
+		sql(&w, "%s", rows[i].sql);
+		cr_assert_eq(db_package(w.db, "p", &pkg), -EINVAL, "%s", rows[i].sql);
+		cr_assert(said("package p", rows[i].table, rows[i].row, rows[i].column, NULL), "%s",
+			  rows[i].sql);
+	}
+}
+
+Test(postgresql, a_nul_is_refused_and_not_cut_off)
+{
+	CLEANUP(package_version_release) struct package_version v = version_row("1.0.0", "{} ", 0);
+
+	v.pubspec[2] = '\0';
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), -EINVAL);
+	cr_assert(said("NUL", "p 1.0.0", NULL));
+	v.pubspec[2] = '\xff';
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), -EINVAL, "nor is it UTF-8");
+	v.pubspec[2] = ' ';
+	cr_assert_eq(db_put_version(w.db, "p", &v, false), 1);
+	v.created = 1;
+	cr_assert_eq(db_put_version(w.db, "../p", &v, false), -EINVAL, "a name of no package");
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sqlite_test.c - what SQLite alone can be made to do: its types, its pragmas, its query plans. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "../../fs/db/sqlite.h"
+#include "compiler.h"
+#include "fixture.h"
+#include "memory.h"
+#include "strbuf.h"
+
+#define OLD "2020-01-01T00:00:00.000Z"
+
+static struct world w;
+
+static void open_world(void)
+{
+	world_open(&w);
+}
+
+static void close_world(void)
+{
+	world_close(&w);
+}
+
+TestSuite(sqlite, .init = open_world, .fini = close_world);
+
+static int put(const char *package, const char *version, const char *pubspec)
+{
+	CLEANUP(package_version_release) struct package_version v = version_row(version, pubspec, 0);
+
+	return db_put_version(w.db, package, &v, false);
+}
+
+Test(sqlite, a_row_that_cannot_be_read_is_named)
+{
+	static const struct {
+		const char *sql, *table, *row, *column;
+	} rows[] = {
+		{ "UPDATE package SET created = 'yesterday'", "package", "p", "created" },
+		{ "UPDATE package SET updated = '2024-13-01T00:00:00Z'", "package", "p",
+		  "updated" },
+		{ "UPDATE package SET latest_advisory = ''", "package", "p", "latest_advisory" },
+		{ "UPDATE package SET latest_advisory = char(50, 0)", "package", "p",
+		  "latest_advisory" },
+		{ "UPDATE package SET replaced_by = 'a' || char(0) || 'b'", "package", "p",
+		  "replaced_by" },
+		{ "UPDATE package_version SET created = '1'", "package_version", "1.0.0",
+		  "created" },
+		{ "UPDATE package_version SET created = created || char(0)", "package_version",
+		  "1.0.0", "created" },
+		{ "UPDATE package_version SET pubspec = '{}' || char(0)", "package_version",
+		  "1.0.0", "pubspec" },
+		{ "UPDATE package_version SET archive_sha256 = char(0)", "package_version", "1.0.0",
+		  "archive_sha256" },
+		{ "UPDATE advisory SET synced = 'never'", "advisory", "A", "synced" },
+		{ "UPDATE advisory SET osv = char(0)", "advisory", "A", "osv" },
+		{ "DELETE FROM package_change", "package", "p", "change" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct package pkg;
+
+		sql(&w, "DELETE FROM package; DELETE FROM package_version; DELETE FROM advisory;"
+			"DELETE FROM advisory_package; INSERT INTO package (name) VALUES ('p');"
+			"INSERT INTO package_version (package, version, pubspec)"
+			" VALUES ('p', '1.0.0', '{}');"
+			"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
+			"INSERT INTO advisory_package VALUES ('A', 'p')");
+		cr_assert_eq(db_package(w.db, "p", &pkg), 0);
+		package_release(&pkg);
+		sql(&w, "%s", rows[i].sql);
+		cr_assert_eq(db_package(w.db, "p", &pkg), -EINVAL, "%s", rows[i].sql);
+		cr_assert(said("package p", rows[i].table, rows[i].row, rows[i].column, NULL), "%s",
+			  rows[i].sql);
+	}
+}
+
+Test(sqlite, work_asks_by_keys_alone)
+{
+	for (size_t n = 1; n <= 3; n++)
+		for (int pending = 0; pending < 2; pending++) {
+			struct strbuf query = STRBUF_INIT(10000), plan = STRBUF_INIT(10000);
+			sqlite3_stmt *stmt = NULL;
+			unsigned scans = 0;
+
+			strbuf_addstr(&query, "EXPLAIN QUERY PLAN ");
+			sqlite_work_query(n, pending, &query);
+			cr_assert_eq(sqlite3_prepare_v2(w.raw, query.buf, -1, &stmt, NULL),
+				     SQLITE_OK);
+			while (sqlite3_step(stmt) == SQLITE_ROW) {
+				const char *line = (const char *)sqlite3_column_text(stmt, 3);
+
+				scans += !strncmp(line, "SCAN", 4);
+				cr_assert(strncmp(line, "SCAN", 4) || !strcmp(line, "SCAN c"), "%s",
+					  line);
+				cr_assert_null(strstr(line, "TEMP B-TREE"), "%s", line);
+				strbuf_addf(&plan, "%s\n", line);
+			}
+			cr_assert_eq(scans, 1, "%s", plan.buf);
+			cr_assert_not_null(strstr(plan.buf, "(store=? AND prefix=? AND package=?)"),
+					   "%s", plan.buf);
+			cr_assert_not_null(strstr(plan.buf, "SEARCH v USING INDEX "
+							    "package_version_taken_down "),
+					   "%s", plan.buf);
+			sqlite3_finalize(stmt);
+			strbuf_release(&query);
+			strbuf_release(&plan);
+		}
+}
+
+Test(sqlite, the_newest_versions_are_found_by_an_index)
+{
+	static const char query[] = "EXPLAIN QUERY PLAN SELECT v.pubspec FROM package_version v"
+				    " JOIN package p ON p.name = v.package"
+				    " ORDER BY rtrim(v.created, 'Z') DESC, v.package, v.version"
+				    " LIMIT 100";
+	sqlite3_stmt *stmt = NULL;
+
+	cr_assert_eq(sqlite3_prepare_v2(w.raw, query, -1, &stmt, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
+	cr_assert_str_eq((const char *)sqlite3_column_text(stmt, 3),
+			 "SCAN v USING INDEX package_version_newest");
+	cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
+	cr_assert_not_null(strstr((const char *)sqlite3_column_text(stmt, 3), "SEARCH p USING"));
+	cr_assert_eq(sqlite3_step(stmt), SQLITE_DONE, "nothing is sorted");
+	sqlite3_finalize(stmt);
+}
+
+Test(sqlite, a_transaction_that_sqlite_undid_takes_nothing_more)
+{
+	struct sqlite *inside = (struct sqlite *)w.db;
+
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}"), 1);
+	cr_assert_eq(sqlite3_exec(inside->handle, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(put("p", "1.0.1", "{}"), -EIO);
+	cr_assert_eq(db_commit(w.db), -EIO);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package"), "0");
+	cr_assert_eq(put("p", "1.0.1", "{}"), 1, "usable again");
+}
+
+Test(sqlite, changed_does_not_move_for_own_writes)
+{
+	uint64_t first, now;
+
+	cr_assert_eq(db_changed(w.db, &first), 0);
+	cr_assert_eq(put("p", "1.0.0", "{}"), 1);
+	cr_assert_eq(db_changed(w.db, &now), 0);
+	cr_assert_eq(now, first);
+}
+
+Test(sqlite, the_writers_own_pragmas_hide_nothing)
+{
+	static const char *const statements[] = {
+		"UPDATE package SET moderated = 1 WHERE name = 'p1'",
+		"DELETE FROM package WHERE name = 'p1'",
+		"INSERT OR REPLACE INTO package (name, updated) VALUES ('p1', '" OLD "')",
+		"INSERT OR REPLACE INTO package_version (package, version, pubspec)"
+		" VALUES ('p1', '1.0.0', '{\"a\":1}')",
+		"UPDATE package_version SET package = 'p2'",
+		"DELETE FROM package_version",
+	};
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p1'), ('p2'); INSERT INTO package_version"
+		" (package, version, pubspec) VALUES ('p1', '1.0.0', '{}')");
+	for (int recursive = 0; recursive < 2; recursive++) {
+		sql(&w, "PRAGMA recursive_triggers = %d; PRAGMA foreign_keys = %d", recursive,
+		    recursive);
+		for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+			int before = count_of(&w, "p1"), bumps;
+
+			sql(&w, "BEGIN");
+			sql(&w, "%s", statements[i]);
+			bumps = count_of(&w, "p1") - before;
+			cr_assert(recursive ? bumps > 0 : bumps == 1, "%s bumps by %d",
+				  statements[i], bumps);
+			sql(&w, "ROLLBACK");
+		}
+	}
+}
+
+Test(sqlite, values_of_other_types_are_refused)
+{
+	static const char *const statements[] = {
+		"INSERT INTO package (name) VALUES (x'61')",
+		"INSERT INTO package (name, moderated) VALUES ('b', 2)",
+		"INSERT INTO package (name, unlisted) VALUES ('b', 'yes')",
+		"INSERT INTO package_version (package, version, pubspec, retracted)"
+		" VALUES ('b', '1', '{}', 3)",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++)
+		cr_assert_not(sql_is_taken(&w, statements[i]), "%s", statements[i]);
+}
+
+Test(sqlite, a_synced_that_is_no_time_moves_nothing)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('p1');"
+		"INSERT INTO advisory_package VALUES ('A', 'p1');"
+		"INSERT INTO advisory VALUES ('A', '{}', '2024-01-01T00:00:01Z');"
+		"UPDATE advisory SET synced = 'never'");
+	cr_assert_eq(count_of(&w, "p1"), 3);
+	cr_assert_str_eq(ask(&w, "SELECT latest_advisory FROM package"), "2024-01-01T00:00:01Z");
+}
