@@ -38,6 +38,14 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	bool allow_mass_change;	   /* an operator's word for this one run: release what is held there */
 	struct planned_out *dry_run; /* print the plan here and change nothing; NULL: do it */
 	struct verifier *verifier; /* tell it what would be done, and do nothing; NULL: do it */
+	const char *owner; /* as in struct lease: packages are claimed; NULL: they are not */
+	int64_t lease;	   /* microseconds; 0: the usual */
+	/* of a deployment; for tests; NULL: clock_monotonic() */
+	int64_t (*clock)(void *ctx);
+	void *clock_ctx;
+	/* called for each object that was changed, on any thread; NULL: nobody */
+	void (*changed)(void *ctx, const char *key);
+	void *changed_ctx;
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 
@@ -78,7 +86,17 @@ int export_all(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
 	MUST_CHECK;
 /* Only packages whose `change` moved, and those that failed in this exporter's last pass: with
- * nothing to do, one query and no store request. */
+ * nothing to do, one query and no store request. A deployment tries what failed again after a second,
+ * then two and so on up to 5 minutes, unless it changed; and what it wrote, a second later. */
 int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
+/* Of these, only packages of which something is moderated, deleted or retracted, or that have an
+ * advisory: beside a long pass of another exporter. */
+int export_urgent(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
+/* When (monotonic) export_changed() may have work that it put off; INT64_MAX: no such thing. */
+int64_t exporter_due(const struct exporter *ex);
+/* The packages that failed, and why; NULL past the last one. Borrowed until the next pass. */
+const char *exporter_failure(const struct exporter *ex, size_t i, const char **ret_why);
+/* What this exporter has claimed lasts for the length of a lease from now on. Any thread. */
+int exporter_renew(struct exporter *ex) MUST_CHECK;
 
 #endif

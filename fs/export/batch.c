@@ -232,11 +232,23 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 	return at;
 }
 
+static void note_written(const struct pass *pass, struct item *item, const struct target *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		if (t->publications[i].done == PUBLISHED_NOTHING)
+			continue;
+		item->written = true;
+		if (pass->opt->changed && !pass->opt->dry_run)
+			pass->opt->changed(pass->opt->changed_ctx, t->publications[i].key);
+	}
+}
+
 static void target_after(const struct pass *pass, struct item *item, struct target *t,
 			 bool last_try)
 {
 	int r;
 
+	note_written(pass, item, t);
 	target_settle(item, t);
 	if (t->blocked && last_try) {
 		t->blocked = false;
@@ -371,6 +383,20 @@ static void count_without_archive(struct export_counts *counts, const struct ite
 	free(name);
 }
 
+static void add_failure(struct pass *pass, const struct item *item)
+{
+	size_t k = 0;
+
+	while (!item->targets[k].error || item->targets[k].held)
+		k++;
+	pass->counts.failed++;
+	GROW(pass->failures, pass->n_failures, pass->failures_alloc);
+	pass->failures[pass->n_failures++] =
+		(struct failure){ .package = xstrdup(item->name),
+				  .change = xstrdup_or_null(item->pkg.change),
+				  .why = xstrdup(item->targets[k].error) };
+}
+
 /* What is said and counted of a package when nothing more will be tried. */
 static void item_report(struct pass *pass, const struct item *item)
 {
@@ -399,10 +425,10 @@ static void item_report(struct pass *pass, const struct item *item)
 		pass->counts.left++;
 		names_add(&pass->left, item->name);
 	}
-	if (failed) {
-		pass->counts.failed++;
-		names_add(&pass->failed, item->name);
-	}
+	if (failed)
+		add_failure(pass, item);
+	if (pass->opt->deployment && item->written)
+		names_add(&pass->written, item->name);
 	pthread_mutex_unlock(&pass->lock);
 }
 
@@ -452,6 +478,16 @@ static void batch_record(struct batch *b)
 	free(records);
 }
 
+/* Another host may have them already. */
+static void give_up(const struct pass *pass, struct item *const *items, size_t n)
+{
+	int r = fail(-EIO, "the leases on %zu packages could not be renewed in time", n);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++)
+			target_fail(&items[i]->targets[k], r);
+}
+
 /* Publishes what was gathered, and lets go of it. */
 static void batch_flush(struct batch *b)
 {
@@ -466,6 +502,9 @@ static void batch_flush(struct batch *b)
 			pending[n++] = &b->items[i];
 	for (unsigned tries = 1; n; tries++) {
 		size_t again = 0;
+
+		if (!pass_lease_lasts(b->pass))
+			give_up(b->pass, pending, n);
 
 		items_publish(b->pass, pending, n, tries == TRIES_MAX);
 		for (size_t i = 0; i < n; i++)

@@ -19,31 +19,31 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "batch.h"
 #include "catalog.h"
+#include "clock.h"
 #include "db.h"
+#include "exporter.h"
 #include "log.h"
 #include "memory.h"
 #include "pass.h"
 #include "plan.h"
 #include "planned.h"
-#include "pool.h"
+#include "run.h"
 #include "store.h"
 #include "survey.h"
 #include "verifier.h"
 #include "weigh.h"
 
-enum pass_kind { PASS_FULL, PASS_NAMED, PASS_EVENT };
-
-struct exporter {
-	struct exporter_options opt;
-	char *renderer; /* RENDERER_VERSION, base URL, SDKs */
-	struct names failed;
-	struct names left; /* see exporter_left() */
-	bool filled, settled;
+enum pass_kind {
+	PASS_FULL,
+	PASS_NAMED,
+	PASS_EVENT,
+	PASS_URGENT, /* an event pass for what clients are to be kept from alone */
 };
+
+#define LEASE (2 * MINUTE_US) /* four heartbeats; a dead host's work waits so long at most */
 
 /* A package whose row is gone. */
 struct gone {
@@ -55,10 +55,12 @@ struct collection {
 	const struct exporter *ex;
 	struct pass *pass;
 	enum pass_kind kind;
+	int64_t now; /* by which nothing is put off where the exporter is no deployment's */
 	struct brake brake;
 	struct names wanted; /* PASS_NAMED, sorted */
 	struct names urgent; /* what goes before all others, */
 	struct names todo;   /* and these */
+	struct names pending; /* of both, those that the database calls work */
 	struct gone *gone;
 	size_t n_gone, gone_alloc;
 	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
@@ -74,6 +76,7 @@ static void collection_release(struct collection *c)
 	names_release(&c->wanted);
 	names_release(&c->urgent);
 	names_release(&c->todo);
+	names_release(&c->pending);
 	for (size_t i = 0; i < c->n_gone; i++) {
 		free(c->gone[i].package);
 		free(c->gone[i].change);
@@ -100,6 +103,7 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret)
 	assert(options->own || options->latest);
 	assert(how->base_url && (options->runtime_version || !options->own));
 	ex->opt = *options;
+	ex->due = LATER_NEVER;
 	ex->renderer = xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
 				 how->sdk_dart ? how->sdk_dart : "",
 				 how->sdk_flutter ? how->sdk_flutter : "");
@@ -112,21 +116,35 @@ void exporter_free(struct exporter *ex)
 	if (!ex)
 		return;
 	free(ex->renderer);
-	names_release(&ex->failed);
+	later_release(&ex->later);
 	names_release(&ex->left);
 	free(ex);
 }
 
-void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
+static bool is_event(enum pass_kind kind)
 {
-	ex->filled = filled;
-	ex->settled = settled;
+	return kind == PASS_EVENT || kind == PASS_URGENT;
 }
 
-size_t exporter_left(const struct exporter *ex, char *const **ret)
+static struct lease lease_of(const struct exporter *ex)
 {
-	*ret = ex->left.names;
-	return ex->left.n;
+	return (struct lease){
+		.store = ex->opt.store->url,
+		.runtime_version = ex->opt.runtime_version ? ex->opt.runtime_version : "",
+		.owner = ex->opt.owner,
+		.duration = ex->opt.lease ? ex->opt.lease : LEASE,
+	};
+}
+
+int exporter_renew(struct exporter *ex)
+{
+	struct lease lease = lease_of(ex);
+	int64_t before = clock_monotonic();
+	int r = db_renew(ex->opt.db, &lease);
+
+	if (!r)
+		atomic_store(&ex->lease_until, before + lease.duration);
+	return r;
 }
 
 static int pass_refresh(const struct exporter *ex, const struct pass *pass)
@@ -166,14 +184,18 @@ static void collect_base(struct collection *c, const struct work *work)
 	}
 }
 
-static bool is_exported(const struct collection *c, const struct work *work, size_t i,
-			const unsigned char *seen)
+static bool is_recorded(const struct collection *c, const struct work *work, size_t i)
 {
 	const struct export_state *state = &work->states[i];
 
 	return state->change && !strcmp(state->change, work->change) && state->renderer &&
-	       !strcmp(state->renderer, c->pass->renderer) && !state->last_error &&
-	       !memcmp(state->seen, seen, SHA256_SIZE);
+	       !strcmp(state->renderer, c->pass->renderer) && !state->last_error;
+}
+
+static bool is_exported(const struct collection *c, const struct work *work, size_t i,
+			const unsigned char *seen)
+{
+	return is_recorded(c, work, i) && !memcmp(work->states[i].seen, seen, SHA256_SIZE);
 }
 
 /* A change always moves one of the documents, so only their marks are asked. */
@@ -216,12 +238,10 @@ static int collect_objects(struct collection *c, const struct work *work)
 	return current;
 }
 
-static bool is_recorded(const struct collection *c, const struct work *work)
+static bool is_recorded_everywhere(const struct collection *c, const struct work *work)
 {
-	static const unsigned char nothing[SHA256_SIZE];
-
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
-		if (!is_exported(c, work, i, nothing))
+		if (!is_recorded(c, work, i))
 			return false;
 	return true;
 }
@@ -238,15 +258,19 @@ static int collect_work(void *ctx, const struct work *work)
 	if (c->kind == PASS_NAMED && !names_have(&c->wanted, work->package))
 		return 0;
 	if (!work->exists) {
-		if (c->kind != PASS_NAMED && !is_recorded(c, work)) {
+		if (c->kind != PASS_NAMED && !is_recorded_everywhere(c, work)) {
 			GROW(c->gone, c->n_gone, c->gone_alloc);
 			c->gone[c->n_gone++] =
 				(struct gone){ xstrdup(work->package), xstrdup(work->change) };
 		}
 		return 0;
 	}
+	if (c->kind == PASS_URGENT && !work->urgent)
+		return 0;
+	if (is_event(c->kind) && later_holds(&c->ex->later, work->package, work->change, c->now))
+		return 0;
 	c->pass->counts.packages++;
-	if (c->kind == PASS_EVENT && !c->ex->opt.allow_mass_change &&
+	if (is_event(c->kind) && !c->ex->opt.allow_mass_change &&
 	    brake_has(&c->brake, work->package, work->change)) {
 		c->pass->counts.held++;
 		return 0;
@@ -254,10 +278,13 @@ static int collect_work(void *ctx, const struct work *work)
 	r = collect_objects(c, work);
 	if (r < 0)
 		return r;
-	if (r)
+	if (r) {
 		c->pass->counts.current++;
-	else
-		names_add(work->urgent ? &c->urgent : &c->todo, work->package);
+		return 0;
+	}
+	names_add(work->urgent ? &c->urgent : &c->todo, work->package);
+	if (is_event(c->kind) || !is_recorded_everywhere(c, work))
+		names_add(&c->pending, work->package);
 	return 0;
 }
 
@@ -271,7 +298,7 @@ static int collect_base_only(void *ctx, const struct work *work)
 static int collect(struct collection *c)
 {
 	const struct exporter *ex = c->ex;
-	const char *renderer = c->kind == PASS_EVENT ? ex->renderer : NULL;
+	const char *renderer = is_event(c->kind) ? ex->renderer : NULL;
 	bool foreign = false;
 	int r;
 
@@ -281,7 +308,7 @@ static int collect(struct collection *c)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
 		foreign |= c->foreign_renderer[i] && !c->ours[i];
-	if (!foreign || c->kind != PASS_EVENT)
+	if (!foreign || !is_event(c->kind))
 		return 0;
 	/* packages that were written with our base URL are no work, and so were not seen */
 	return db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
@@ -415,71 +442,12 @@ static int record_gone(const struct collection *c)
 	return r;
 }
 
-typedef void chunk_fn(struct pass *pass, char *const *names, size_t n);
-
-struct chunk {
-	struct pass *pass;
-	chunk_fn *fn;
-	char *const *names;
-	size_t n;
-};
-
-static void run_chunk(void *ctx)
-{
-	struct chunk *chunk = ctx;
-
-	chunk->fn(chunk->pass, chunk->names, chunk->n);
-	free(chunk);
-}
-
-/* A store that gathers changes is on this host: more threads than it has processors only take
- * memory. A dry run is printed in order. */
-static unsigned run_threads(const struct exporter *ex, size_t chunks)
-{
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned threads = ex->opt.jobs ? ex->opt.jobs : 1;
-
-	if (ex->opt.dry_run)
-		return 1;
-	if (ex->opt.store->batch > 1 && online > 0 && threads > (unsigned)online)
-		threads = (unsigned)online;
-	return chunks < threads ? (unsigned)chunks : threads;
-}
-
-static int run(const struct exporter *ex, struct pass *pass, chunk_fn *fn, const struct names *todo)
-{
-	size_t batch = ex->opt.store->batch ? ex->opt.store->batch : 1;
-	unsigned threads = run_threads(ex, (todo->n + batch - 1) / batch);
-	struct pool *pool = NULL;
-	int r;
-
-	if (!todo->n)
-		return 0;
-	if (threads > 1) {
-		r = pool_new(threads, &pool);
-		if (r < 0)
-			return r;
-	}
-	for (size_t at = 0; at < todo->n; at += batch) {
-		size_t left = todo->n - at;
-		struct chunk *chunk = xmalloc(sizeof(*chunk));
-
-		*chunk = (struct chunk){ pass, fn, todo->names + at, left < batch ? left : batch };
-		if (pool)
-			pool_run(pool, run_chunk, chunk);
-		else
-			run_chunk(chunk);
-	}
-	pool_free(pool);
-	return pass->error;
-}
-
 /* In front: what a pass may ask before its query. */
 static int begin(const struct exporter *ex, const struct pass *pass, enum pass_kind kind)
 {
 	int r;
 
-	if (kind == PASS_EVENT)
+	if (is_event(kind))
 		return 0;
 	r = pass_refresh(ex, pass);
 	return r < 0 ? r : hold_empty(ex, pass);
@@ -500,35 +468,6 @@ static int decide(struct collection *c)
 	return r ? r : record_gone(c);
 }
 
-/* What failed before is work again, until it succeeds. */
-static void remember_failed(struct exporter *ex, struct pass *pass, enum pass_kind kind)
-{
-	if (kind != PASS_NAMED)
-		names_release(&ex->failed);
-	for (size_t i = 0; i < pass->failed.n; i++)
-		names_add(&ex->failed, pass->failed.names[i]);
-	names_sort(&ex->failed);
-}
-
-static void remember_left(struct exporter *ex, struct pass *pass, const struct names *seen,
-			  enum pass_kind kind)
-{
-	struct names left = { 0 };
-
-	for (size_t i = 0; i < ex->left.n && kind != PASS_FULL; i++)
-		if (!names_have(seen, ex->left.names[i]))
-			names_add(&left, ex->left.names[i]);
-	for (size_t i = 0; i < pass->left.n; i++)
-		names_add(&left, pass->left.names[i]);
-	names_sort(&left);
-	names_release(&ex->left);
-	ex->left = left;
-	if (pass->latest_closed)
-		pass->counts.left_why = xstrdup(pass->closed_why);
-	else if (pass->counts.left)
-		pass->counts.left_why = xstrdup("newer deployments keep them");
-}
-
 /* Every wanted package with a row is work, in the same order. */
 static int say_missing(const struct collection *c, const struct names *seen)
 {
@@ -540,14 +479,15 @@ static int say_missing(const struct collection *c, const struct names *seen)
 	return r;
 }
 
-/* What failed before is work again, in every pass. */
-static void add_failed(struct collection *c)
+/* What failed before is work again when it is due, whether its change is exported or not. */
+static void add_failed(struct exporter *ex, struct collection *c)
 {
-	const struct names *failed = &c->ex->failed;
+	CLEANUP(names_release) struct names failed = { 0 };
 
-	for (size_t i = 0; i < failed->n; i++)
-		if (!names_have(&c->urgent, failed->names[i]))
-			names_add(&c->todo, failed->names[i]);
+	later_due(&ex->later, c->now, &failed);
+	for (size_t i = 0; c->kind == PASS_EVENT && i < failed.n; i++)
+		if (!names_have(&c->urgent, failed.names[i]))
+			names_add(&c->todo, failed.names[i]);
 	names_sort(&c->todo);
 	c->pass->counts.packages = c->urgent.n + c->todo.n + c->pass->counts.held;
 }
@@ -561,7 +501,7 @@ static void move_others(struct names *from, const struct names *taken, struct na
 
 /* Of many packages, the take-downs are judged by themselves, and done before the rest is weighed.
  */
-static int run_take_downs(struct exporter *ex, struct pass *pass, struct collection *c)
+static int run_take_downs(struct pass *pass, struct collection *c)
 {
 	CLEANUP(names_release) struct names first = { 0 }, rest = { 0 };
 	int r = brake_judge(&c->brake, BURDEN_TAKE_DOWN);
@@ -573,7 +513,7 @@ static int run_take_downs(struct exporter *ex, struct pass *pass, struct collect
 	names_release(&c->urgent);
 	c->urgent = rest;
 	rest = (struct names){ 0 };
-	return run(ex, pass, batch_run, &first);
+	return run_packages(pass, batch_run, &first, true);
 }
 
 static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
@@ -584,11 +524,11 @@ static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
 	for (size_t i = 0; i < pass->n_prefixes; i++)
 		c->brake.rewrite_all[i] = c->foreign_renderer[i] && !c->ours[i];
 	pass->deep = c->urgent.n + c->todo.n > ex->opt.limits.rewrites.number;
-	r = run(ex, pass, weigh_packages, &c->urgent);
+	r = run_packages(pass, weigh_packages, &c->urgent, false);
 	if (!r && pass->deep)
-		r = run_take_downs(ex, pass, c);
+		r = run_take_downs(pass, c);
 	if (!r)
-		r = run(ex, pass, weigh_packages, &c->todo);
+		r = run_packages(pass, weigh_packages, &c->todo, false);
 	return r < 0 ? r : brake_judge(&c->brake, pass->deep ? left : left | BURDEN_TAKE_DOWN);
 }
 
@@ -611,8 +551,8 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 		r = decide(c);
 	if (r < 0)
 		return r;
-	if (c->kind == PASS_EVENT)
-		add_failed(c);
+	if (is_event(c->kind))
+		add_failed(ex, c);
 	move_others(&c->urgent, &c->todo, &seen);
 	move_others(&c->todo, &c->urgent, &seen);
 	names_sort(&seen);
@@ -621,9 +561,9 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 	else if (c->n_known[0] || c->n_known[1])
 		r = weigh(ex, pass, c);
 	if (!r)
-		r = run(ex, pass, batch_run, &c->urgent);
+		r = run_packages(pass, batch_run, &c->urgent, true);
 	if (!r)
-		r = run(ex, pass, batch_run, &c->todo);
+		r = run_packages(pass, batch_run, &c->todo, true);
 	if (r < 0)
 		return r;
 	if (pass_stopping(pass))
@@ -632,8 +572,7 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 		r = verifier_see_rest(pass, &seen);
 	if (r < 0)
 		return r;
-	remember_failed(ex, pass, c->kind);
-	remember_left(ex, pass, &seen, c->kind);
+	exporter_remember(ex, pass, &seen, c->kind == PASS_FULL);
 	return end(c, &seen);
 }
 
@@ -641,12 +580,17 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 		       struct export_counts *ret)
 {
 	CLEANUP(pass_release) struct pass pass;
-	CLEANUP(collection_release) struct collection c = { .ex = ex, .pass = &pass, .kind = kind };
+	CLEANUP(collection_release)
+	struct collection c = { .ex = ex, .pass = &pass, .kind = kind, .now = ex->opt.deployment ? exporter_now(ex) : LATER_NEVER };
 	int r;
 
 	pass_init(&pass, &ex->opt);
 	pass.renderer = ex->renderer;
-	pass.refresh = kind != PASS_EVENT && !ex->opt.verifier;
+	pass.refresh = !is_event(kind) && !ex->opt.verifier;
+	pass.lease = lease_of(ex);
+	pass.lease_until = &ex->lease_until;
+	pass.pending = &c.pending;
+	atomic_store(&ex->lease_until, clock_monotonic() + pass.lease.duration);
 	if (wanted) {
 		c.wanted = *wanted;
 		*wanted = (struct names){ 0 };
@@ -681,4 +625,9 @@ int export_named(struct exporter *ex, char *const *names, size_t n, struct expor
 int export_changed(struct exporter *ex, struct export_counts *ret)
 {
 	return export_pass(ex, PASS_EVENT, NULL, ret);
+}
+
+int export_urgent(struct exporter *ex, struct export_counts *ret)
+{
+	return export_pass(ex, PASS_URGENT, NULL, ret);
 }

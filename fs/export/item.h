@@ -47,6 +47,7 @@ struct item {
 	char *unlistable; /* why no documents could be rendered; owned; NULL: they are */
 	size_t reserved;
 	bool gone; /* its row went away meanwhile */
+	bool written; /* something of it was changed */
 };
 
 void item_init(const struct pass *pass, struct item *item, const char *name);

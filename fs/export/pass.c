@@ -7,6 +7,7 @@
 
 #include "db.h"
 #include "memory.h"
+#include "store_links.h"
 #include "strbuf.h"
 
 #define WHY_MAX 4096
@@ -56,7 +57,14 @@ void pass_release(struct pass *pass)
 	pthread_mutex_destroy(&pass->lock);
 	pthread_cond_destroy(&pass->room);
 	export_counts_release(&pass->counts);
-	names_release(&pass->failed);
+	for (size_t i = 0; i < pass->n_failures; i++) {
+		free(pass->failures[i].package);
+		free(pass->failures[i].change);
+		free(pass->failures[i].why);
+	}
+	free(pass->failures);
+	names_release(&pass->written);
+	names_release(&pass->taken);
 	names_release(&pass->left);
 	latest_view_release(&pass->latest);
 	free(pass->closed_why);
@@ -86,6 +94,17 @@ bool pass_rehearses(const struct pass *pass)
 bool pass_stopping(const struct pass *pass)
 {
 	return pass->opt->stop && *pass->opt->stop;
+}
+
+bool pass_lease_lasts(const struct pass *pass)
+{
+	int64_t deadline = RETRY_DEADLINE;
+
+	if (!pass->lease.owner)
+		return true;
+	if (pass->lease.duration < 2 * deadline) /* a test's */
+		deadline = pass->lease.duration / 2;
+	return clock_monotonic() + deadline < atomic_load(pass->lease_until);
 }
 
 bool pass_reserve(struct pass *pass, size_t bytes, bool wait)

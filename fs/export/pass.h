@@ -4,10 +4,12 @@
 #define PUBFS_PASS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "compiler.h"
+#include "db_deployment.h"
 #include "deployment.h"
 #include "export.h"
 #include "names.h"
@@ -36,6 +38,11 @@ struct unweighed {
 	char *package, *why;
 };
 
+/* A package that is not as it should be after the pass. */
+struct failure {
+	char *package, *change, *why; /* change NULL: it could not be read */
+};
+
 /* One pass, shared by the threads that work on it. */
 struct pass {
 	const struct exporter_options *opt;
@@ -46,6 +53,9 @@ struct pass {
 	bool latest_closed;	   /* but for what is taken down */
 	char *closed_why;	   /* owned */
 	char *renderer; /* what export_state keeps of it; borrowed */
+	struct lease lease; /* owner NULL: nothing is claimed */
+	atomic_llong *lease_until; /* clock_monotonic(); moves on while hosts renew */
+	const struct names *pending; /* what was not exported when the pass began, sorted */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
 
@@ -57,8 +67,11 @@ struct pass {
 	pthread_cond_t room;  /* `reserved` went down */
 	size_t reserved;      /* bytes of packages in memory */
 	struct export_counts counts;
-	struct names failed; /* packages */
-	struct names left;   /* packages, as exporter_left() */
+	struct failure *failures;
+	size_t n_failures, failures_alloc;
+	struct names left;    /* packages, as exporter_left() */
+	struct names written; /* packages of which something was changed, */
+	struct names taken;   /* and those that another owner works on */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;
 	struct weight *weights;
@@ -73,6 +86,8 @@ void pass_release(struct pass *pass);
 /* It only shows or tells what it would do. */
 bool pass_rehearses(const struct pass *pass);
 bool pass_stopping(const struct pass *pass);
+/* False: what is claimed may lapse before a request that begins now is over. */
+bool pass_lease_lasts(const struct pass *pass);
 
 /* Room for so many bytes; more than there is at all goes alone. False: none, and `wait` was not
  * said. */

@@ -49,6 +49,16 @@ static void require(const char *version, const char *sdk)
 			  sdk, version);
 }
 
+/* So much goes by that nothing is put off. */
+static int64_t hurry(void *ctx)
+{
+	static int64_t now;
+
+	(void)ctx;
+	now += MINUTE_US;
+	return now;
+}
+
 static void init(void)
 {
 	world_init(&w);
@@ -63,6 +73,7 @@ static void init(void)
 		sides[i].options.runtime_version = known[i].version;
 		sides[i].options.rendering.sdk_dart = known[i].sdk;
 		sides[i].options.deployment = true;
+		sides[i].options.clock = hurry;
 	}
 	require("1.0.0", NULL);
 	require("2.0.0", "3.0.0");

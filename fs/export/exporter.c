@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* exporter.c - what an exporter knows from one pass to the next. */
+#include "exporter.h"
+
+#include "memory.h"
+#include "pass.h"
+
+#define TAKEN_AGAIN SECOND_US /* when to ask again for what another host works on */
+
+void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
+{
+	ex->filled = filled;
+	ex->settled = settled;
+}
+
+size_t exporter_left(const struct exporter *ex, char *const **ret)
+{
+	*ret = ex->left.names;
+	return ex->left.n;
+}
+
+int64_t exporter_now(const struct exporter *ex)
+{
+	return ex->opt.clock ? ex->opt.clock(ex->opt.clock_ctx) : clock_monotonic();
+}
+
+int64_t exporter_due(const struct exporter *ex)
+{
+	return ex->due;
+}
+
+const char *exporter_failure(const struct exporter *ex, size_t i, const char **ret_why)
+{
+	const struct later_entry *e = later_failure(&ex->later, i);
+
+	*ret_why = e ? e->why : NULL;
+	return e ? e->package : NULL;
+}
+
+/* What failed is work again, until it succeeds; what was written is left in peace for a moment. */
+static void remember_results(struct exporter *ex, struct pass *pass, const struct names *seen,
+			     bool full)
+{
+	CLEANUP(names_release) struct names open = { 0 }; /* nobody knows that they are well */
+	int64_t at = exporter_now(ex);
+
+	for (size_t i = 0; i < pass->n_failures; i++)
+		names_add(&open, pass->failures[i].package);
+	for (size_t i = 0; i < pass->taken.n; i++)
+		names_add(&open, pass->taken.names[i]);
+	names_sort(&open);
+	if (full)
+		later_keep(&ex->later, &open);
+	for (size_t i = 0; i < seen->n && !full; i++)
+		if (!names_have(&open, seen->names[i]))
+			later_forget(&ex->later, seen->names[i]);
+	for (size_t i = 0; ex->opt.deployment && i < pass->written.n; i++)
+		later_written(&ex->later, pass->written.names[i], at);
+	for (size_t i = 0; i < pass->n_failures; i++)
+		later_failed(&ex->later, pass->failures[i].package, pass->failures[i].change,
+			     pass->failures[i].why, at);
+	ex->due = later_next(&ex->later);
+	if (pass->taken.n && at + TAKEN_AGAIN < ex->due)
+		ex->due = at + TAKEN_AGAIN;
+}
+
+static void remember_left(struct exporter *ex, struct pass *pass, const struct names *seen,
+			  bool full)
+{
+	struct names left = { 0 };
+
+	for (size_t i = 0; i < ex->left.n && !full; i++)
+		if (!names_have(seen, ex->left.names[i]))
+			names_add(&left, ex->left.names[i]);
+	for (size_t i = 0; i < pass->left.n; i++)
+		names_add(&left, pass->left.names[i]);
+	names_sort(&left);
+	names_release(&ex->left);
+	ex->left = left;
+	if (pass->latest_closed)
+		pass->counts.left_why = xstrdup(pass->closed_why);
+	else if (pass->counts.left)
+		pass->counts.left_why = xstrdup("newer deployments keep them");
+}
+
+void exporter_remember(struct exporter *ex, struct pass *pass, const struct names *seen, bool full)
+{
+	remember_results(ex, pass, seen, full);
+	remember_left(ex, pass, seen, full);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* share_test.c - several hosts of one deployment: no package by two at a time, none left behind. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "db.h"
+#include "memory.h"
+#include "world.h"
+
+static struct world w;
+static struct exporter *a, *b;
+
+static struct exporter *host(const char *owner)
+{
+	struct exporter_options options = w.options;
+	struct exporter *ex;
+
+	options.owner = owner;
+	cr_assert_eq(exporter_new(&options, &ex), 0);
+	return ex;
+}
+
+static void init(void)
+{
+	world_init(&w);
+	w.options.jobs = 1;
+	a = host("a");
+	b = host("b");
+}
+
+static void fini(void)
+{
+	exporter_free(a);
+	exporter_free(b);
+	world_release(&w);
+}
+
+TestSuite(share, .init = init, .fini = fini);
+
+/* Another host's, on a package of this deployment. */
+static void lease(const char *owner, const char *package, const char *until)
+{
+	world_sql(&w,
+		  "INSERT INTO lease VALUES ('%s', '" RUNTIME "', '%s', '%s',"
+		  " strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '-1 minute'),"
+		  " strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '%s'))",
+		  w.options.store->url, package, owner, until);
+}
+
+static uint64_t changed(struct exporter *ex)
+{
+	struct export_counts counts = { 0 };
+	uint64_t written;
+
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	written = counts.written;
+	export_counts_release(&counts);
+	return written;
+}
+
+Test(share, what_another_host_works_on_is_passed_over_and_asked_for_again_soon)
+{
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "foo", "1.0.0");
+	lease("c", "foo", "+1 minute");
+	cr_assert_eq(exporter_due(a), INT64_MAX);
+	cr_assert_eq(changed(a), 4);
+	cr_assert(world_has(&w, "latest/api/packages/bar"));
+	cr_assert_not(world_has(&w, "latest/api/packages/foo"));
+	cr_assert_lt(exporter_due(a), clock_monotonic() + MINUTE_US);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 1, "its own are released");
+}
+
+Test(share, a_dead_hosts_package_is_taken_over_when_its_lease_lapses)
+{
+	world_add(&w, "foo", "1.0.0");
+	lease("c", "foo", "-1 second");
+	cr_assert_eq(changed(a), 4);
+	cr_assert(world_has(&w, "latest/api/packages/foo"));
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
+}
+
+static void other_host_does_the_rest(void *ctx)
+{
+	bool *done = ctx;
+
+	if (*done)
+		return;
+	*done = true;
+	cr_assert_eq(changed(b), 4, "but for what the first one has in hand");
+}
+
+Test(share, what_another_host_did_meanwhile_is_not_done_again)
+{
+	bool done = false;
+
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "foo", "1.0.0");
+	recorder_before(w.recorder, other_host_does_the_rest, &done);
+	counted_changes(w.counter);
+	cr_assert_eq(changed(a), 4);
+	cr_assert(done);
+	cr_assert_eq(counted_changes(w.counter), 12, "two archives and four documents each");
+	cr_assert_eq(changed(a), 0);
+	cr_assert_eq(changed(b), 0);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
+}
+
+Test(share, a_full_pass_repairs_what_the_database_calls_done)
+{
+	struct export_counts counts = { 0 };
+
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(changed(a), 4);
+	world_empty_bucket(&w);
+	exporter_free(a);
+	a = host("a");
+	cr_assert_eq(export_all(a, &counts), 0);
+	cr_assert_eq(counts.written, 4);
+	export_counts_release(&counts);
+}
+
+Test(share, without_enough_of_a_lease_left_nothing_is_written)
+{
+	struct export_counts counts = { 0 };
+
+	world_add(&w, "foo", "1.0.0");
+	exporter_free(a);
+	w.options.lease = 1;
+	a = host("a");
+	counted_changes(w.counter);
+	cr_assert_eq(export_changed(a, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_eq(counted_changes(w.counter), 0);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE"
+				     " '%could not be renewed%'"),
+		     2);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
+	exporter_free(a);
+	w.options.lease = HOUR_US;
+	a = host("a");
+	cr_assert_eq(changed(a), 4);
+}
+
+Test(share, a_command_without_an_owner_claims_nothing)
+{
+	world_add(&w, "foo", "1.0.0");
+	lease("c", "foo", "+1 minute");
+	cr_assert_eq(world_export_all(&w, NULL), 0);
+	cr_assert(world_has(&w, "latest/api/packages/foo"));
+}
