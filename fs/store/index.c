@@ -135,7 +135,30 @@ static int next_shown(const struct pager *p, struct walk *w, int found, struct r
 	return found;
 }
 
-/* The next top that is known by its name alone; what was listed shows by its rows. */
+/* 1: nothing below that top was removed after the listing of that number began. */
+static int is_untouched(const struct txn *t, const struct strbuf *top, uint64_t number)
+{
+	CLEANUP(walk_close) struct walk w = { .key = STRBUF_INIT(0) };
+	struct row row;
+	int found, r = walk_open(t, TABLE_OBJECTS, &w);
+
+	if (r < 0)
+		return r;
+	for (found = walk_seek(&w, top); found > 0; found = walk_next(&w)) {
+		if (strncmp(w.key.buf, top->buf, top->len) != 0)
+			break;
+		if (row_parse(w.key.buf, w.value, &row) < 0)
+			return index_failed(t->x, "read", MDB_CORRUPTED);
+		if (!row.tombstone)
+			break; /* its rows show it */
+		if (row.number > number)
+			return 0;
+	}
+	return found < 0 ? found : 1;
+}
+
+/* The next top that is known by its name alone. What was listed shows by its rows, but for one that
+ * was empty and has been seen since. */
 static int next_named(const struct pager *p, struct walk *w, int found)
 {
 	struct top top;
@@ -146,8 +169,16 @@ static int next_named(const struct pager *p, struct walk *w, int found)
 		if (w->value.n != sizeof(top))
 			return index_failed(w->txn->x, "read", MDB_CORRUPTED);
 		memcpy(&top, w->value.bytes, sizeof(top));
-		if (!top.listed && top.seen)
+		if (!top.seen)
+			continue;
+		if (!top.listed)
 			return 1;
+		if (top.seen > top.swept) {
+			int r = is_untouched(w->txn, &w->key, top.seen);
+
+			if (r)
+				return r;
+		}
 	}
 	return found;
 }

@@ -122,6 +122,25 @@ Test(index, names_at_the_top_need_no_deep_listing)
 	world_close(&w);
 }
 
+Test(index, a_top_that_was_emptied_and_is_filled_by_others_is_seen_again)
+{
+	struct world w;
+
+	world_open(&w);
+	put(w.mem, KEY);
+	put(w.mem, "m/x");
+	refresh_all(&w);
+	refresh(&w, "");
+	take(w.s, "m/x");
+	expect_list(w.s, "", false, NULL, "latest/ "); /* removed after it was seen */
+	put(w.mem, "m/y");
+	refresh(&w, "");
+	expect_list(w.s, "", false, NULL, "latest/ m/ ");
+	refresh(&w, "m/");
+	expect_list(w.s, "m/", true, NULL, "m/y ");
+	world_close(&w);
+}
+
 Test(index, a_top_that_begins_with_an_own_write_is_still_listed)
 {
 	struct world w;
