@@ -81,6 +81,7 @@ static int open_driver(const struct options *o, const struct wanted *w, struct s
 	const struct store_options options = { .endpoint = o->endpoint,
 					       .key_file = o->key_file,
 					       .ca_file = o->ca_file,
+					       .batch_delete = o->batch_delete,
 					       .cancel = w->cancel };
 	struct store *s = NULL;
 	int r = store_open_with(w->url, w->mode, &options, &s);

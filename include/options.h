@@ -37,6 +37,7 @@ struct options {
 	bool own, latest; /* the prefixes to be exported */
 	bool named_db;	  /* the database was named, and is not the default one */
 	bool unlimited_rm; /* mount, rm */
+	bool batch_delete; /* of a gs: store */
 
 	bool help, version;
 	bool allow_mass_change, dry_run;	       /* gc, sync */

@@ -66,6 +66,7 @@ struct store {
 			     * borrowed like url; NULL: not known */
 	unsigned parts;	    /* how many parts of a big list are worth asking for side by side */
 	unsigned batch;	    /* how many packages' edits are worth gathering into one store_edit() */
+	unsigned removals;  /* how many removals, each a group, are one request; 0 or 1: one is */
 };
 
 enum store_mode {
@@ -80,6 +81,7 @@ struct store_options {
 	const char *endpoint;	   /* NULL: STORAGE_EMULATOR_HOST, else Google's */
 	const char *key_file;	   /* NULL: found by the rules of pubfs(1) */
 	const char *ca_file;	   /* NULL: the certificates of the system */
+	bool batch_delete; /* the endpoint minds conditions within a batch (Google's is known to) */
 	const atomic_bool *cancel; /* true: waiting calls end with -ECANCELED; NULL: none does */
 };
 

@@ -333,19 +333,25 @@ static int survey_package(void *ctx, const char *package, const struct survey *h
 
 static int survey_old_object(void *ctx, const struct object *obj)
 {
-	struct gc_lot *lot = ctx;
+	struct gc_lot *sums = ctx;
 
-	survey_toggle(lot->digest, obj);
-	lot->objects++;
+	survey_toggle(sums->digest, obj);
+	sums->objects++;
 	return 0;
 }
 
 static int survey_old(struct collection *c, const char *prefix)
 {
 	CLEANUP(free_char) char *all = xasprintf("%s/", prefix);
-	struct gc_lot *lot = gc_plan_add(&c->plan, GC_LOT_PREFIX, prefix, NULL);
+	struct gc_lot sums = { .objects = 0 }, *lot;
+	int r = store_list(c->opt->store, all, true, NULL, survey_old_object, &sums);
 
-	return store_list(c->opt->store, all, true, NULL, survey_old_object, lot);
+	if (r < 0 || !sums.objects)
+		return r;
+	lot = gc_plan_add(&c->plan, GC_LOT_PREFIX, prefix, NULL);
+	memcpy(lot->digest, sums.digest, SHA256_SIZE);
+	lot->objects = sums.objects;
+	return 0;
 }
 
 static int survey_all(struct collection *c)

@@ -36,6 +36,9 @@ bool edit_canceled(struct edit *edits, size_t i);
 /* What store_edit() returns: 0, or the first failure. */
 int edit_result(const struct edit *edits, size_t n);
 
+/* How many edits from `at` on are removals that stand alone in their groups, up to `most`. */
+size_t lone_removals(const struct edit *edits, size_t n, size_t at, unsigned most);
+
 /* True when an object of this generation (0: there is none) meets the condition. */
 bool generation_meets(uint64_t generation, uint64_t if_generation);
 

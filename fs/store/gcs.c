@@ -359,7 +359,7 @@ static int remove_if(struct gcs_store *g, const struct edit *e)
 }
 
 /* A condition that is not met may be answered before it is seen that there is nothing to remove. */
-static int edit_remove(struct gcs_store *g, struct edit *e)
+int gcs_remove(struct gcs_store *g, struct edit *e)
 {
 	struct object now;
 	int r = remove_if(g, e);
@@ -382,16 +382,24 @@ static int edit_one(struct gcs_store *g, struct edit *e)
 	case EDIT_TOUCH:
 		return edit_touch(g, e);
 	case EDIT_REMOVE:
-		return edit_remove(g, e);
+		return gcs_remove(g, e);
 	}
 	abort();
 }
 
 static int gcs_edit(struct store *s, struct edit *edits, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!edit_canceled(edits, i))
+	size_t i = 0;
+
+	while (i < n) {
+		size_t run = lone_removals(edits, n, i, s->removals);
+
+		if (run > 1)
+			gcs_remove_many(gcs_of(s), &edits[i], run);
+		else if (!edit_canceled(edits, i))
 			edits[i].result = edit_one(gcs_of(s), &edits[i]);
+		i += run > 1 ? run : 1;
+	}
 	return edit_result(edits, n);
 }
 
@@ -504,6 +512,8 @@ int gcs_open(const char *name, const struct store_options *options, struct store
 		.identity = identity_of(g),
 		.parts = LIST_PARTS,
 		.batch = 1,
+		.removals = options->batch_delete || gcs_batch_is_safe(g->endpoint) ? GCS_BATCH_MAX
+										    : 1,
 	};
 	*ret = &steal(g)->store;
 	return 0;

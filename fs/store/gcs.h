@@ -97,6 +97,14 @@ int gcs_list_part(struct store *s, const char *prefix, const char *after, const 
 		  object_fn *fn, void *ctx) MUST_CHECK;
 int gcs_write(struct gcs_store *g, struct edit *e) MUST_CHECK;
 int gcs_copy(struct gcs_store *g, struct edit *e) MUST_CHECK;
+int gcs_remove(struct gcs_store *g, struct edit *e) MUST_CHECK;
+
+#define GCS_BATCH_MAX 100 /* calls in one request: what the API takes */
+/* True for Google's own endpoints, which mind the conditions of each call of a batch. */
+bool gcs_batch_is_safe(const char *endpoint);
+/* Up to GCS_BATCH_MAX removals that do not depend on each other, in one request. Each says of itself
+ * how it went. */
+void gcs_remove_many(struct gcs_store *g, struct edit *edits, size_t n);
 extern const struct store_ops gcs_ops;
 
 #endif

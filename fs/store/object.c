@@ -168,6 +168,21 @@ bool edit_canceled(struct edit *edits, size_t i)
 	return true;
 }
 
+static bool is_lone_removal(const struct edit *edits, size_t n, size_t i)
+{
+	return edits[i].op == EDIT_REMOVE && (!i || edits[i - 1].group != edits[i].group) &&
+	       (i + 1 == n || edits[i + 1].group != edits[i].group);
+}
+
+size_t lone_removals(const struct edit *edits, size_t n, size_t at, unsigned most)
+{
+	size_t end = at;
+
+	while (end < n && end - at < most && is_lone_removal(edits, n, end))
+		end++;
+	return end - at;
+}
+
 int edit_result(const struct edit *edits, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -225,5 +240,6 @@ void link_init(struct store *s, const struct store_ops *ops, struct store *next)
 		.identity = next->identity,
 		.parts = next->parts,
 		.batch = next->batch,
+		.removals = next->removals,
 	};
 }

@@ -348,11 +348,65 @@ static int retry_one(struct store *s, struct edit *e)
 	return r == -ESTALE && a.tries && is_own_work(s, e) ? 0 : r;
 }
 
+/* Removals that go together, and those of them that have to be asked for again. */
+struct removals {
+	struct edit *edits; /* the caller's */
+	struct edit *left;  /* copies, whose objects are the caller's, */
+	size_t *of;	    /* of these */
+	size_t n;
+};
+
+static int remove_once(struct store *s, struct removals *x, struct attempt *a)
+{
+	size_t left = 0;
+
+	(void)!store_edit(s->next, x->left, x->n); /* each has its result */
+	for (size_t i = 0; i < x->n; i++) {
+		x->edits[x->of[i]].result = x->left[i].result;
+		if (x->left[i].result != -EAGAIN)
+			continue;
+		x->left[left] = x->left[i];
+		x->of[left++] = x->of[i];
+	}
+	if (left < x->n)
+		a->began = 0; /* it goes on */
+	x->n = left;
+	return left ? -EAGAIN : 0;
+}
+
+static void retry_removals(struct store *s, struct edit *edits, size_t n)
+{
+	struct attempt a = { .rs = retry_of(s), .verb = "remove", .what = edits->object.key };
+	struct removals x = { .edits = edits,
+			      .left = xcalloc(n, sizeof(*x.left)),
+			      .of = xcalloc(n, sizeof(*x.of)),
+			      .n = n };
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		x.left[i] = edits[i];
+		x.of[i] = i;
+	}
+	r = AGAIN(&a, remove_once(s, &x, &a));
+	for (size_t i = 0; i < x.n; i++)
+		edits[x.of[i]].result = r;
+	free(x.left);
+	free(x.of);
+}
+
 static int retry_edit(struct store *s, struct edit *edits, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!edit_canceled(edits, i))
+	size_t i = 0;
+
+	while (i < n) {
+		size_t run = lone_removals(edits, n, i, s->removals);
+
+		if (run > 1)
+			retry_removals(s, &edits[i], run);
+		else if (!edit_canceled(edits, i))
 			edits[i].result = retry_one(s, &edits[i]);
+		i += run > 1 ? run : 1;
+	}
 	return edit_result(edits, n);
 }
 

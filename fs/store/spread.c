@@ -3,7 +3,8 @@
  * spread.c - the link that makes the groups of one store_edit() side by side.
  *
  * For a store where each change is a round trip. The thread that called takes part: with no thread
- * to spare, all is done by it, one group after the other. Groups are handed out by a counter.
+ * to spare, all is done by it, one group after the other. Groups are handed out by a counter, removals
+ * that a store takes in one request together.
  * However many threads call, no more groups are under way at a time than the pool has threads: each
  * waits for its turn.
  */
@@ -40,10 +41,14 @@ static struct spread_store *spread_of(struct store *s)
 	return (struct spread_store *)s;
 }
 
-static size_t group_end(const struct work *w, size_t from)
+/* Of a group, or of as many removals as are one request. */
+static size_t share_end(const struct work *w, size_t from)
 {
+	size_t run = lone_removals(w->edits, w->n, from, w->sp->store.removals);
 	size_t end = from + 1;
 
+	if (run > 1)
+		return from + run;
 	while (end < w->n && w->edits[end].group == w->edits[from].group)
 		end++;
 	return end;
@@ -60,15 +65,15 @@ static int edit_in_turn(struct spread_store *sp, struct edit *edits, size_t n)
 	return r;
 }
 
-/* Takes groups until none is left. */
-static void take_groups(struct work *w)
+/* Takes shares until none is left. */
+static void take_shares(struct work *w)
 {
 	for (;;) {
 		size_t from, end;
 
 		pthread_mutex_lock(&w->lock);
 		from = w->at;
-		end = from < w->n ? group_end(w, from) : from;
+		end = from < w->n ? share_end(w, from) : from;
 		w->at = end;
 		pthread_mutex_unlock(&w->lock);
 		if (from == end)
@@ -81,27 +86,27 @@ static void run_job(void *ctx)
 {
 	struct work *w = ctx;
 
-	take_groups(w);
+	take_shares(w);
 	pthread_mutex_lock(&w->lock);
 	if (!--w->running)
 		pthread_cond_signal(&w->done);
 	pthread_mutex_unlock(&w->lock);
 }
 
-static unsigned count_groups(const struct work *w, unsigned most)
+static unsigned count_shares(const struct work *w, unsigned most)
 {
-	unsigned groups = 0;
+	unsigned shares = 0;
 
-	for (size_t at = 0; at < w->n && groups < most; at = group_end(w, at))
-		groups++;
-	return groups;
+	for (size_t at = 0; at < w->n && shares < most; at = share_end(w, at))
+		shares++;
+	return shares;
 }
 
 static int spread_edit(struct store *s, struct edit *edits, size_t n)
 {
 	struct spread_store *sp = spread_of(s);
 	struct work w = { .sp = sp, .edits = edits, .n = n };
-	unsigned jobs = count_groups(&w, sp->threads);
+	unsigned jobs = count_shares(&w, sp->threads);
 
 	if (jobs < 2)
 		return n ? edit_in_turn(sp, edits, n) : 0;
@@ -110,7 +115,7 @@ static int spread_edit(struct store *s, struct edit *edits, size_t n)
 	w.running = jobs - 1;
 	for (unsigned i = 1; i < jobs; i++)
 		pool_run(sp->pool, run_job, &w);
-	take_groups(&w);
+	take_shares(&w);
 	pthread_mutex_lock(&w.lock);
 	while (w.running)
 		pthread_cond_wait(&w.done, &w.lock);
