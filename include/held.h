@@ -3,6 +3,8 @@
 #ifndef PUBFS_HELD_H
 #define PUBFS_HELD_H
 
+#include <stdint.h>
+
 #include "compiler.h"
 
 struct names;
@@ -25,6 +27,8 @@ int held_text(const char *cache, const char *store_url, struct strbuf *out) MUST
 
 /* The items, sorted, and appended why they are held. No such file, or path NULL: none. */
 int held_load(const char *path, struct names *ret, struct strbuf *why) MUST_CHECK;
+/* The same, for who only wants to know how many there are. */
+int held_count(const char *path, uint64_t *ret_items, struct strbuf *why) MUST_CHECK;
 /* Keeps these instead of what is there; without items it is over. path NULL: nothing. */
 int held_save(const char *path, const char *why, const struct names *items) MUST_CHECK;
 

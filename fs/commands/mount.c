@@ -105,6 +105,38 @@ static int add_rm_brake(struct rm_brake *brake, struct facts *f)
 	return 0;
 }
 
+/* What the brake holds of one plan: how many items, and why. */
+static int add_held_plan(const char *path, const char *name, struct facts *f)
+{
+	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(REASON_MAX);
+	uint64_t items;
+	int r = held_count(path, &items, &why);
+
+	if (r < 0)
+		return r;
+	if (!items) {
+		facts_text(f, name, NULL);
+		return 0;
+	}
+	facts_enter(f, name);
+	facts_number(f, "items", items);
+	facts_text(f, "why", why.buf);
+	facts_leave(f);
+	return 0;
+}
+
+static int add_held(const struct stack *stack, struct facts *f)
+{
+	int r;
+
+	facts_enter(f, "held");
+	r = add_held_plan(stack->held, "sync", f);
+	if (r == 0)
+		r = add_held_plan(stack->held_gc, "gc", f);
+	facts_leave(f);
+	return r;
+}
+
 static int write_held(void *ctx, struct strbuf *out)
 {
 	const struct service *s = ctx;
@@ -164,7 +196,9 @@ static int write_status(void *ctx, struct strbuf *out)
 	facts_number(&f, "objects", counts.objects);
 	facts_number(&f, "bytes", counts.bytes);
 	facts_number(&f, "unmapped", counts.unmapped);
-	r = add_rm_brake(s->stack.rm_brake, &f);
+	r = add_held(&s->stack, &f);
+	if (r == 0)
+		r = add_rm_brake(s->stack.rm_brake, &f);
 	if (r < 0)
 		return r;
 	add_degraded(s->stack.tree, &f);

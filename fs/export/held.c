@@ -110,6 +110,15 @@ int held_load(const char *path, struct names *ret, struct strbuf *why)
 	return r;
 }
 
+int held_count(const char *path, uint64_t *ret_items, struct strbuf *why)
+{
+	CLEANUP(names_release) struct names items = { 0 };
+	int r = held_load(path, &items, why);
+
+	*ret_items = items.n;
+	return r;
+}
+
 static int write_items(FILE *f, const char *why, const struct names *items)
 {
 	CLEANUP(strbuf_release) struct strbuf time = STRBUF_INIT(64);
