@@ -28,8 +28,8 @@
 #define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
 #define COLLECTORS   (BIT(MOUNT) | BIT(GC))
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
-#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF))
-#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | RENDERERS | COLLECTORS)
+#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE))
+#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS)
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -348,9 +348,9 @@ const struct option_row option_rows[] = {
 	{ "accept", 0, "V,V...", COLLECTORS, true, parse_versions, TARGET(accepted),
 	  "a list of dates such as 2026.08.18,2026.07.01",
 	  "accepted runtime versions: the own one, ..., the oldest (none is collected)" },
-	{ "allow-mass-change", 0, NULL, BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
+	{ "allow-mass-change", 0, NULL, BIT(GC) | BIT(PROMOTE) | BIT(SYNC), false, parse_flag, TARGET(allow_mass_change),
 	  YES_OR_NO, "do what the brake holds, this one time" },
-	{ "archives", 0, "URL", BIT(PUBLISH) | RENDERERS, true, parse_store, TARGET(archives),
+	{ "archives", 0, "URL", BIT(PROMOTE) | BIT(PUBLISH) | RENDERERS, true, parse_store, TARGET(archives),
 	  A_STORE, "the store of canonical archives (dir:HOME/archives)" },
 	{ "base-url", 0, "URL", RENDERERS, true, parse_base_url, TARGET(base_url),
 	  A_URL,
@@ -376,7 +376,7 @@ const struct option_row option_rows[] = {
 	  "where the tables are in PostgreSQL (pubfs)" },
 	{ "deep", 0, NULL, BIT(VERIFY), false, parse_flag, TARGET(deep), YES_OR_NO,
 	  "read, hash and gate each body, too" },
-	{ "dry-run", 0, NULL, BIT(ADOPT) | BIT(GC) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
+	{ "dry-run", 0, NULL, BIT(ADOPT) | BIT(GC) | BIT(PROMOTE) | BIT(SYNC), false, parse_flag, TARGET(dry_run), YES_OR_NO,
 	  "print the plan and change nothing" },
 	{ "endpoint", 0, "URL", REMOTE, true, parse_base_url, TARGET(endpoint), A_URL,
 	  "where a gs: store is (STORAGE_EMULATOR_HOST, else Google)" },
@@ -390,7 +390,7 @@ const struct option_row option_rows[] = {
 	  "print this" },
 	{ "home", 0, "DIR", WORKING, true, parse_path, TARGET(home), A_PATH,
 	  "the folder of the defaults (PUBFS_HOME)" },
-	{ "jobs", 0, "N", RENDERERS | BIT(ADOPT) | BIT(DIFF) | BIT(GC), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
+	{ "jobs", 0, "N", RENDERERS | BIT(ADOPT) | BIT(DIFF) | BIT(GC) | BIT(PROMOTE), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
 	{ "json", 0, NULL, BIT(ADOPT) | BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
 	  parse_flag, TARGET(json), YES_OR_NO,
@@ -403,9 +403,9 @@ const struct option_row option_rows[] = {
 	  "append messages to FILE" },
 	{ "log-level", 0, "LEVEL", WORKING, true, parse_level, TARGET(log_level),
 	  "error, warning, info or debug", "error, warning (the default), info or debug" },
-	{ "max-removals", 0, "N|N%", COLLECTORS | BIT(RM), true, parse_limit, TARGET(limits.removals), A_LIMIT,
+	{ "max-removals", 0, "N|N%", COLLECTORS | BIT(PROMOTE) | BIT(RM), true, parse_limit, TARGET(limits.removals), A_LIMIT,
 	  "deleted packages that may be removed at once (10 or 1%, whichever is more)" },
-	{ "max-rewrites", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.rewrites), A_LIMIT,
+	{ "max-rewrites", 0, "N|N%", EXPORTERS | BIT(PROMOTE), true, parse_limit, TARGET(limits.rewrites), A_LIMIT,
 	  "listings that may change in one pass (10 or 10%, whichever is more)" },
 	{ "max-takedowns", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.takedowns),
 	  A_LIMIT, "packages that may be taken down in one pass (200 or 1%)" },
@@ -425,6 +425,8 @@ const struct option_row option_rows[] = {
 	  "why the gate is off; it is logged" },
 	{ "rebase", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(rebase), YES_OR_NO,
 	  "the database was restored or replaced: take its side" },
+	{ "release", 0, NULL, BIT(PROMOTE), false, parse_flag, TARGET(release), YES_OR_NO,
+	  "let latest/ go, for the newest deployment to keep" },
 	{ "replace", 0, NULL, BIT(LOAD), false, parse_flag, TARGET(replace), YES_OR_NO,
 	  "replace versions that differ" },
 	{ "runtime-version", 0, "V", BUCKET, true, parse_runtime_version, TARGET(runtime_version),

@@ -22,6 +22,7 @@ enum command_id {
 	COMMAND_LOAD,
 	COMMAND_LS,
 	COMMAND_MOUNT,
+	COMMAND_PROMOTE,
 	COMMAND_PROVISION,
 	COMMAND_PUBLISH,
 	COMMAND_PUT,
@@ -87,6 +88,7 @@ enum exit_status command_help(const struct options *o, int argc, char *const *ar
 enum exit_status command_load(const struct options *o, int argc, char *const *argv);
 enum exit_status command_ls(const struct options *o, int argc, char *const *argv);
 enum exit_status command_mount(const struct options *o, int argc, char *const *argv);
+enum exit_status command_promote(const struct options *o, int argc, char *const *argv);
 enum exit_status command_provision(const struct options *o, int argc, char *const *argv);
 enum exit_status command_publish(const struct options *o, int argc, char *const *argv);
 enum exit_status command_put(const struct options *o, int argc, char *const *argv);

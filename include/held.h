@@ -18,7 +18,7 @@ struct strbuf;
  * item.
  */
 
-/* Below the cache, for the plan of "sync" or "gc". The caller frees it. */
+/* Below the cache, for the plan of "sync", "gc" or "promote". The caller frees it. */
 char *held_path(const char *cache, const char *store_url, const char *plan);
 /* Beside them, for the times of removals by hand. The caller frees it. */
 char *removals_path(const char *cache, const char *store_url);

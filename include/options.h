@@ -48,6 +48,7 @@ struct options {
 	bool json, detailed;				/* ls, stat */
 	bool explain, quiet, stat;			/* diff */
 	bool deep;					/* verify */
+	bool release;					/* promote */
 	char *reason;					/* put */
 };
 

@@ -31,6 +31,8 @@ const struct command commands[] = {
 	{ COMMAND_LS, "ls", "[PATH...]", 0, ANY_NUMBER, "lists folders of the bucket", command_ls },
 	{ COMMAND_MOUNT, "mount", "MOUNTPOINT", 1, 1, "shows the bucket as a directory tree",
 	  command_mount },
+	{ COMMAND_PROMOTE, "promote", "VERSION | --release", 0, 1,
+	  "makes latest/ equal to a prefix, and holds it there", command_promote },
 	{ COMMAND_PROVISION, "provision", "", 0, 0, "makes the bucket, if it is not there",
 	  command_provision },
 	{ COMMAND_PUBLISH, "publish", "FILE.tar.gz...", 1, ANY_NUMBER,

@@ -18,7 +18,7 @@
 
 #define DIGITS 32 /* of the hash of the store's URL, as the index has it */
 
-static const char *const plans[] = { "sync", "gc" };
+static const char *const plans[] = { "sync", "gc", "promote" };
 
 /* A file of that store below the cache. */
 static char *path_of(const char *cache, const char *store_url, const char *name)

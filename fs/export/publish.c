@@ -344,7 +344,7 @@ static bool copy_is_there(const struct publication *p, const unsigned char *expe
 {
 	const struct object *have = p->have, *source = p->source;
 
-	if (!have || have->gzip)
+	if (!have || have->gzip != source->gzip)
 		return false;
 	if (have->has_sha256 && expected)
 		return !memcmp(have->sha256, expected, SHA256_SIZE);
@@ -412,11 +412,14 @@ static int decide_copy(struct session *s, struct publication *p, struct decision
 {
 	const struct object *source = p->source;
 	unsigned char expected_bytes[SHA256_SIZE], *expected = NULL;
-	bool there;
+	bool document = d->name.kind != KIND_ARCHIVE, there;
 	int r;
 
-	if (d->name.kind != KIND_ARCHIVE)
-		return refuse(p, "only archives are copied");
+	if (source->gzip != catalog_info(d->name.kind)->gzip)
+		return refuse(p, "what it would be a copy of is stored with another encoding");
+	if (document && (p->renamed || !source->has_sha256 || !source->has_decoded_size))
+		return refuse(p, "a document is copied only where its metadata say what it is: "
+				 "pubfs adopt reads what another program wrote");
 	if (!source->size)
 		return refuse(p, "it is empty");
 	if (p->sha256) {
@@ -425,7 +428,7 @@ static int decide_copy(struct session *s, struct publication *p, struct decision
 			return refuse(p, "the SHA-256 of its version is not 64 hex digits");
 	}
 	there = !p->force && copy_is_there(p, expected);
-	d->decoded_size = there ? p->have->size : source->size;
+	d->decoded_size = document ? source->decoded_size : there ? p->have->size : source->size;
 	if (there && p->have->has_sha256) {
 		memcpy(d->sha256, p->have->sha256, SHA256_SIZE);
 	} else if (source->has_sha256 && !p->renamed &&
