@@ -160,18 +160,24 @@ static int add_name(void *ctx, const char *package, const char *version)
 	return 0;
 }
 
+/* A package that was left to another deployment has a digest of nothing. */
+static bool is_exported(const struct work *work, const struct export_state *state)
+{
+	static const unsigned char left[SHA256_SIZE];
+
+	return work->exists && state->change && !strcmp(state->change, work->change) &&
+	       memcmp(state->seen, left, SHA256_SIZE) != 0;
+}
+
 static int add_exported(void *ctx, const struct work *work)
 {
 	struct collection *c = ctx;
 
 	if (stopping(c))
 		return -ECANCELED;
-	for (size_t k = 0; k < c->plan.n_prefixes; k++) {
-		const char *change = work->states[k].change;
-
-		if (work->exists && change && !strcmp(change, work->change))
+	for (size_t k = 0; k < c->plan.n_prefixes; k++)
+		if (is_exported(work, &work->states[k]))
 			gc_names_add_exported(&c->names, c->plan.prefixes[k].name, work->package);
-	}
 	return 0;
 }
 

@@ -158,6 +158,21 @@ Test(gc, the_archive_of_an_absent_version_goes_only_after_its_listing_was_export
 	world_expect_servable(&w);
 }
 
+Test(gc, an_archive_waits_while_another_deployment_has_the_listing_to_write)
+{
+	world_add(&w, "foo", "2.0.0");
+	fill((const char *[]){ "foo", NULL });
+	world_sql(&w, "DELETE FROM package_version WHERE version = '2.0.0'");
+	clock_rules_set(clock_now());
+	world_export_well(&w, &exported);
+	/* as an export keeps it that leaves latest/ to a newer deployment */
+	world_sql(&w, "UPDATE export_state SET seen = zeroblob(32) WHERE prefix LIKE 'latest%%'");
+	age();
+	cr_assert_eq(collect(), 0);
+	cr_assert(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
+	cr_assert_not(world_has(&w, OWN "archives/foo-2.0.0.tar.gz"));
+}
+
 Test(gc, an_old_prefix_goes_whole_and_no_other_does)
 {
 	static const char *const kept[] = { "2026.06.01/api/packages/x", "2026.07.01/x",
