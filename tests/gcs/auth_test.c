@@ -98,7 +98,7 @@ static void open_with_key(char *(*key)(struct gcs_server *))
 /* -ENOENT is what a good token gets for an object that is not there. */
 static int ask(void)
 {
-	struct object obj;
+	CLEANUP(object_release) struct object obj = { .generation = 0 };
 
 	return store_stat(w.s, KEY, &obj);
 }

@@ -168,6 +168,7 @@ Test(bad_answer, bytes_of_another_place_or_decoded_on_the_way_are_never_shown)
 		{ "fault read decode", 2, 4, 0 },
 		{ "fault read times=2 decode", 2, 4, -EBADMSG },
 		{ "fault read times=2 decode", 0, 99, -EBADMSG },
+		{ "fault read times=2 decode", 2, SIZE_MAX, -EBADMSG },
 	};
 	CLEANUP(strbuf_release) struct strbuf packed = STRBUF_INIT(OUT_MAX);
 	struct body body;
@@ -283,7 +284,7 @@ Test(bad_answer, whoever_lacks_a_right_is_told_who_which_and_where)
 
 		script(line);
 		cr_assert_eq(rows[i].ask(s), -EACCES, "%zu %s", i, line);
-		expect_said("iam.gserviceaccount.com");
+		expect_said("iam.gserviceaccount.com may not"); /* as we say it, not the server */
 		expect_said(strrchr(rows[i].permission, '.'));
 		expect_said("gs://bucket");
 		cr_assert_leq(gcs_server_count_all(w.server), 2, "it is not tried again");
@@ -373,6 +374,43 @@ Test(bad_answer, a_wrong_endpoint_is_a_clear_error)
 		cr_expect_eq(n, 0);
 		r = put_text(s, KEY, "x", STORE_ANY, NULL);
 		cr_expect_eq(r, rows[i].write, "%s: %d", rows[i].text, r);
+		store_close(s);
+		rude_stop(&rude);
+	}
+}
+
+Test(bad_answer, what_was_not_asked_for_is_cut_and_what_lacks_is_not_believed)
+{
+	static const struct {
+		const char *text;
+		int result;
+	} rows[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789",
+		  0 }, /* the range was ignored */
+		{ "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 1-8/10\r\n"
+		  "Content-Length: 8\r\nConnection: close\r\n\r\n12345678",
+		  0 },
+		{ "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-5/10\r\n"
+		  "Content-Length: 3\r\nConnection: close\r\n\r\n234",
+		  -EBADMSG },
+		{ "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-4/10\r\n"
+		  "Content-Length: 3\r\nConnection: close\r\n\r\n234",
+		  -EBADMSG },
+		{ "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nConnection: "
+		  "close\r\n\r\n2345",
+		  -EBADMSG },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(OUT_MAX);
+		struct rude rude;
+		struct store *s;
+
+		rude_start(&rude, rows[i].text);
+		s = open_at(rude.url, NULL);
+		cr_expect_eq(store_read(s, KEY, STORE_ANY, 2, 4, &out), rows[i].result, "%s",
+			     rows[i].text);
+		cr_expect_str_eq(out.buf, rows[i].result ? "" : "2345", "%s", rows[i].text);
 		store_close(s);
 		rude_stop(&rude);
 	}

@@ -120,6 +120,7 @@ Test(gcs_request, each_answer_is_one_errno)
 	} rows[] = {
 		{ "fault get status=400", -EIO },      { "fault get status=401 times=2", -EACCES },
 		{ "fault get status=403", -EACCES },   { "fault get status=404", -ENOENT },
+		{ "fault get status=403 limit", -EAGAIN },
 		{ "fault get status=408", -EAGAIN },   { "fault get status=412", -ESTALE },
 		{ "fault get status=429", -EAGAIN },   { "fault get status=500", -EAGAIN },
 		{ "fault get status=502", -EAGAIN },   { "fault get status=503", -EAGAIN },
@@ -308,6 +309,8 @@ Test(gcs_read, bytes_that_do_not_match_are_asked_for_once_more)
 	} rows[] = {
 		{ "fault read flip", 0, 2 },
 		{ "fault read hash", 0, 2 },
+		{ "fault read md5", 0, 2 },
+		{ "fault read crc32c", 0, 2 },
 		{ "fault read times=2 flip", -EBADMSG, 2 },
 		{ "fault read times=2 hash", -EBADMSG, 2 },
 		{ "fault read cut=2", -EAGAIN, 1 },
@@ -433,7 +436,8 @@ Test(gcs_write, a_session_goes_on_at_the_endpoint_or_where_nobody_listens_in)
 
 Test(gcs_write, an_answer_with_another_hash_or_size_is_no_success)
 {
-	static const char *const lines[] = { "fault insert hash", "fault insert size=5" };
+	static const char *const lines[] = { "fault insert hash", "fault insert md5",
+					     "fault insert crc32c", "fault insert size=5" };
 	struct world w = make_world("reset", false);
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -441,6 +445,21 @@ Test(gcs_write, an_answer_with_another_hash_or_size_is_no_success)
 		cr_expect_eq(put_text(w.store, KEY, "text", STORE_ANY, NULL), -EBADMSG, "%s",
 			     lines[i]);
 	}
+	remove_world(&w);
+}
+
+Test(gcs_write, bytes_that_arrive_with_another_hash_change_nothing)
+{
+	struct world w = make_world("reset", false);
+	uint64_t generation;
+
+	cr_assert_eq(put_text(w.store, KEY, "old", STORE_ABSENT, &generation), 0);
+	script(&w, "fault insert damage");
+	cr_assert_eq(put_text(w.store, KEY, "text", generation, NULL), -EBADMSG);
+	cr_assert_not_null(strstr(log_last_failure(), "what arrived is not what was sent"), "%s",
+			   log_last_failure());
+	expect_text(w.store, KEY, "old");
+	cr_assert_eq(generation_of(w.store, KEY), generation);
 	remove_world(&w);
 }
 

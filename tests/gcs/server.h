@@ -61,14 +61,18 @@ const char *gcs_server_url(const struct gcs_server *s);
  * Actions:
  *	status=N [retry-after=S | retry-date=S]		that answer, without effect; the date is S
  *					seconds from now
+ *	status=403 limit		not for a right, but for a limit
  *	drop				no answer, without effect
  *	lost[=N]			takes effect; then no answer, or this one
  *	cut=N				the answer ends after N bytes of its body
  *	delay=MS, slow=MS		before the answer; between its eighths
  *	garbage				HTML with status 200 in place of the answer
  *	huge=N				N bytes of blanks in place of the answer
- *	hash, flip, size=N		wrong hashes; a wrong byte; N in place of the true length
- *	decode				a gzip object is decoded though the client takes gzip
+ *	hash, md5, crc32c		both hashes are wrong, or that one alone
+ *	flip, size=N			a wrong byte; N in place of the true length
+ *	damage				an upload arrives with a wrong byte
+ *	decode				a gzip object is decoded though the client takes gzip; a
+ *					range is one of what is decoded
  *	elsewhere			an upload goes on at another host
  *	shift=N				a range begins N bytes behind what was asked for
  *	page=N, overlap, repeat		a list page has at most N entries; begins with the last one

@@ -25,6 +25,10 @@ static const struct word {
 	{ "huge", NOWHERE, offsetof(struct fault, huge), false },
 	{ "shift", NOWHERE, offsetof(struct fault, shift), false },
 	{ "decode", offsetof(struct fault, decode), NOWHERE, true },
+	{ "md5", offsetof(struct fault, md5), NOWHERE, true },
+	{ "crc32c", offsetof(struct fault, crc32c), NOWHERE, true },
+	{ "damage", offsetof(struct fault, damage), NOWHERE, true },
+	{ "limit", offsetof(struct fault, limit), NOWHERE, true },
 	{ "elsewhere", offsetof(struct fault, elsewhere), NOWHERE, true },
 	{ "spin", offsetof(struct fault, spin), NOWHERE, true },
 	{ "drop", offsetof(struct fault, drop), NOWHERE, true },
@@ -157,6 +161,10 @@ static void answer_status(const struct request *q, struct reply *p, unsigned sta
 	}
 	if (status == 401) {
 		auth_refuse(p);
+		return;
+	}
+	if (status == 403 && q->fault.limit) {
+		reply_error(p, status, "rateLimitExceeded", "Rate Limit Exceeded");
 		return;
 	}
 	if (status == 403) {

@@ -166,19 +166,19 @@ struct stored *object_put(struct gcs_server *s, struct bucket *b, const char *na
 	return o;
 }
 
-/* With the fault `hash`, what is told is wrong. */
+/* With the faults `hash`, `md5` and `crc32c`, what is told is wrong. */
 static char *told_md5(const struct request *q, const struct stored *o)
 {
 	unsigned char sum[MD5_SIZE];
 
 	memcpy(sum, o->md5, MD5_SIZE);
-	sum[0] ^= q->fault.hash;
+	sum[0] ^= q->fault.hash || q->fault.md5;
 	return base64_text(sum, MD5_SIZE);
 }
 
 static char *told_crc32c(const struct request *q, const struct stored *o)
 {
-	return crc32c_text(o->crc32c ^ q->fault.hash);
+	return crc32c_text(o->crc32c ^ (q->fault.hash || q->fault.crc32c));
 }
 
 char *object_hashes(const struct request *q, const struct stored *o)

@@ -126,12 +126,15 @@ struct stored *upload_commit(struct request *q, struct bucket *b, const struct u
 			     const struct pairs *conditions, struct strbuf *bytes, struct reply *p)
 {
 	unsigned char sum[MD5_SIZE], crc_bytes[4];
-	uint32_t crc = crc32c_of(bytes->buf, bytes->len);
 	CLEANUP(free_char) char *md5_text = NULL;
 	CLEANUP(free_char) char *crc_text = NULL;
 	const char *wanted_md5 = json_string_value(json_object_get(u->expected, "md5Hash"));
 	const char *wanted_crc = json_string_value(json_object_get(u->expected, "crc32c"));
+	uint32_t crc;
 
+	if (q->fault.damage && bytes->len)
+		bytes->buf[bytes->len / 2] ^= 1;
+	crc = crc32c_of(bytes->buf, bytes->len);
 	for (unsigned i = 0; i < sizeof(crc_bytes); i++)
 		crc_bytes[i] = (unsigned char)(crc >> (24 - 8 * i));
 	md5(bytes->buf, bytes->len, sum);
