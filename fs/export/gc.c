@@ -36,7 +36,10 @@
 #include "strbuf.h"
 #include "survey.h"
 
-#define CHUNK	10000 /* objects of one publish(): 64 jobs do 156 each, and few wait at its end */
+/* Objects of one publish(): 64 jobs do 156 each, and few wait at its end. The first ones are fewer, so
+ * that it is noticed early who may not remove anything. All are whole batches of a hundred. */
+#define CHUNK_FIRST 100
+#define CHUNK	    10000
 #define WHY_MAX ((size_t)64 << 10)
 
 enum stage { STAGE_LISTINGS, STAGE_DOCUMENTS, STAGE_ARCHIVES, STAGES };
@@ -60,7 +63,8 @@ struct collection {
 	struct gc_prefix *prefix; /* under survey */
 	struct names old;	  /* old prefixes */
 	struct removal *removals;
-	size_t n, alloc;
+	size_t n, alloc, chunk;
+	bool refused; /* one was, and so would all others be */
 	bool *stuck; /* of each lot: something of it could not be removed, so what comes later stays */
 };
 
@@ -384,6 +388,7 @@ static void settle(struct collection *c, const struct removal *removal, const st
 	}
 	c->stuck[removal->lot] = true;
 	if (p->result != -ESTALE) {
+		c->refused |= p->result == -EACCES;
 		counts->failed++;
 		return;
 	}
@@ -447,6 +452,7 @@ static void flush(struct collection *c)
 	for (size_t i = 0; i < c->n; i++)
 		object_release(&c->removals[i].obj);
 	c->n = 0;
+	c->chunk = c->chunk * 10 < CHUNK ? c->chunk * 10 : CHUNK;
 }
 
 static enum stage stage_of(const struct gc_lot *lot, const struct object *obj)
@@ -558,7 +564,7 @@ static int add_old_object(void *ctx, const struct object *obj)
 	add_removal(page->c, page->lot, obj, page->why);
 	free(page->last);
 	page->last = xstrdup(obj->key);
-	return page->c->n >= CHUNK;
+	return page->c->n >= page->c->chunk;
 }
 
 static int apply_prefix(struct collection *c, size_t i)
@@ -570,14 +576,15 @@ static int apply_prefix(struct collection *c, size_t i)
 			     .why = gc_rule_top(&c->policy, lot->prefix, true).why };
 	int r;
 
-	flush(c); /* so that its chunks are full ones */
+	if (c->n)
+		flush(c); /* so that its chunks are full ones */
 	do {
 		CLEANUP(free_char) char *after = steal(page.last);
 
 		r = store_list(c->opt->store, all, true, after, add_old_object, &page);
 		if (r > 0)
 			flush(c);
-	} while (r > 0 && !stopping(c));
+	} while (r > 0 && !stopping(c) && !c->refused);
 	free(page.last);
 	c->counts.prefixes += !lot->held;
 	return r < 0 ? r : 0;
@@ -588,14 +595,16 @@ static int apply(struct collection *c)
 	int r = 0;
 
 	c->stuck = xcalloc(c->plan.n + 1, sizeof(*c->stuck));
-	for (size_t i = 0; i < c->plan.n && !r && !stopping(c); i++) {
+	c->chunk = CHUNK_FIRST;
+	for (size_t i = 0; i < c->plan.n && !r && !stopping(c) && !c->refused; i++) {
 		bool whole = c->plan.lots[i].kind == GC_LOT_PREFIX;
 
 		r = whole ? apply_prefix(c, i) : apply_package(c, i);
-		if (c->opt->see || c->n >= CHUNK)
+		if (c->opt->see || c->n >= c->chunk)
 			flush(c);
 	}
-	flush(c);
+	if (!c->refused)
+		flush(c);
 	return r;
 }
 

@@ -36,7 +36,7 @@ fill() {
 	control "fill old $((many / 2)) 2025.01.01/api/packages/p"
 }
 collect=("$pubfs" gc --store gs://old --endpoint "$far" --runtime-version 2026.08.18
-	--accept 2026.08.18,2026.06.01)
+	--accept "2026.08.18,2026.06.01")
 emptied() { [ -z "$(list_old)" ] || { echo "bench: something is left" >&2; exit 1; }; }
 
 echo '{"package":"p","version":"1.0.0","published":"2026-01-02T03:04:05Z","pubspec":{"name":"p"}}' |
