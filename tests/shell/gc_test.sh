@@ -135,7 +135,7 @@ same "a collection removes what it should" "11 objects removed" \
 if can_mount; then
 	m=$T/mnt
 	# shellcheck disable=SC2086 # options
-	check "mount" mount_at "$m" --db "sqlite:$PUBFS_HOME/pub.db" --runtime-version 2026.08.18 $accept $later --ttl 0
+	check "mount" mount_at "$m" --db "sqlite:$PUBFS_HOME/pub.db" --runtime-version 2026.08.18 $accept $later --ttl 0 --log-level info
 	cat "$m/.pubfs/garbage" >garbage
 	same "garbage names as many" 11 sh -c "wc -l <garbage"
 	check "rm of what it names is the whole collection" \
@@ -158,6 +158,11 @@ if can_mount; then
 	sqlite3 "$PUBFS_HOME/pub.db" ".restore kept.db"
 	check "and with the names there again, it is held no more" gc
 	same "nor in .pubfs/held" 0 sh -c "wc -c <'$m/.pubfs/held'"
+
+	check "rm -r of a prefix" rm -r "$m/2026.06.01"
+	check "it is gone" sh -c "! test -e '$bucket/2026.06.01/api/packages/limit'"
+	same "one line of the log an object, with its generation" 1 sh -c \
+		"grep -c 'removed 2026.06.01/api/packages/limit hand (was [0-9]*): removed by hand' '$m.log'"
 
 	# the brake on rm
 	for p in $(seq -f 'p%03g' 24 33); do rm "$m/latest/api/packages/$p"; done

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * gc_apply.c - the removals of a collection, in the order in which they are safe.
+ *
+ * A lot is looked at once more, and left if it is not what was judged, or if a row of it has come
+ * back. Its objects go in stages: listings, then the other documents, then archives, so that no
+ * listing names what is gone; where one could not be removed, what comes later stays. An old prefix
+ * is served to nobody: it goes in the order of its keys. No more than CHUNK objects and one package
+ * are in memory at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "db.h"
+#include "gc_collection.h"
+#include "log.h"
+#include "memory.h"
+#include "object.h"
+#include "package.h"
+#include "publish.h"
+#include "store.h"
+#include "survey.h"
+
+/* Objects of one publish(): 64 jobs do 156 each, and few wait at its end. The first ones are fewer, so
+ * that it is noticed early who may not remove anything. All are whole batches of a hundred. */
+#define CHUNK_FIRST 100
+#define CHUNK	    10000
+
+enum stage { STAGE_LISTINGS, STAGE_DOCUMENTS, STAGE_ARCHIVES, STAGES };
+
+/* What is to be removed next. */
+struct removal {
+	struct object obj;
+	const char *why;
+	enum stage stage;
+	size_t lot;
+};
+
+struct basket {
+	struct gc_collection *c;
+	struct removal *removals;
+	size_t n, alloc, chunk;
+	bool *stuck; /* of each lot: something of it could not be removed, so what comes later stays */
+	bool refused; /* one was, and so would all others be */
+};
+
+static void basket_release(struct basket *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		object_release(&b->removals[i].obj);
+	free(b->removals);
+	free(b->stuck);
+}
+
+static void settle(struct basket *b, const struct removal *removal, const struct publication *p)
+{
+	struct gc_counts *counts = &b->c->counts;
+
+	if (!p->result) {
+		counts->removed++;
+		counts->bytes += removal->obj.size;
+		return;
+	}
+	b->stuck[removal->lot] = true;
+	if (p->result != -ESTALE) {
+		b->refused |= p->result == -EACCES;
+		counts->failed++;
+		return;
+	}
+	counts->raced++;
+	log_warning("%s stays: somebody wrote it meanwhile", removal->obj.key);
+	if (store_refresh(b->c->opt->store, removal->obj.key, 0) < 0)
+		log_debug("%s stays as the index has it", removal->obj.key);
+}
+
+static void remove_stage(struct basket *b, enum stage stage)
+{
+	struct publication *publications = xcalloc(b->n, sizeof(*publications));
+	const struct removal **of = xcalloc(b->n, sizeof(const struct removal *));
+	unsigned n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct removal *removal = &b->removals[i];
+		struct publication *p = &publications[n];
+
+		if (removal->stage != stage || b->stuck[removal->lot])
+			continue;
+		publication_init(p);
+		p->action = PUBLISH_REMOVE;
+		p->key = removal->obj.key;
+		p->have = &removal->obj;
+		p->why = removal->why;
+		p->group = n;
+		of[n++] = removal;
+	}
+	if (n && publish(b->c->opt->publisher, publications, n) < 0)
+		log_debug("some of %u objects were not removed", n);
+	for (unsigned i = 0; i < n; i++) {
+		settle(b, of[i], &publications[i]);
+		publication_release(&publications[i]);
+	}
+	free(publications);
+	free(of);
+}
+
+static void see_stage(struct basket *b, enum stage stage)
+{
+	struct gc_collection *c = b->c;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct removal *removal = &b->removals[i];
+		bool held = c->plan.lots[removal->lot].held;
+
+		if (removal->stage != stage)
+			continue;
+		gc_see(c, PLANNED_REMOVE, &removal->obj, removal->why, held);
+		c->counts.removed += !held;
+		c->counts.bytes += held ? 0 : removal->obj.size;
+	}
+}
+
+static void flush(struct basket *b)
+{
+	if (!b->n || b->refused)
+		return;
+	for (enum stage stage = STAGE_LISTINGS; stage < STAGES; stage++)
+		if (b->c->opt->see)
+			see_stage(b, stage);
+		else
+			remove_stage(b, stage);
+	for (size_t i = 0; i < b->n; i++)
+		object_release(&b->removals[i].obj);
+	b->n = 0;
+	b->chunk = b->chunk * 10 < CHUNK ? b->chunk * 10 : CHUNK;
+}
+
+static enum stage stage_of(const struct gc_lot *lot, const struct object *obj)
+{
+	static const char archives[] = "/api/archives/";
+	struct object_name name;
+
+	if (lot->kind == GC_LOT_PREFIX ||
+	    !strncmp(strchr(obj->key, '/'), archives, strlen(archives)))
+		return STAGE_ARCHIVES;
+	return catalog_match(obj->key, &name) == KIND_LISTING ? STAGE_LISTINGS : STAGE_DOCUMENTS;
+}
+
+static void add_removal(struct basket *b, size_t lot, const struct object *obj, const char *why)
+{
+	struct gc_collection *c = b->c;
+	struct removal *removal;
+
+	c->counts.held += c->plan.lots[lot].held;
+	if (c->plan.lots[lot].held && !c->opt->see)
+		return;
+	GROW(b->removals, b->n, b->alloc);
+	removal = &b->removals[b->n++];
+	*removal = (struct removal){ .why = why,
+				     .stage = stage_of(&c->plan.lots[lot], obj),
+				     .lot = lot };
+	object_copy(&removal->obj, obj);
+}
+
+static bool has_row(const struct package *pkg, struct name_part version)
+{
+	for (size_t i = 0; i < pkg->n_versions; i++)
+		if (strlen(pkg->versions[i].version) == version.len &&
+		    !memcmp(pkg->versions[i].version, version.text, version.len))
+			return true;
+	return false;
+}
+
+/* 1: a row of it has come back since the names were read. */
+static int has_returned(const struct gc_collection *c, const struct gc_lot *lot,
+			const struct survey *have, const struct gc_ruling *rulings)
+{
+	CLEANUP(package_release) struct package pkg;
+	int r;
+
+	package_init(&pkg);
+	r = db_package(c->opt->db, lot->package, &pkg);
+	if (lot->kind == GC_LOT_PACKAGE)
+		return r == -ENOENT ? 0 : r ? r : 1;
+	for (size_t i = 0; i < have->n && !r; i++) {
+		struct object_name name;
+
+		if (rulings[i].fate == GC_REMOVED && catalog_match(have->objects[i].key, &name))
+			r = has_row(&pkg, name.version);
+	}
+	return r == -ENOENT ? 1 : r;
+}
+
+/* 1: it is still what was judged. */
+static int is_as_judged(const struct gc_collection *c, const struct gc_lot *lot,
+			const struct survey *have, const struct gc_ruling *rulings)
+{
+	unsigned char digest[SHA256_SIZE] = { 0 };
+	int r;
+
+	for (size_t i = 0; i < have->n; i++)
+		if (rulings[i].fate == GC_REMOVED)
+			survey_toggle(digest, &have->objects[i]);
+	if (memcmp(digest, lot->digest, SHA256_SIZE) != 0)
+		return 0;
+	r = has_returned(c, lot, have, rulings);
+	return r < 0 ? r : !r;
+}
+
+static int apply_package(struct basket *b, size_t i)
+{
+	struct gc_collection *c = b->c;
+	const struct gc_lot *lot = &c->plan.lots[i];
+	CLEANUP(survey_release) struct survey have = { 0 };
+	struct gc_ruling *rulings;
+	int r = survey_prefix(c->opt->store, lot->prefix, lot->package, &have);
+
+	if (r < 0)
+		return r;
+	rulings = xcalloc(have.n + 1, sizeof(*rulings));
+	gc_rule_package(&c->policy, &c->names, lot->prefix, lot->package, &have, rulings);
+	r = is_as_judged(c, lot, &have, rulings);
+	if (!r) {
+		c->counts.raced += lot->objects;
+		log_warning("%s in %s/ stays: it changed meanwhile", lot->package, lot->prefix);
+	}
+	for (size_t k = 0; k < have.n && r > 0; k++)
+		if (rulings[k].fate == GC_REMOVED)
+			add_removal(b, i, &have.objects[k], rulings[k].why);
+	c->counts.packages += r > 0 && lot->kind == GC_LOT_PACKAGE && !lot->held;
+	free(rulings);
+	return r < 0 ? r : 0;
+}
+
+/* A page of an old prefix. */
+struct page {
+	struct basket *basket;
+	size_t lot;
+	const char *why;
+	char *last; /* owned */
+};
+
+static int add_old_object(void *ctx, const struct object *obj)
+{
+	struct page *page = ctx;
+
+	add_removal(page->basket, page->lot, obj, page->why);
+	free(page->last);
+	page->last = xstrdup(obj->key);
+	return page->basket->n >= page->basket->chunk;
+}
+
+static bool is_over(const struct basket *b)
+{
+	return b->refused || gc_stopping(b->c);
+}
+
+static int apply_prefix(struct basket *b, size_t i)
+{
+	struct gc_collection *c = b->c;
+	const struct gc_lot *lot = &c->plan.lots[i];
+	CLEANUP(free_char) char *all = xasprintf("%s/", lot->prefix);
+	struct page page = { .basket = b,
+			     .lot = i,
+			     .why = gc_rule_top(&c->policy, lot->prefix, true).why };
+	int r;
+
+	flush(b); /* so that its chunks are full ones */
+	do {
+		CLEANUP(free_char) char *after = steal(page.last);
+
+		r = store_list(c->opt->store, all, true, after, add_old_object, &page);
+		if (r > 0)
+			flush(b);
+	} while (r > 0 && !is_over(b));
+	free(page.last);
+	c->counts.prefixes += !lot->held;
+	return r < 0 ? r : 0;
+}
+
+int gc_apply(struct gc_collection *c)
+{
+	CLEANUP(basket_release) struct basket b = { .c = c, .chunk = CHUNK_FIRST };
+	int r = 0;
+
+	b.stuck = xcalloc(c->plan.n + 1, sizeof(*b.stuck));
+	for (size_t i = 0; i < c->plan.n && !r && !is_over(&b); i++) {
+		bool whole = c->plan.lots[i].kind == GC_LOT_PREFIX;
+
+		r = whole ? apply_prefix(&b, i) : apply_package(&b, i);
+		if (c->opt->see || b.n >= b.chunk)
+			flush(&b);
+	}
+	flush(&b);
+	return b.refused ? -EACCES : r;
+}
