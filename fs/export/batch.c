@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contested.h"
 #include "db.h"
 #include "item.h"
 #include "log.h"
@@ -421,6 +422,13 @@ static void item_report(struct pass *pass, const struct item *item)
 		failed |= item->targets[k].error && !item->targets[k].held;
 	}
 	pass->counts.held += held;
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		if (item->targets[k].foreign && !item->targets[k].error) {
+			CLEANUP(free_char)
+			char *note = contested_note(item->name, item->pkg.change);
+
+			names_add(&pass->reclaimed, note);
+		}
 	if (left) {
 		pass->counts.left++;
 		names_add(&pass->left, item->name);

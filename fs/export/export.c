@@ -508,7 +508,8 @@ static int run_take_downs(struct pass *pass, struct collection *c)
 
 	if (r < 0)
 		return r;
-	brake_pick(&c->brake, BURDEN_TAKE_DOWN, BURDEN_SHRINK | BURDEN_EMPTY, &first);
+	brake_pick(&c->brake, BURDEN_TAKE_DOWN, BURDEN_SHRINK | BURDEN_EMPTY | BURDEN_CONTESTED,
+		   &first);
 	move_others(&c->urgent, &first, &rest);
 	names_release(&c->urgent);
 	c->urgent = rest;
@@ -518,7 +519,7 @@ static int run_take_downs(struct pass *pass, struct collection *c)
 
 static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
 {
-	unsigned left = BURDEN_REWRITE | BURDEN_SHRINK | BURDEN_EMPTY;
+	unsigned left = BURDEN_REWRITE | BURDEN_SHRINK | BURDEN_EMPTY | BURDEN_CONTESTED;
 	int r;
 
 	for (size_t i = 0; i < pass->n_prefixes; i++)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contested.h"
 #include "db.h"
 #include "log.h"
 #include "memory.h"
@@ -270,6 +271,7 @@ void item_prepare(const struct pass *pass, struct item *item)
 			target_fail(t, r);
 		else
 			leave_to_others(pass, item, i);
+		t->foreign = !r && contested_is_foreign(pass, i, t);
 		if (!r)
 			apply_brake(pass, item, i);
 	}

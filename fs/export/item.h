@@ -25,6 +25,7 @@ struct target {
 	bool raced;			  /* someone else wrote first */
 	bool blocked;			  /* an archive could not be copied, and ended the plan */
 	bool held, held_whole;		  /* by the brake, but for its removals, or with them */
+	bool foreign;			  /* see contested.h */
 	char *error;			  /* owned; NULL: it is as it should be */
 	unsigned char seen[SHA256_SIZE];
 };

@@ -23,8 +23,9 @@ enum burden {
 		1 << 1, /* that, or a removal, because clients are to be kept from something */
 	BURDEN_SHRINK = 1 << 2, /* the listing loses most of its versions */
 	BURDEN_EMPTY = 1 << 3,	/* the advisory list loses all that it had */
+	BURDEN_CONTESTED = 1 << 4, /* in latest/, what another program has written */
 };
-#define BURDENS 4
+#define BURDENS 5
 
 /* One package in the balance. */
 struct weight {
@@ -72,6 +73,7 @@ struct pass {
 	struct names left;    /* packages, as exporter_left() */
 	struct names written; /* packages of which something was changed, */
 	struct names taken;   /* and those that another owner works on */
+	struct names reclaimed; /* see contested.h */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;
 	struct weight *weights;

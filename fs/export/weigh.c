@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contested.h"
 #include "held.h"
 #include "item.h"
 #include "log.h"
@@ -154,6 +155,8 @@ static int weigh_target(const struct pass *pass, const struct item *item, size_t
 		r = weigh_step(pass, item, &t->plan.steps[i], &w->burdens[k], &w->lost);
 	if (w->burdens[k] & BURDEN_TAKE_DOWN)
 		w->burdens[k] &= ~(unsigned)BURDEN_REWRITE;
+	if (t->foreign)
+		w->burdens[k] |= BURDEN_CONTESTED;
 	return r;
 }
 
@@ -255,6 +258,7 @@ void brake_release(struct brake *brake)
 	names_release(&brake->before);
 	names_release(&brake->keys);
 	names_release(&brake->now);
+	names_release(&brake->reclaimed);
 	strbuf_release(&brake->why_before);
 	strbuf_release(&brake->why);
 }
@@ -293,6 +297,8 @@ struct judgement {
 	bool whole;	  /* nothing of it goes through, removals neither */
 	/* Whether so many new ones are too much; says why. */
 	int (*holds)(struct brake *brake, size_t k, uint64_t n, const struct names *lost);
+	/* Whether one is such a new one; NULL: each is. */
+	bool (*counts)(const struct brake *brake, const struct weight *w);
 };
 
 static void add_why(struct brake *brake, const char *fmt, ...) PRINTF(2, 3);
@@ -366,11 +372,31 @@ static int hold_emptied(struct brake *brake, size_t k, uint64_t n, const struct 
 	return 1;
 }
 
+static bool was_reclaimed(const struct brake *brake, const struct weight *w)
+{
+	CLEANUP(free_char) char *note = contested_note(w->package, w->change);
+
+	return names_have(&brake->reclaimed, note);
+}
+
+static int hold_contested(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
+{
+	(void)lost;
+	if (n)
+		add_why(brake,
+			"another program keeps writing %" PRIu64
+			" package%s in %s/ that pubfs has written before, so end that program, or "
+			"leave %s/ to it (--prefixes own)",
+			n, n == 1 ? "" : "s", brake->pass->prefixes[k], brake->pass->prefixes[k]);
+	return n > 0;
+}
+
 static const struct judgement judgements[BURDENS] = {
-	{ BURDEN_REWRITE, "rewrite", false, hold_rewrites },
-	{ BURDEN_TAKE_DOWN, "take-down", true, hold_takedowns },
-	{ BURDEN_SHRINK, "shrink", false, hold_shrinks },
-	{ BURDEN_EMPTY, "empty", false, hold_emptied },
+	{ BURDEN_REWRITE, "rewrite", false, hold_rewrites, NULL },
+	{ BURDEN_TAKE_DOWN, "take-down", true, hold_takedowns, NULL },
+	{ BURDEN_SHRINK, "shrink", false, hold_shrinks, NULL },
+	{ BURDEN_EMPTY, "empty", false, hold_emptied, NULL },
+	{ BURDEN_CONTESTED, "contested", false, hold_contested, was_reclaimed },
 };
 
 static char *item_of(const struct brake *brake, const struct judgement *j, size_t k,
@@ -408,6 +434,8 @@ static int judge(struct brake *brake, const struct judgement *j, size_t k)
 				hold(brake, j, k, w);
 			continue;
 		}
+		if (j->counts && !j->counts(brake, w))
+			continue;
 		new[n++] = w;
 		for (size_t a = 0; a < w->lost.n; a++)
 			names_add(&lost, w->lost.names[a]);
@@ -420,10 +448,25 @@ static int judge(struct brake *brake, const struct judgement *j, size_t k)
 	return r < 0 ? r : 0;
 }
 
+/* Read when there is something that they may be about. */
+static int load_reclaimed(struct brake *brake)
+{
+	const struct pass *pass = brake->pass;
+	size_t last = pass->n_prefixes - 1; /* latest/, if it is one of them */
+
+	for (size_t i = 0; i < pass->n_weights; i++)
+		if (pass->weights[i].burdens[last] & BURDEN_CONTESTED)
+			return contested_load(pass, &brake->reclaimed);
+	return 0;
+}
+
 int brake_judge(struct brake *brake, unsigned burdens)
 {
 	struct pass *pass = brake->pass;
+	int loaded = burdens & BURDEN_CONTESTED ? load_reclaimed(brake) : 0;
 
+	if (loaded < 0)
+		return loaded;
 	for (size_t i = 0; i < ARRAY_SIZE(judgements); i++)
 		for (size_t k = 0; burdens & judgements[i].burden && k < pass->n_prefixes; k++) {
 			int r = judge(brake, &judgements[i], k);
@@ -469,5 +512,7 @@ int brake_end(struct brake *brake, const struct names *seen, bool all)
 	names_sort(&brake->now);
 	if (!pass_rehearses(brake->pass))
 		r = held_save(opt->held, brake->why.buf, &brake->now);
+	if (!r && !pass_rehearses(brake->pass) && brake->pass->reclaimed.n)
+		r = contested_save(brake->pass);
 	return r < 0 || !n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
 }
