@@ -25,11 +25,13 @@
 #define BIT(id)	     (1u << COMMAND_##id)
 #define TREE_READ    (BIT(CAT) | BIT(LS) | BIT(STAT))
 #define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
-#define EXPORTERS    (BIT(MOUNT) | BIT(SYNC))
-#define COLLECTORS   (BIT(MOUNT) | BIT(GC))
+#define UPDATERS     (BIT(MOUNT) | BIT(WATCH))
+#define EXPORTERS    (UPDATERS | BIT(SYNC))
+#define COLLECTORS   (UPDATERS | BIT(GC))
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
 #define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE))
-#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS)
+#define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS | \
+		      BIT(DEPLOYMENTS))
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -392,7 +394,7 @@ const struct option_row option_rows[] = {
 	  "the folder of the defaults (PUBFS_HOME)" },
 	{ "jobs", 0, "N", RENDERERS | BIT(ADOPT) | BIT(DIFF) | BIT(GC) | BIT(PROMOTE), true, parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
-	{ "json", 0, NULL, BIT(ADOPT) | BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
+	{ "json", 0, NULL, BIT(ADOPT) | BIT(DEPLOYMENTS) | BIT(DIFF) | BIT(LS) | BIT(STAT) | BIT(SYNC) | BIT(GC) | BIT(VERIFY), false,
 	  parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
@@ -415,6 +417,8 @@ const struct option_row option_rows[] = {
 	{ "now", 0, "TIME", DATABASE | BIT(ADOPT) | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },
+	{ "on-change", 0, "COMMAND", UPDATERS, true, parse_text, TARGET(on_change), "a command",
+	  "run by the shell: it reads the name of each changed object, a line each" },
 	{ "prefixes", 0, "WHICH", RENDERERS | BIT(GC), true, parse_prefixes, TARGET(own),
 	  "own, latest or both", "own, latest or both (the default)" },
 	{ "project", 0, "NAME", BIT(PROVISION), true, parse_text, TARGET(project), "a text",
@@ -486,7 +490,8 @@ void options_release(struct options *o)
 		&o->home,	 &o->store,  &o->db, &o->db_schema,	       &o->archives, &o->cache,
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
 		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
-		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted
+		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted,
+		&o->on_change
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {

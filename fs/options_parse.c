@@ -355,8 +355,8 @@ static int check_needs(const struct command *command, const struct options *o)
 	if ((command->id == COMMAND_GC || command->id == COMMAND_ADOPT) && !o->runtime_version)
 		return mistake(command, "--runtime-version is needed: it names the own prefix, "
 					"such as 2026.08.18");
-	if (command->id != COMMAND_SYNC && command->id != COMMAND_VERIFY &&
-	    !(command->id == COMMAND_MOUNT && o->update))
+	if (command->id != COMMAND_SYNC && command->id != COMMAND_WATCH &&
+	    command->id != COMMAND_VERIFY && !(command->id == COMMAND_MOUNT && o->update))
 		return 0;
 	if (!o->base_url)
 		return mistake(command, "--base-url is needed: it stands in every archive_url, and "

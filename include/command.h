@@ -16,6 +16,7 @@ enum command_id {
 	COMMAND_ADOPT,
 	COMMAND_CAT,
 	COMMAND_CHECK,
+	COMMAND_DEPLOYMENTS,
 	COMMAND_DIFF,
 	COMMAND_GC,
 	COMMAND_HELP,
@@ -31,6 +32,7 @@ enum command_id {
 	COMMAND_STAT,
 	COMMAND_SYNC,
 	COMMAND_VERIFY,
+	COMMAND_WATCH,
 };
 
 enum exit_status {
@@ -82,6 +84,7 @@ int path_split(struct tree *t, const char *path, struct node *ret, const char **
 enum exit_status command_adopt(const struct options *o, int argc, char *const *argv);
 enum exit_status command_cat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_check(const struct options *o, int argc, char *const *argv);
+enum exit_status command_deployments(const struct options *o, int argc, char *const *argv);
 enum exit_status command_diff(const struct options *o, int argc, char *const *argv);
 enum exit_status command_gc(const struct options *o, int argc, char *const *argv);
 enum exit_status command_help(const struct options *o, int argc, char *const *argv);
@@ -96,6 +99,7 @@ enum exit_status command_rm(const struct options *o, int argc, char *const *argv
 enum exit_status command_schema(const struct options *o, int argc, char *const *argv);
 enum exit_status command_stat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv);
+enum exit_status command_watch(const struct options *o, int argc, char *const *argv);
 enum exit_status command_verify(const struct options *o, int argc, char *const *argv);
 
 #endif

@@ -58,6 +58,8 @@ struct export_counts {
 	uint64_t held;		/* packages of which the brake holds something */
 	uint64_t left;		/* packages whose latest/ is as another deployment left it */
 	char *left_why;		/* why, of one; owned; NULL: latest/ was open, and none was left */
+	uint64_t takedowns;	/* packages of which something was taken down, and how long after its */
+	int64_t takedown_time, takedown_max; /* commit: the sum and the longest; microseconds */
 	/* of the packages that were read: */
 	uint64_t left_out;	/* versions that no client could read */
 	uint64_t no_archive;	/* listed versions without a canonical archive */

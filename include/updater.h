@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* updater.h - the thread that keeps the bucket equal to the database while a mount runs. */
+/* updater.h - the threads that keep the bucket equal to the database, as one host of a deployment. */
 #ifndef PUBFS_UPDATER_H
 #define PUBFS_UPDATER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,11 +12,34 @@
 
 struct updater;
 
-/* Starts with a full pass, then runs an event pass when the database changed, a retry pass for
- * what failed (with backoff), and a full pass a day. Its exporter must have `stop` NULL here. */
-int updater_start(const struct exporter_options *options, struct updater **ret) MUST_CHECK;
-/* Ends after the package under way, waits, frees. */
+struct updater_options {
+	/* borrowed; of it `owner`, `stop` and `deployment` are the updater's own */
+	const struct exporter_options *export;
+	const char *host;     /* of the heartbeat; NULL: the name of this one */
+	const char *accepted; /* runtime versions, as in struct deployment; NULL: none */
+	/* once a day, by one of the hosts, after a full pass; NULL: nothing */
+	int (*collect)(void *ctx, const atomic_bool *stop);
+	void *ctx;
+};
+
+/*
+ * Keeps the heartbeat, fills the own prefix, then both; then runs an event pass when the database
+ * changed, take-downs beside a pass that takes long, a scan every 10 minutes and a full pass a day.
+ * -EEXIST: another live host has another base URL (said).
+ */
+int updater_start(const struct updater_options *options, struct updater **ret) MUST_CHECK;
+/* Ends after the packages under way, gives back what was claimed, waits, frees. */
 void updater_stop(struct updater *updater);
+
+#define UPDATER_NAMES_MAX 100 /* of each kind in a status */
+
+struct updater_package {
+	char *name, *why; /* owned; why may be NULL */
+};
+struct updater_packages {
+	struct updater_package *packages; /* the first of them */
+	size_t n, all;
+};
 
 struct updater_status {
 	int64_t last_pass;     /* microseconds, when the newest pass ended; NO_TIME: none so far */
@@ -23,6 +47,9 @@ struct updater_status {
 	uint64_t passes;
 	struct export_counts total; /* since the start; no names */
 	char *last_error;      /* owned; NULL: none */
+	char *latest;	       /* why latest/ is left alone; owned; NULL: it is not */
+	struct updater_packages failing; /* with the reason; tried again until they succeed */
+	struct updater_packages waiting; /* of which latest/ is left to another deployment */
 };
 void updater_status(struct updater *updater, struct updater_status *ret);
 void updater_status_release(struct updater_status *status);

@@ -20,6 +20,8 @@ const struct command commands[] = {
 	{ COMMAND_CAT, "cat", "PATH...", 1, ANY_NUMBER, "prints decoded contents", command_cat },
 	{ COMMAND_CHECK, "check", "", 0, 0, "tries what pubfs does to a bucket: what works?",
 	  command_check },
+	{ COMMAND_DEPLOYMENTS, "deployments", "[retire|admit VERSION]", 0, 2,
+	  "lists the deployments on a database, or ends one", command_deployments },
 	{ COMMAND_DIFF, "diff", "A B [PATH...]", 2, ANY_NUMBER,
 	  "compares two prefixes, or two stores, by hash", command_diff },
 	{ COMMAND_GC, "gc", "", 0, 0, "removes deleted packages and old runtime versions, once",
@@ -46,6 +48,7 @@ const struct command commands[] = {
 	  "exports the database into the bucket, once", command_sync },
 	{ COMMAND_VERIFY, "verify", "[PACKAGE...]", 0, ANY_NUMBER,
 	  "compares the bucket with the database", command_verify },
+	{ COMMAND_WATCH, "watch", "", 0, 0, "keeps the bucket equal to the database", command_watch },
 };
 const size_t n_commands = ARRAY_SIZE(commands);
 

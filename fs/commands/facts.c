@@ -3,6 +3,7 @@
 #include "facts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -84,6 +85,15 @@ void facts_number(struct facts *f, const char *name, uint64_t number)
 	add_name(f, name);
 	strbuf_addf(f->out, "%" PRIu64, number);
 	end_value(f);
+}
+
+void facts_seconds(struct facts *f, const char *name, int64_t us)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%lld.%03d", (long long)(us / SECOND_US),
+		 (int)(us % SECOND_US / 1000));
+	add_bare(f, name, text);
 }
 
 void facts_flag(struct facts *f, const char *name, bool flag)

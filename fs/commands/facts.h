@@ -23,6 +23,7 @@ void facts_end(struct facts *f);
 void facts_text(struct facts *f, const char *name, const char *text);
 void facts_bytes(struct facts *f, const char *name, const char *bytes, size_t n);
 void facts_number(struct facts *f, const char *name, uint64_t number);
+void facts_seconds(struct facts *f, const char *name, int64_t us); /* with three digits behind */
 void facts_flag(struct facts *f, const char *name, bool flag);
 void facts_time(struct facts *f, const char *name, int64_t us); /* NO_TIME: null */
 /* An object inside; among lines, they just go on. */

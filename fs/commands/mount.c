@@ -26,7 +26,7 @@
 #include "store.h"
 #include "strbuf.h"
 #include "tree.h"
-#include "updater.h"
+#include "updating.h"
 
 #define REASON_MAX ((size_t)64 << 10)
 
@@ -35,39 +35,11 @@ struct service {
 	const struct options *o;
 	struct stack stack;
 	struct exporter_options export; /* where there is a database */
-	struct updater *updater;	/* NULL: none */
+	struct updating updating;
 	int64_t started;		/* monotonic */
 	bool daemon;
 	atomic_bool hurry; /* what stands still in a store's call is to end */
 };
-
-static const char *result_name(const struct updater_status *status)
-{
-	if (status->last_pass == NO_TIME)
-		return NULL;
-	if (status->last_result == 0)
-		return "done";
-	return status->last_result == -ECANCELED ? "held" : "failed";
-}
-
-static void add_updater(struct updater *updater, struct facts *f)
-{
-	struct updater_status status;
-
-	updater_status(updater, &status);
-	facts_enter(f, "updater");
-	facts_time(f, "last_pass", status.last_pass);
-	facts_text(f, "last_result", result_name(&status));
-	facts_text(f, "last_error", status.last_error);
-	facts_number(f, "passes", status.passes);
-	facts_number(f, "written", status.total.written);
-	facts_number(f, "copied", status.total.copied);
-	facts_number(f, "touched", status.total.touched);
-	facts_number(f, "removed", status.total.removed);
-	facts_number(f, "failed", status.total.failed);
-	facts_leave(f);
-	updater_status_release(&status);
-}
 
 static void add_degraded(struct tree *t, struct facts *f)
 {
@@ -202,8 +174,7 @@ static int write_status(void *ctx, struct strbuf *out)
 	if (r < 0)
 		return r;
 	add_degraded(s->stack.tree, &f);
-	if (s->updater)
-		add_updater(s->updater, &f);
+	updating_add_facts(&s->updating, &f);
 	facts_end(&f);
 	return strbuf_error(out);
 }
@@ -272,14 +243,13 @@ static int build(struct service *s)
 		r = tree_list_first(s->stack.tree);
 	if (r == 0 && service.sync)
 		stack_describe_export(s->o, &s->stack, &s->export);
-	return r < 0 || !s->o->update ? r : updater_start(&s->export, &s->updater);
+	return r < 0 || !s->o->update ? r : updating_start(s->o, &s->stack, &s->updating);
 }
 
 static void take_down(struct service *s)
 {
 	hurry(s);
-	if (s->updater)
-		updater_stop(s->updater);
+	updating_stop(&s->updating);
 	stack_close(&s->stack);
 }
 

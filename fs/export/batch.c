@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "contested.h"
 #include "db.h"
 #include "item.h"
@@ -398,6 +399,19 @@ static void add_failure(struct pass *pass, const struct item *item)
 				  .why = xstrdup(item->targets[k].error) };
 }
 
+/* In an event pass. What hides something from clients moves the row's `updated`. */
+static void count_takedown(struct export_counts *counts, const struct item *item)
+{
+	int64_t time = clock_now() - item->pkg.updated;
+
+	if (time < 0 || time > DAY_US)
+		return; /* that is not when it was committed */
+	counts->takedowns++;
+	counts->takedown_time += time;
+	if (counts->takedown_max < time)
+		counts->takedown_max = time;
+}
+
 /* What is said and counted of a package when nothing more will be tried. */
 static void item_report(struct pass *pass, const struct item *item)
 {
@@ -437,6 +451,8 @@ static void item_report(struct pass *pass, const struct item *item)
 		add_failure(pass, item);
 	if (pass->opt->deployment && item->written)
 		names_add(&pass->written, item->name);
+	if (item->written && !failed && !pass->refresh && names_have(pass->urgent, item->name))
+		count_takedown(&pass->counts, item);
 	pthread_mutex_unlock(&pass->lock);
 }
 

@@ -510,11 +510,12 @@ static int run_take_downs(struct pass *pass, struct collection *c)
 		return r;
 	brake_pick(&c->brake, BURDEN_TAKE_DOWN, BURDEN_SHRINK | BURDEN_EMPTY | BURDEN_CONTESTED,
 		   &first);
+	r = run_packages(pass, batch_run, &first, true);
 	move_others(&c->urgent, &first, &rest);
 	names_release(&c->urgent);
 	c->urgent = rest;
 	rest = (struct names){ 0 };
-	return run_packages(pass, batch_run, &first, true);
+	return r;
 }
 
 static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
@@ -591,6 +592,7 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 	pass.lease = lease_of(ex);
 	pass.lease_until = &ex->lease_until;
 	pass.pending = &c.pending;
+	pass.urgent = &c.urgent;
 	atomic_store(&ex->lease_until, clock_monotonic() + pass.lease.duration);
 	if (wanted) {
 		c.wanted = *wanted;

@@ -57,6 +57,7 @@ struct pass {
 	struct lease lease; /* owner NULL: nothing is claimed */
 	atomic_llong *lease_until; /* clock_monotonic(); moves on while hosts renew */
 	const struct names *pending; /* what was not exported when the pass began, sorted */
+	const struct names *urgent;  /* what was urgent then, sorted */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
 

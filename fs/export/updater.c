@@ -1,59 +1,100 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * updater.c - the thread that keeps the bucket equal to the database.
+ * updater.c - the threads that keep the bucket equal to the database, as one host of a deployment.
  *
- *	state	  entered when				     runs
- *	full	  at the start; a day after the last one     export_all()
- *	event	  the database changed			     export_changed()
- *	retry	  a pass failed, after `delay`		     that kind of pass again
- *	waiting	  else					     looks at the database every POLL
- * A failed pass doubles `delay`, a good one sets it back. What failed in a full pass is work for
- * the event passes too (export.h), so only a full pass that was cut short is repeated as one.
+ *	passes	 runs what schedule.c says is due: export_all(), export_changed(), a scan
+ *	urgent	 while a pass is under way, and the database changed: export_urgent(), so that no
+ *		 take-down waits for the end of an import
+ *	beat	 keeps the heartbeat and the leases of both
  *
- * `lock` guards `ending` and `status`; all else belongs to the thread. It is never held while a
- * pass runs, so the status can always be asked.
+ * Each of the first two has an exporter and claims of its own, so that no package is in the hands
+ * of both. What a pass leaves undone is work for the next one: nothing is queued here.
+ *
+ * latest/ is open once the own prefix was filled by a full pass; a full pass follows whenever
+ * another deployment begins or ceases to keep it, and after a take-over not before the last request
+ * of the former keeper is over (struct latest_view).
+ *
+ * `lock` guards `status`, `filled` and `settled`; all else belongs to one thread. It is never held
+ * while a pass runs, so the status can always be asked.
  */
 #include "updater.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <openssl/rand.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "db.h"
+#include "deployment.h"
 #include "log.h"
 #include "memory.h"
+#include "schedule.h"
 #include "store.h"
+#include "store_links.h"
 
-#define POLL	    (100 * 1000LL) /* what a commit waits at most before it is seen; one cheap query */
-#define DELAY_MIN   SECOND_US
-#define DELAY_MAX   (5 * MINUTE_US)
+#define LOOK_MAX    SECOND_US /* how long a thread waits for the database before it looks up */
 #define DELAY_BLIND MINUTE_US /* each failure to ask the database is a line in the log */
-#define NEVER	    INT64_MAX
+#define LEASE_DAY   (23 * HOUR_US) /* on what one host does a day */
 
-struct updater {
-	struct db *db;
+struct lane {
+	char *owner;
 	struct exporter *exporter;
 	pthread_t thread;
-	atomic_bool stop; /* what the exporter sees of `ending` */
+	bool runs;
+};
+
+struct updater {
+	struct exporter_options export;
+	struct deployment self;
+	int (*collect)(void *ctx, const atomic_bool *stop);
+	void *ctx;
+	struct lane passes, urgent;
+	pthread_t beat;
+	bool beats;
+	atomic_bool stop, busy; /* busy: a pass is under way */
+
+	/* of the thread of passes */
+	struct schedule schedule;
+	struct latest_view view;
+	bool viewed;
+	int64_t settles_at; /* SCHEDULE_NEVER: nothing to wait for */
 
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending;
+	pthread_cond_t wake; /* the end */
+	bool filled, settled;
 	struct updater_status status;
 };
 
-/* What the thread knows of its passes; times are clock_monotonic(). */
-struct schedule {
-	int64_t full_at, retry_at, delay;
-	uint64_t seen; /* db_changed() before the last pass */
-	bool seen_any;
-	int64_t blind_until; /* the database could not be asked */
-};
+static void packages_release(struct updater_packages *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->packages[i].name);
+		free(p->packages[i].why);
+	}
+	free(p->packages);
+	*p = (struct updater_packages){ .n = 0 };
+}
+
+static void packages_add(struct updater_packages *p, const char *name, const char *why)
+{
+	if (p->all++ >= UPDATER_NAMES_MAX)
+		return;
+	p->packages = xrealloc(p->packages, (p->n + 1) * sizeof(*p->packages));
+	p->packages[p->n++] = (struct updater_package){ xstrdup(name), xstrdup_or_null(why) };
+}
+
+static void packages_copy(const struct updater_packages *from, struct updater_packages *to)
+{
+	*to = (struct updater_packages){ .n = 0 };
+	for (size_t i = 0; i < from->n; i++)
+		packages_add(to, from->packages[i].name, from->packages[i].why);
+	to->all = from->all;
+}
 
 static void counts_add(struct export_counts *to, const struct export_counts *from)
 {
@@ -69,9 +110,40 @@ static void counts_add(struct export_counts *to, const struct export_counts *fro
 	to->left_out += from->left_out;
 	to->no_archive += from->no_archive;
 	to->garbage += from->garbage;
+	to->takedowns += from->takedowns;
+	to->takedown_time += from->takedown_time;
+	if (to->takedown_max < from->takedown_max)
+		to->takedown_max = from->takedown_max;
 }
 
-static void note_pass(struct updater *u, int r, const struct export_counts *counts)
+static char *describe(int r, const struct export_counts *counts)
+{
+	if (counts->held)
+		return xasprintf("%" PRIu64 " packages are held (.pubfs/held)", counts->held);
+	if (counts->failed)
+		return xasprintf("%" PRIu64 " packages could not be exported", counts->failed);
+	if (counts->left_out)
+		return xasprintf("%" PRIu64 " versions were left out", counts->left_out);
+	return r < 0 ? xstrdup(log_last_failure()) : NULL;
+}
+
+/* Under the lock; the exporter is that of this thread. */
+static void note_packages(struct updater_status *status, const struct exporter *ex)
+{
+	const char *name, *why;
+	char *const *left;
+	size_t n = exporter_left(ex, &left);
+
+	packages_release(&status->failing);
+	for (size_t i = 0; (name = exporter_failure(ex, i, &why)); i++)
+		packages_add(&status->failing, name, why);
+	packages_release(&status->waiting);
+	for (size_t i = 0; i < n; i++)
+		packages_add(&status->waiting, left[i], NULL);
+}
+
+static void note_pass(struct updater *u, const struct lane *lane, int r,
+		      const struct export_counts *counts)
 {
 	struct updater_status *status = &u->status;
 
@@ -81,148 +153,334 @@ static void note_pass(struct updater *u, int r, const struct export_counts *coun
 	status->passes++;
 	counts_add(&status->total, counts);
 	free(status->last_error);
-	status->last_error = NULL;
-	if (counts->held)
-		status->last_error = xasprintf("%llu packages are held (.pubfs/held)",
-					       (unsigned long long)counts->held);
-	else if (counts->failed)
-		status->last_error = xasprintf("%llu packages could not be exported",
-					       (unsigned long long)counts->failed);
-	else if (counts->left_out)
-		status->last_error = xasprintf("%llu versions were left out",
-					       (unsigned long long)counts->left_out);
-	else if (r < 0)
-		status->last_error = xstrdup(log_last_failure());
+	status->last_error = describe(r, counts);
+	if (lane == &u->passes) {
+		note_packages(status, lane->exporter);
+		free(status->latest);
+		status->latest = xstrdup_or_null(counts->left_why);
+	}
 	pthread_mutex_unlock(&u->lock);
 }
 
-static void run_pass(struct updater *u, struct schedule *next, bool full)
+static void tell_latest(struct updater *u, struct lane *lane)
 {
-	struct export_counts counts = { 0 };
-	int r = full ? export_all(u->exporter, &counts) : export_changed(u->exporter, &counts);
-	int64_t now = clock_monotonic();
-	bool whole = !r || counts.failed || counts.left_out || counts.held;
-
-	note_pass(u, r, &counts);
-	if (whole && full)
-		next->full_at = now + DAY_US;
-	if (whole && !counts.failed) {
-		next->delay = DELAY_MIN;
-		next->retry_at = NEVER;
-	} else {
-		if (full && !whole)
-			next->full_at = now + next->delay;
-		next->retry_at = now + next->delay;
-		next->delay = 2 * next->delay < DELAY_MAX ? 2 * next->delay : DELAY_MAX;
-	}
-	export_counts_release(&counts);
-}
-
-/* True: there is a pass to run, and whether it is a full one. */
-static bool is_due(struct updater *u, struct schedule *next, bool *ret_full)
-{
-	int64_t now = clock_monotonic();
-	uint64_t seen;
-	bool moved = false;
-
-	if (now < next->blind_until)
-		return false;
-	if (db_changed(u->db, &seen) < 0) {
-		next->blind_until = now + DELAY_BLIND;
-	} else {
-		moved = next->seen_any && seen != next->seen;
-		next->seen = seen;
-		next->seen_any = true;
-	}
-	*ret_full = now >= next->full_at;
-	return *ret_full || moved || now >= next->retry_at;
-}
-
-/* False: it is over. */
-static bool wait_a_poll(struct updater *u)
-{
-	struct timespec at;
-	bool ending;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_nsec += POLL * 1000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&u->lock);
-	while (!u->ending && pthread_cond_timedwait(&u->wake, &u->lock, &at) != ETIMEDOUT)
-		;
-	ending = u->ending;
+	exporter_set_latest(lane->exporter, u->filled, u->settled);
 	pthread_mutex_unlock(&u->lock);
-	return !ending;
 }
 
-static void *updater_main(void *arg)
+typedef int pass_fn(struct exporter *ex, struct export_counts *ret);
+
+static enum outcome run_pass(struct updater *u, struct lane *lane, pass_fn *pass)
+{
+	CLEANUP(export_counts_release) struct export_counts counts = { 0 };
+	int r;
+
+	tell_latest(u, lane);
+	r = pass(lane->exporter, &counts);
+	note_pass(u, lane, r, &counts);
+	return !r || counts.failed || counts.left_out || counts.held ? PASS_WHOLE : PASS_CUT_SHORT;
+}
+
+/* What one of the hosts does once a day. False: another one has, or does. */
+static bool claim_day(struct updater *u, const char *work)
+{
+	const struct lease lease = {
+		.store = u->export.store->url,
+		.runtime_version = u->self.runtime_version,
+		.owner = u->passes.owner,
+		.duration = LEASE_DAY,
+	};
+	CLEANUP(free_char) char *name = xstrdup(work);
+	enum claim claim = CLAIM_TAKEN;
+
+	return db_claim(u->export.db, &lease, &name, 1, &claim) == 0 && claim == CLAIM_MINE;
+}
+
+static void collect(struct updater *u)
+{
+	if (!u->collect || u->stop || !claim_day(u, ".gc"))
+		return;
+	if (u->collect(u->ctx, &u->stop) < 0)
+		log_info("the daily collection is not whole");
+}
+
+static void end_full(struct updater *u, int64_t now)
+{
+	bool first;
+
+	pthread_mutex_lock(&u->lock);
+	first = !u->filled;
+	u->filled = true;
+	pthread_mutex_unlock(&u->lock);
+	if (first)
+		schedule_full(&u->schedule, now); /* latest/ is open from here on */
+	else
+		collect(u);
+}
+
+static void run_full(struct updater *u)
+{
+	enum outcome outcome;
+	int64_t now;
+
+	if (!u->schedule.own_full && !claim_day(u, ".full")) {
+		schedule_full_taken(&u->schedule, clock_monotonic());
+		return;
+	}
+	outcome = run_pass(u, &u->passes, export_all);
+	now = clock_monotonic();
+	schedule_ended(&u->schedule, now, DUE_FULL, outcome);
+	if (outcome == PASS_WHOLE)
+		end_full(u, now);
+}
+
+static void run_event(struct updater *u, enum due kind)
+{
+	uint64_t found;
+
+	if (kind == DUE_SCAN &&
+	    db_scan(u->export.db, schedule_scan(&u->schedule, clock_monotonic()), &found) < 0)
+		return; /* said; an event pass would fail too */
+	schedule_ended(&u->schedule, clock_monotonic(), kind,
+		       run_pass(u, &u->passes, export_changed));
+}
+
+/* Who keeps latest/ may have changed; then everything is looked at. */
+static void look_at_deployments(struct updater *u, int64_t now)
+{
+	CLEANUP(latest_view_release)
+	struct latest_view view = { .own = xstrdup(u->self.runtime_version), .deployment = true };
+
+	if (latest_view_read(u->export.db, &view) < 0)
+		return; /* said; asked again soon */
+	if (u->viewed && !latest_view_same(&view, &u->view)) {
+		bool wait = latest_view_takes_over(&u->view, &view);
+
+		u->settles_at = wait ? now + RETRY_DEADLINE : SCHEDULE_NEVER;
+		schedule_full(&u->schedule, wait ? u->settles_at : now);
+		pthread_mutex_lock(&u->lock);
+		u->settled = !wait;
+		pthread_mutex_unlock(&u->lock);
+	}
+	latest_view_release(&u->view);
+	u->view = view;
+	u->viewed = true;
+	view = (struct latest_view){ .own = NULL };
+}
+
+static void settle(struct updater *u, int64_t now)
+{
+	if (now < u->settles_at)
+		return;
+	u->settles_at = SCHEDULE_NEVER;
+	pthread_mutex_lock(&u->lock);
+	u->settled = true;
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* Until the database changed, or something else is due. Below 0: it cannot be asked. */
+static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
+{
+	int64_t wait = until - clock_monotonic();
+
+	if (wait <= 0)
+		return 0;
+	return db_wait(u->export.db, wait < LOOK_MAX ? wait : LOOK_MAX, &u->stop, seen);
+}
+
+static void nap(struct updater *u, int64_t until)
+{
+	struct timespec at = { .tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000 };
+
+	pthread_mutex_lock(&u->lock);
+	while (!u->stop && pthread_cond_timedwait(&u->wake, &u->lock, &at) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void *passes_main(void *arg)
 {
 	struct updater *u = arg;
-	struct schedule next = { .full_at = clock_monotonic(),
-				 .retry_at = NEVER,
-				 .delay = DELAY_MIN };
+	uint64_t seen = 0;
+	int changed = db_changed(u->export.db, &seen), looked = 1;
 
-	do {
-		bool full;
+	while (!u->stop) {
+		int64_t now = clock_monotonic();
+		enum due due;
 
-		if (is_due(u, &next, &full))
-			run_pass(u, &next, full);
-	} while (wait_a_poll(u));
+		if (changed || looked)
+			look_at_deployments(u, now);
+		settle(u, now);
+		due = schedule_due(&u->schedule, now, changed > 0,
+				   exporter_due(u->passes.exporter));
+		u->busy = due != DUE_NOTHING;
+		if (due == DUE_FULL)
+			run_full(u);
+		else if (due != DUE_NOTHING)
+			run_event(u, due);
+		u->busy = false;
+		changed = wait_for_change(u, schedule_next(&u->schedule,
+							   exporter_due(u->passes.exporter)),
+					  &seen);
+		looked = due == DUE_NOTHING; /* time goes by, and heartbeats lapse */
+		if (changed < 0)
+			nap(u, clock_monotonic() + DELAY_BLIND);
+	}
 	return NULL;
+}
+
+static void *urgent_main(void *arg)
+{
+	struct updater *u = arg;
+	uint64_t seen = 0;
+	int changed = db_changed(u->export.db, &seen);
+
+	while (!u->stop) {
+		if (changed > 0 && u->busy)
+			run_pass(u, &u->urgent, export_urgent);
+		changed = db_wait(u->export.db, LOOK_MAX, &u->stop, &seen);
+		if (changed < 0)
+			nap(u, clock_monotonic() + DELAY_BLIND);
+	}
+	return NULL;
+}
+
+static void *beat_main(void *arg)
+{
+	struct updater *u = arg;
+	int64_t every = u->export.lease ? u->export.lease / 4 : DEPLOYMENT_BEAT;
+
+	for (;;) {
+		nap(u, clock_monotonic() + every);
+		if (u->stop)
+			return NULL;
+		if (db_beat(u->export.db, &u->self) < 0 ||
+		    exporter_renew(u->passes.exporter) < 0 ||
+		    exporter_renew(u->urgent.exporter) < 0)
+			log_warning("the heartbeat of %s was not kept; others may take its work over",
+				    u->self.host);
+	}
+}
+
+static void lane_free(struct lane *lane)
+{
+	exporter_free(lane->exporter);
+	free(lane->owner);
 }
 
 static void updater_free(struct updater *u)
 {
-	exporter_free(u->exporter);
+	lane_free(&u->passes);
+	lane_free(&u->urgent);
+	deployment_release(&u->self);
+	latest_view_release(&u->view);
 	updater_status_release(&u->status);
 	pthread_cond_destroy(&u->wake);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
 
-int updater_start(const struct exporter_options *options, struct updater **ret)
+static void describe_self(struct updater *u, const struct updater_options *options)
 {
-	struct updater *u = xcalloc(1, sizeof(*u));
-	struct exporter_options own = *options;
-	pthread_condattr_t attr;
-	int r;
+	char name[256] = "";
 
-	assert(!options->stop);
-	own.stop = &u->stop;
-	u->db = own.db;
+	if (gethostname(name, sizeof(name) - 1) < 0)
+		strcpy(name, "unknown");
+	u->self = (struct deployment){
+		.runtime_version = xstrdup_or_null(options->export->runtime_version),
+		.host = xstrdup(options->host ? options->host : name),
+		.accepted = xstrdup(options->accepted ? options->accepted : ""),
+		.base_url = xstrdup(options->export->rendering.base_url),
+	};
+}
+
+/* No two processes have the same owner, whatever their names and numbers are. */
+static int lane_init(struct updater *u, struct lane *lane, const char *name)
+{
+	unsigned char digits[8];
+	char hex[2 * sizeof(digits) + 1];
+	struct exporter_options options = u->export;
+
+	if (RAND_bytes(digits, sizeof(digits)) != 1)
+		return fail(-EIO, "there are no random numbers");
+	hex_encode(digits, sizeof(digits), hex);
+	lane->owner = xasprintf("%s/%ld/%s/%s", u->self.host, (long)getpid(), hex, name);
+	options.owner = lane->owner;
+	return exporter_new(&options, &lane->exporter);
+}
+
+static int start_thread(pthread_t *thread, bool *runs, void *(*fn)(void *), struct updater *u)
+{
+	int error = pthread_create(thread, NULL, fn, u);
+
+	if (error)
+		return fail(-EAGAIN, "cannot start the updater's threads: %s", strerror(error));
+	*runs = true;
+	return 0;
+}
+
+static void updater_init(struct updater *u, const struct updater_options *options)
+{
+	pthread_condattr_t attr;
+
+	assert(!options->export->stop && options->export->runtime_version);
+	u->export = *options->export;
+	u->export.stop = &u->stop;
+	u->export.deployment = true;
+	u->collect = options->collect;
+	u->ctx = options->ctx;
+	u->filled = !u->export.own;
+	u->settled = true;
+	u->settles_at = SCHEDULE_NEVER;
 	u->status.last_pass = NO_TIME;
+	describe_self(u, options);
+	schedule_init(&u->schedule, clock_monotonic());
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&u->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	r = exporter_new(&own, &u->exporter);
-	if (r < 0) {
-		updater_free(u);
-		return r;
-	}
-	r = pthread_create(&u->thread, NULL, updater_main, u);
-	if (r) {
-		updater_free(u);
-		return fail(-EAGAIN, "cannot start the updater's thread: %s", strerror(r));
-	}
-	*ret = u;
-	return 0;
+}
+
+int updater_start(const struct updater_options *options, struct updater **ret)
+{
+	struct updater *u = xcalloc(1, sizeof(*u));
+	int r;
+
+	updater_init(u, options);
+	r = db_beat(u->export.db, &u->self);
+	if (!r)
+		r = lane_init(u, &u->passes, "passes");
+	if (!r)
+		r = lane_init(u, &u->urgent, "urgent");
+	if (!r)
+		r = start_thread(&u->passes.thread, &u->passes.runs, passes_main, u);
+	if (!r)
+		r = start_thread(&u->urgent.thread, &u->urgent.runs, urgent_main, u);
+	if (!r)
+		r = start_thread(&u->beat, &u->beats, beat_main, u);
+	if (r < 0)
+		updater_stop(u);
+	else
+		*ret = u;
+	return r;
 }
 
 void updater_stop(struct updater *u)
 {
 	if (!u)
 		return;
-	u->stop = true;
 	pthread_mutex_lock(&u->lock);
-	u->ending = true;
-	pthread_cond_signal(&u->wake);
+	u->stop = true;
+	pthread_cond_broadcast(&u->wake);
 	pthread_mutex_unlock(&u->lock);
-	pthread_join(u->thread, NULL);
+	if (u->passes.runs)
+		pthread_join(u->passes.thread, NULL);
+	if (u->urgent.runs)
+		pthread_join(u->urgent.thread, NULL);
+	if (u->beats)
+		pthread_join(u->beat, NULL);
 	updater_free(u);
 }
 
@@ -231,11 +489,17 @@ void updater_status(struct updater *u, struct updater_status *ret)
 	pthread_mutex_lock(&u->lock);
 	*ret = u->status;
 	ret->last_error = xstrdup_or_null(u->status.last_error);
+	ret->latest = xstrdup_or_null(u->status.latest);
+	packages_copy(&u->status.failing, &ret->failing);
+	packages_copy(&u->status.waiting, &ret->waiting);
 	pthread_mutex_unlock(&u->lock);
 }
 
 void updater_status_release(struct updater_status *status)
 {
 	free(status->last_error);
-	status->last_error = NULL;
+	free(status->latest);
+	packages_release(&status->failing);
+	packages_release(&status->waiting);
+	status->last_error = status->latest = NULL;
 }

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +26,7 @@
 #include "log.h"
 #include "memory.h"
 #include "mountpoint.h"
+#include "notify.h"
 #include "stop.h"
 #include "strbuf.h"
 
@@ -152,27 +151,6 @@ void mount_free(struct mount *m)
 }
 
 /* Readiness. */
-
-/* The protocol of sd_notify(3): one datagram to the socket that the service manager named. */
-static void notify_manager(const char *message)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t n = path ? strlen(path) : 0;
-	CLEANUP(close_fd) int fd = -1;
-
-	if (!n || n >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, n);
-	if (path[0] == '@') /* an abstract name */
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    sendto(fd, message, strlen(message), MSG_NOSIGNAL, (const struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		log_warning("NOTIFY_SOCKET %s cannot be told %s: %s", path, message,
-			    strerror(errno));
-}
 
 /* The terminal is let go of, and the folder that the program was started in. */
 static void leave_terminal(struct mount *m)

@@ -411,10 +411,11 @@ int main(int argc, char **argv)
 	struct worker workers[ARRAY_SIZE(operations)];
 	pthread_t threads[ARRAY_SIZE(operations)];
 	struct site site;
+	const struct updater_options watching = { .export = &site.options, .host = "host" };
 	struct updater *updater;
 
 	site_open(&site);
-	if (log_to_file("/dev/null") < 0 || updater_start(&site.options, &updater) < 0)
+	if (log_to_file("/dev/null") < 0 || updater_start(&watching, &updater) < 0)
 		return 1;
 	for (unsigned i = 0; i < ARRAY_SIZE(workers); i++) {
 		workers[i] = (struct worker){ .site = &site,

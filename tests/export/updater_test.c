@@ -2,6 +2,8 @@
 /* updater_test.c - the thread that keeps the bucket equal to the database. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -27,9 +29,10 @@ TestSuite(updater, .init = init, .fini = fini);
 
 static struct updater *start(void)
 {
+	const struct updater_options options = { .export = &w.options, .host = "host" };
 	struct updater *u;
 
-	cr_assert_eq(updater_start(&w.options, &u), 0);
+	cr_assert_eq(updater_start(&options, &u), 0);
 	return u;
 }
 
@@ -59,34 +62,92 @@ static int wait_passes(struct updater *u, uint64_t passes, struct export_counts 
 	}
 }
 
-Test(updater, begins_with_a_full_pass)
+/* Until the bucket has the text (NULL: does not have the object) at that key. */
+static void wait_for(const char *key, const char *text)
 {
-	struct export_counts total;
+	int64_t until = clock_monotonic() + PATIENCE;
+	const struct timespec nap = { .tv_nsec = 5000000 };
+
+	while (text ? !world_has(&w, key) || !world_has_text(&w, key, text) : world_has(&w, key)) {
+		cr_assert_lt(clock_monotonic(), until, "%s", key);
+		nanosleep(&nap, NULL);
+	}
+}
+
+static bool is_quiet(struct updater *u, struct updater_status *ret)
+{
+	updater_status(u, ret);
+	return ret->passes >= 3; /* both full passes, and the first scan */
+}
+
+/* Until it is at rest; what it says then is the caller's to release. */
+static void wait_quiet(struct updater *u, struct updater_status *ret)
+{
+	int64_t until = clock_monotonic() + PATIENCE;
+	const struct timespec nap = { .tv_nsec = 5000000 };
+
+	while (!is_quiet(u, ret)) {
+		updater_status_release(ret);
+		cr_assert_lt(clock_monotonic(), until);
+		nanosleep(&nap, NULL);
+	}
+}
+
+Test(updater, begins_with_a_full_pass_of_its_own_prefix_and_then_one_of_both)
+{
+	struct updater_status status;
 	struct updater *u;
 
 	world_add(&w, "foo", "1.0.0");
 	cr_assert_eq(world_export_all(&w, NULL), 0);
 	world_empty_bucket(&w);
 	u = start();
-	cr_assert_eq(wait_passes(u, 1, &total), 0);
+	cr_assert_eq(wait_passes(u, 2, NULL), 0);
 	cr_assert(world_has(&w, LISTING), "no change moved, but the bucket is empty");
-	cr_assert_eq(total.written, 4);
+	wait_quiet(u, &status);
+	cr_assert_null(status.latest);
+	cr_assert_eq(status.waiting.all, 0);
+	updater_status_release(&status);
 	updater_stop(u);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease WHERE name = 'foo'"), 0);
 }
 
 Test(updater, exports_what_another_program_commits)
 {
-	struct export_counts total;
+	struct updater_status status;
 	struct updater *u = start();
 
-	cr_assert_eq(wait_passes(u, 1, NULL), 0);
 	world_add(&w, "foo", "1.0.0");
-	cr_assert_eq(wait_passes(u, 2, NULL), 0);
+	wait_for(LISTING, "1.0.0");
 	world_sql(&w, "UPDATE package SET moderated = 1");
-	do
-		cr_assert_eq(wait_passes(u, 3, &total), 0);
-	while (!total.removed);
-	cr_assert_not(world_has(&w, LISTING));
+	wait_for(LISTING, NULL);
+	updater_status(u, &status);
+	cr_assert(status.total.takedowns <= 1, "one at most, whichever pass it was that did it");
+	updater_status_release(&status);
+	updater_stop(u);
+}
+
+Test(updater, says_how_long_take_downs_took_from_their_commit)
+{
+	struct updater_status status;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start();
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	world_sql(&w, "UPDATE package_version SET retracted = 1");
+	wait_for(LISTING, "\"retracted\":true");
+	for (;;) {
+		updater_status(u, &status);
+		if (status.total.takedowns)
+			break;
+		updater_status_release(&status);
+	}
+	cr_assert_eq(status.total.takedowns, 1);
+	cr_assert_eq(status.total.takedown_time, status.total.takedown_max);
+	cr_assert(status.total.takedown_max >= 0 && status.total.takedown_max < PATIENCE);
+	updater_status_release(&status);
 	updater_stop(u);
 }
 
@@ -99,35 +160,98 @@ Test(updater, repeats_a_pass_that_failed)
 	u = start();
 	cr_assert_eq(wait_passes(u, 1, NULL), -EIO);
 	cr_assert_not(world_has(&w, LISTING));
-	cr_assert_eq(wait_passes(u, 2, NULL), 0);
-	cr_assert(world_has(&w, LISTING));
+	wait_for(LISTING, "1.0.0");
 	updater_stop(u);
 }
 
-/* Writes first, as often as one pass tries again. */
-static void intrude(void *ctx)
+Test(updater, repeats_a_package_that_failed_and_names_it_with_its_reason_until_then)
 {
-	int *times = ctx;
+	struct updater_status status;
+	struct updater *u;
 
-	if ((*times)-- > 0)
-		world_put(&w, LISTING, "{}", "hand");
+	world_add_broken(&w, "bad");
+	world_add(&w, "foo", "1.0.0");
+	u = start();
+	wait_for(LISTING, "1.0.0");
+	wait_quiet(u, &status);
+	cr_assert_eq(status.failing.all, 1);
+	cr_assert_str_eq(status.failing.packages[0].name, "bad");
+	cr_assert(strstr(status.failing.packages[0].why, "no version of bad"));
+	updater_status_release(&status);
+	world_sql(&w, "UPDATE package_version SET pubspec = '{\"name\":\"bad\",\"version\":"
+		      "\"1.0.0\"}' WHERE package = 'bad'");
+	wait_for("latest/api/packages/bad", "1.0.0");
+	updater_stop(u);
 }
 
-Test(updater, repeats_a_package_that_failed)
+Test(updater, a_host_with_another_base_url_than_a_live_one_is_refused)
 {
-	int times = 5;
-	struct export_counts total;
+	struct exporter_options wrong = w.options;
+	const struct updater_options options = { .export = &wrong, .host = "other" };
+	struct updater *u = start(), *other = NULL;
+
+	wrong.rendering.base_url = "https://wrong.example.com";
+	cr_assert_eq(updater_start(&options, &other), -EEXIST);
+	cr_assert_null(other);
+	updater_stop(u);
+}
+
+/* The first change of the store stands still, until it is let go. */
+struct standstill {
+	atomic_bool stands, let_go;
+};
+
+static void stand_still(void *ctx)
+{
+	struct standstill *s = ctx;
+	const struct timespec nap = { .tv_nsec = 1000000 };
+
+	if (!atomic_exchange(&s->stands, true))
+		while (!s->let_go)
+			nanosleep(&nap, NULL);
+}
+
+Test(updater, a_take_down_does_not_wait_for_the_end_of_a_long_pass)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	struct standstill still = { .stands = false };
+	struct updater_status status;
 	struct updater *u;
 
 	world_add(&w, "foo", "1.0.0");
-	cr_assert_eq(world_export_all(&w, NULL), 0);
-	world_put(&w, LISTING, "{}", "hand");
-	recorder_before(w.recorder, intrude, &times);
 	u = start();
-	cr_assert_eq(wait_passes(u, 1, &total), -EIO);
-	cr_assert_eq(total.failed, 1);
-	cr_assert_eq(wait_passes(u, 2, &total), 0);
-	cr_assert_eq(total.written, 1);
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	recorder_before(w.recorder, stand_still, &still);
+	world_add(&w, "new", "1.0.0");
+	while (!still.stands)
+		nanosleep(&nap, NULL);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	wait_for(LISTING, NULL);
+	still.let_go = true;
+	wait_for("latest/api/packages/new", "1.0.0");
+	recorder_before(w.recorder, NULL, NULL);
+	updater_stop(u);
+}
+
+Test(updater, another_version_that_is_retired_leaves_latest_to_this_one)
+{
+	struct updater_status status;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	world_sql(&w, "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
+		      " ('" RUNTIME "', 'gone', '2020-01-01T00:00:00.000Z', '');"
+		      "UPDATE deployment SET retired = 1");
+	u = start();
+	wait_quiet(u, &status);
+	cr_assert_str_eq(status.latest, "the deployment " RUNTIME " is retired");
+	cr_assert_eq(status.waiting.all, 1);
+	cr_assert_str_eq(status.waiting.packages[0].name, "foo");
+	updater_status_release(&status);
+	cr_assert_not(world_has(&w, LISTING));
+	world_sql(&w, "UPDATE deployment SET retired = 0");
+	wait_for(LISTING, "1.0.0");
 	updater_stop(u);
 }
 

@@ -71,7 +71,7 @@ if can_mount; then
 	status() { jq -e "$1" "$T/mnt/.pubfs/status"; }
 	check "its first pass is held" wait_until status '.updater.last_result == "held"'
 	check "the status says why" status '.held.sync.why | test("advisory lists in latest/ would become empty")'
-	check ".pubfs/held has each item" \
+	check ".pubfs/held has each item" wait_until \
 		sh -c "[ \$(grep -c '^empty latest p[1-8] ' '$T/mnt/.pubfs/held') -eq 8 ]"
 	check "so the import runs again" import empty.jsonl
 	sqlite3 "$db" "UPDATE package SET discontinued = 1 WHERE name = 'p40'"

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* updating.c - the updater as a command runs it, and what is said of it. */
+#include "updating.h"
+
+#include <errno.h>
+
+#include "facts.h"
+#include "gc.h"
+#include "object.h"
+#include "on_change.h"
+#include "options.h"
+#include "stack.h"
+#include "updater.h"
+
+static int collect(void *ctx, const atomic_bool *stop)
+{
+	CLEANUP(gc_counts_release) struct gc_counts counts = { .removed = 0 };
+	const struct updating *u = ctx;
+	struct gc_options options;
+
+	stack_describe_gc(u->o, u->stack, &options);
+	options.stop = stop;
+	return gc_run(&options, &counts);
+}
+
+int updating_start(const struct options *o, const struct stack *stack, struct updating *ret)
+{
+	struct updating *u = ret;
+	const struct updater_options options = {
+		.export = &u->export, .accepted = o->accepted, .collect = collect, .ctx = u
+	};
+	int r = 0;
+
+	*u = (struct updating){ .o = o, .stack = stack };
+	stack_describe_export(o, stack, &u->export);
+	if (o->on_change)
+		r = on_change_start(o->on_change, &u->on_change);
+	if (r < 0)
+		return r;
+	if (u->on_change) {
+		u->export.changed = on_change_tell;
+		u->export.changed_ctx = u->on_change;
+	}
+	r = updater_start(&options, &u->updater);
+	if (r < 0)
+		updating_stop(u);
+	return r;
+}
+
+void updating_stop(struct updating *u)
+{
+	updater_stop(u->updater);
+	on_change_stop(u->on_change);
+	u->updater = NULL;
+	u->on_change = NULL;
+}
+
+static const char *result_name(const struct updater_status *status)
+{
+	if (status->last_pass == NO_TIME)
+		return NULL;
+	if (status->last_result == 0)
+		return "done";
+	return status->last_result == -ECANCELED ? "held" : "failed";
+}
+
+/* All of them, and of the first ones the reasons. */
+static void add_packages(struct facts *f, const char *name, const struct updater_packages *p)
+{
+	facts_enter(f, name);
+	facts_number(f, "packages", p->all);
+	facts_enter(f, "names");
+	for (size_t i = 0; i < p->n; i++)
+		facts_text(f, p->packages[i].name, p->packages[i].why);
+	facts_leave(f);
+	facts_leave(f);
+}
+
+static void add_takedowns(struct facts *f, const struct export_counts *total)
+{
+	uint64_t n = total->takedowns;
+
+	facts_enter(f, "takedown_seconds");
+	facts_number(f, "count", n);
+	facts_seconds(f, "mean", n ? total->takedown_time / (int64_t)n : 0);
+	facts_seconds(f, "max", total->takedown_max);
+	facts_leave(f);
+}
+
+void updating_add_facts(const struct updating *u, struct facts *f)
+{
+	struct updater_status status;
+
+	if (!u->updater)
+		return;
+	updater_status(u->updater, &status);
+	facts_enter(f, "updater");
+	facts_time(f, "last_pass", status.last_pass);
+	facts_text(f, "last_result", result_name(&status));
+	facts_text(f, "last_error", status.last_error);
+	facts_number(f, "passes", status.passes);
+	facts_number(f, "written", status.total.written);
+	facts_number(f, "copied", status.total.copied);
+	facts_number(f, "touched", status.total.touched);
+	facts_number(f, "removed", status.total.removed);
+	facts_number(f, "failed", status.total.failed);
+	facts_text(f, "latest_left_to", status.latest);
+	add_packages(f, "failing", &status.failing);
+	add_packages(f, "waiting", &status.waiting);
+	add_takedowns(f, &status.total);
+	facts_leave(f);
+	updater_status_release(&status);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* watch.c - the updater without a mount, until it is told to stop. */
+#include <stdatomic.h>
+#include <time.h>
+
+#include "command.h"
+#include "halt.h"
+#include "notify.h"
+#include "options.h"
+#include "stack.h"
+#include "updating.h"
+
+#define LOOK_NS (20 * 1000 * 1000) /* how long a signal waits */
+
+static int watch(const struct options *o, const struct stack *stack, const atomic_bool *stop)
+{
+	const struct timespec nap = { .tv_nsec = LOOK_NS };
+	struct updating updating;
+	int r = updating_start(o, stack, &updating);
+
+	if (r < 0)
+		return r;
+	notify_manager("READY=1");
+	while (!atomic_load(stop))
+		nanosleep(&nap, NULL);
+	notify_manager("STOPPING=1");
+	updating_stop(&updating);
+	return 0;
+}
+
+enum exit_status command_watch(const struct options *o, int argc, char *const *argv)
+{
+	struct halt halt = { .stop = false };
+	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
+	int r = halt_begin(&halt);
+
+	(void)argc;
+	(void)argv;
+	if (r < 0)
+		return exit_status_of(r);
+	r = stack_open(o,
+		       STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
+			       STACK_MAKE_ARCHIVES,
+		       &stack);
+	if (r == 0)
+		r = watch(o, &stack, &halt.stop);
+	halt_end(&halt);
+	return exit_status_of(r);
+}

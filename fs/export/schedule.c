@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* schedule.c - when which pass is due. */
+#include "schedule.h"
+
+#define DELAY_MIN SECOND_US
+#define DELAY_MAX (5 * MINUTE_US)
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+void schedule_init(struct schedule *s, int64_t now)
+{
+	*s = (struct schedule){ .full_at = now,
+				.scan_at = now,
+				.long_scan_at = now,
+				.retry_at = SCHEDULE_NEVER,
+				.delay = DELAY_MIN,
+				.own_full = true };
+}
+
+enum due schedule_due(const struct schedule *s, int64_t now, bool changed, int64_t put_off)
+{
+	if (now >= s->full_at)
+		return DUE_FULL;
+	if (now >= s->retry_at)
+		return s->retry_full ? DUE_FULL : DUE_EVENT;
+	if (now >= s->scan_at)
+		return DUE_SCAN;
+	return changed || now >= put_off ? DUE_EVENT : DUE_NOTHING;
+}
+
+int64_t schedule_next(const struct schedule *s, int64_t put_off)
+{
+	return earlier(earlier(s->full_at, s->retry_at), earlier(s->scan_at, put_off));
+}
+
+int64_t schedule_scan(struct schedule *s, int64_t now)
+{
+	bool first = !s->scanned, is_long = now >= s->long_scan_at;
+
+	s->scanned = true;
+	s->scan_at = now + SCAN_EVERY;
+	if (is_long)
+		s->long_scan_at = now + SCAN_LONG_EVERY;
+	return first ? SCAN_FIRST : is_long ? SCAN_LONG : SCAN_SHORT;
+}
+
+void schedule_ended(struct schedule *s, int64_t now, enum due kind, enum outcome outcome)
+{
+	if (outcome == PASS_WHOLE) {
+		if (kind == DUE_FULL || !s->retry_full) {
+			s->retry_at = SCHEDULE_NEVER;
+			s->delay = DELAY_MIN;
+		}
+		if (kind == DUE_FULL) {
+			s->full_at = now + FULL_EVERY;
+			s->retry_full = s->own_full = false;
+		}
+		return;
+	}
+	if (kind == DUE_FULL)
+		s->full_at = SCHEDULE_NEVER; /* until the repetition went well */
+	s->retry_full = s->retry_full || kind == DUE_FULL;
+	s->retry_at = now + s->delay;
+	s->delay = earlier(2 * s->delay, DELAY_MAX);
+}
+
+void schedule_full(struct schedule *s, int64_t at)
+{
+	s->full_at = earlier(s->full_at, at);
+	s->own_full = true;
+}
+
+void schedule_full_taken(struct schedule *s, int64_t now)
+{
+	s->full_at = now + FULL_TAKEN;
+}

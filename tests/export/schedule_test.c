@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* schedule_test.c - when which pass is due (spec, section 13). */
+#include <criterion/criterion.h>
+
+#include "../../fs/export/schedule.h"
+
+#define PUT_OFF SCHEDULE_NEVER
+
+static struct schedule s;
+
+/* A full pass and the first scan are behind it. */
+static void init(void)
+{
+	schedule_init(&s, 0);
+	schedule_ended(&s, 0, DUE_FULL, PASS_WHOLE);
+	schedule_scan(&s, 0);
+}
+
+TestSuite(schedule, .init = init);
+
+Test(schedule, it_begins_with_a_full_pass_of_its_own_and_a_scan_of_three_days)
+{
+	schedule_init(&s, 5);
+	cr_assert_eq(schedule_due(&s, 5, false, PUT_OFF), DUE_FULL);
+	cr_assert(s.own_full);
+	schedule_ended(&s, 5, DUE_FULL, PASS_WHOLE);
+	cr_assert_eq(schedule_due(&s, 5, true, PUT_OFF), DUE_SCAN);
+	cr_assert_eq(schedule_scan(&s, 5), SCAN_FIRST);
+	cr_assert_eq(schedule_due(&s, 5, false, PUT_OFF), DUE_NOTHING);
+}
+
+Test(schedule, events_come_first_and_what_was_put_off_when_it_is_due)
+{
+	cr_assert_eq(schedule_due(&s, 1, true, PUT_OFF), DUE_EVENT);
+	cr_assert_eq(schedule_due(&s, 9, false, 10), DUE_NOTHING);
+	cr_assert_eq(schedule_due(&s, 10, false, 10), DUE_EVENT);
+	cr_assert_eq(schedule_next(&s, 10), 10);
+	cr_assert_eq(schedule_next(&s, PUT_OFF), SCAN_EVERY);
+}
+
+Test(schedule, a_day_has_144_scans_four_of_them_of_a_day_and_one_full_pass)
+{
+	int scans = 0, of_a_day = 0, full = 0;
+
+	for (int64_t now = SECOND_US; now <= DAY_US; now += SECOND_US) {
+		enum due due = schedule_due(&s, now, false, PUT_OFF);
+
+		if (due == DUE_SCAN) {
+			int64_t window = schedule_scan(&s, now);
+
+			cr_assert(window == SCAN_SHORT || window == SCAN_LONG);
+			scans++;
+			of_a_day += window == SCAN_LONG;
+		} else if (due == DUE_FULL) {
+			cr_assert_not(s.own_full, "any host may do it");
+			full++;
+			schedule_ended(&s, now, due, PASS_WHOLE);
+		}
+		cr_assert_gt(schedule_next(&s, PUT_OFF), now);
+	}
+	cr_assert_eq(full, 1);
+	cr_assert(scans == 143 || scans == 144, "%d", scans);
+	cr_assert(of_a_day == 3 || of_a_day == 4, "%d", of_a_day);
+}
+
+Test(schedule, a_pass_that_was_cut_short_is_repeated_as_what_it_was_after_ever_longer_times)
+{
+	static const int64_t seconds[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300 };
+	int64_t now = 7;
+
+	schedule_full(&s, now);
+	for (size_t i = 0; i < sizeof(seconds) / sizeof(*seconds); i++) {
+		cr_assert_eq(schedule_due(&s, now, false, PUT_OFF), DUE_FULL);
+		schedule_ended(&s, now, DUE_FULL, PASS_CUT_SHORT);
+		cr_assert_eq(schedule_next(&s, PUT_OFF) < now + seconds[i] * SECOND_US, false);
+		cr_assert_eq(schedule_due(&s, now + seconds[i] * SECOND_US - 1, false, PUT_OFF) ==
+				     DUE_FULL,
+			     false);
+		cr_assert_eq(schedule_due(&s, now + 1, true, PUT_OFF), DUE_EVENT,
+			     "changes go on meanwhile");
+		schedule_ended(&s, now + 1, DUE_EVENT, PASS_WHOLE);
+		now += seconds[i] * SECOND_US;
+	}
+	schedule_ended(&s, now, DUE_FULL, PASS_WHOLE);
+	cr_assert_eq(schedule_due(&s, now, false, PUT_OFF), DUE_SCAN);
+	schedule_scan(&s, now);
+	cr_assert_eq(schedule_due(&s, now, false, PUT_OFF), DUE_NOTHING);
+	schedule_ended(&s, now, DUE_EVENT, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, now + SECOND_US, false, PUT_OFF), DUE_EVENT);
+}
+
+Test(schedule, a_full_pass_that_another_host_does_is_asked_for_again_in_an_hour)
+{
+	cr_assert_eq(schedule_due(&s, DAY_US, false, PUT_OFF), DUE_FULL);
+	schedule_full_taken(&s, DAY_US);
+	schedule_scan(&s, DAY_US);
+	cr_assert_eq(schedule_due(&s, DAY_US, false, PUT_OFF), DUE_NOTHING);
+	s.scan_at = SCHEDULE_NEVER;
+	cr_assert_eq(schedule_next(&s, PUT_OFF), DAY_US + HOUR_US);
+}
