@@ -370,7 +370,7 @@ const struct option_row option_rows[] = {
 	  "the storage class of a new bucket (the server's default)" },
 	{ "config", 0, "FILE", WORKING, false, parse_path, TARGET(config), A_PATH,
 	  "read options from FILE (PUBFS_CONFIG, else " OPTIONS_CONFIG ")" },
-	{ "db", 0, "URL", DATABASE | BIT(RM), true, parse_db, TARGET(db),
+	{ "db", 0, "URL", DATABASE | BIT(CHECK) | BIT(RM), true, parse_db, TARGET(db),
 	  "sqlite: and " A_PATH ", nor postgresql://HOST/DATABASE",
 	  "the package database (sqlite:HOME/pub.db), or postgresql://..." },
 	{ "db-schema", 0, "NAME", DATABASE | BIT(CHECK) | BIT(RM) | BIT(SCHEMA), true, parse_identifier,

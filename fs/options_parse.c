@@ -138,12 +138,24 @@ static int check_option(const struct command *command, int answer, const struct 
 	return 0;
 }
 
+/* A value as it may be said: of a URL with a user, without what may be a password. */
+static char *said_of(const char *text)
+{
+	const char *scheme = strstr(text, "://"), *at = scheme ? strrchr(scheme, '@') : NULL;
+	const char *password = strstr(text, "password=");
+
+	if (password)
+		return xasprintf("%.*s...", (int)(password - text), scheme && !at ? text : "");
+	return at ? xasprintf("%.*s...%s", (int)(scheme - text) + 3, text, at) : xstrdup(text);
+}
+
 static int bad_value(const struct command *command, const struct option_row *row, const char *text)
 {
 	CLEANUP(strbuf_release) struct strbuf spelling = STRBUF_INIT(256);
+	CLEANUP(free_char) char *said = said_of(text);
 
 	option_spell(row, &spelling);
-	return mistake(command, "%s: '%s' is not %s", spelling.buf, text, row->expects);
+	return mistake(command, "%s: '%s' is not %s", spelling.buf, said, row->expects);
 }
 
 static void free_options(struct option **longs)
@@ -212,8 +224,11 @@ static int read_config_line(struct reading *in, char *line, const char *where, u
 	*in_file |= bit_of(row);
 	r = row->parse(row, value, NULL, in->said & bit_of(row) ? &ignored : in->o);
 	options_release(&ignored);
-	if (r < 0)
-		return fail(r, "%s: %s: '%s' is not %s", where, name, value, row->expects);
+	if (r < 0) {
+		CLEANUP(free_char) char *said = said_of(value);
+
+		return fail(r, "%s: %s: '%s' is not %s", where, name, said, row->expects);
+	}
 	return 0;
 }
 

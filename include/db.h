@@ -93,6 +93,7 @@ struct db_ops {
 	int (*put_advisory)(struct db *db, const struct advisory *a, char *const *packages,
 			    size_t n);
 	int (*remove_advisory)(struct db *db, const char *id);
+	int (*check)(struct db *db, struct strbuf *out); /* NULL: by triggers of ours */
 	void (*close)(struct db *db);
 };
 
@@ -115,6 +116,9 @@ bool db_is_url(const char *url); /* of one of these kinds */
 void db_close(struct db *db);
 /* The whole DDL of "sqlite" or "postgresql", for `pubfs schema`. -ENOENT: no such kind (silent). */
 int db_schema(const char *kind, const char *schema, struct strbuf *out) MUST_CHECK;
+
+/* Appends how changes are noticed: a sentence without its full stop. */
+int db_check(struct db *db, struct strbuf *out) MUST_CHECK;
 
 /* Any thread may call these. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* check.c - tries everything that pubfs does to a bucket, on scratch objects, and prints a table.
- */
+/* check.c - tries everything that pubfs does to a bucket, on scratch objects, and prints a table; and
+ * looks at the database. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "body.h"
 #include "command.h"
+#include "db.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
@@ -156,12 +157,27 @@ static int run_trials(struct trial *t)
 	return printed < 0 ? printed : first;
 }
 
+/* The database, where there is one: opening it says what is missing. */
+static int check_db(const struct options *o)
+{
+	CLEANUP(strbuf_release) struct strbuf how = STRBUF_INIT(4096);
+	struct db *db = NULL;
+	int r = db_open_in(o->db, o->db_schema, DB_OPEN, &db);
+
+	if (r == 0)
+		r = db_check(db, &how);
+	if (r == 0)
+		r = output_text("%-20s works: %s\n", "database", how.buf);
+	db_close(db);
+	return r;
+}
+
 enum exit_status command_check(const struct options *o, int argc, char *const *argv)
 {
 	struct trial t = { .store = NULL };
 	unsigned char random[8];
 	char hex[2 * sizeof(random) + 1];
-	int r = stack_open_driver(o, o->store, false, &t.store);
+	int r = stack_open_driver(o, o->store, false, &t.store), db;
 
 	(void)argc;
 	(void)argv;
@@ -171,9 +187,10 @@ enum exit_status command_check(const struct options *o, int argc, char *const *a
 	hex_encode(random, sizeof(random), hex);
 	t.key = xasprintf(".pubfs-check-%s", hex);
 	t.copy = xasprintf(".pubfs-check-%s-copy", hex);
+	db = stack_has_db(o) ? check_db(o) : 0;
 	r = run_trials(&t);
 	free(t.key);
 	free(t.copy);
 	store_close(t.store);
-	return exit_status_of(r);
+	return exit_status_of(r < 0 ? r : db);
 }

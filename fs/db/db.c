@@ -78,6 +78,14 @@ void db_close(struct db *db)
 		db->ops->close(db);
 }
 
+int db_check(struct db *db, struct strbuf *out)
+{
+	if (db->ops->check)
+		return db->ops->check(db, out);
+	strbuf_addstr(out, "changes are noticed by triggers of pubfs");
+	return 0;
+}
+
 int db_package(struct db *db, const char *name, struct package *ret)
 {
 	return db->ops->package(db, name, ret);

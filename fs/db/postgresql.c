@@ -184,12 +184,13 @@ static const struct db_ops postgresql_ops = {
 	.advisory = postgresql_advisory,
 	.put_advisory = postgresql_put_advisory,
 	.remove_advisory = postgresql_remove_advisory,
+	.check = postgresql_check,
 	.close = close_db,
 };
 
 /* What is there. */
 struct identity {
-	bool has_schema, foreign, read_only;
+	bool has_schema, may_use, foreign, read_only;
 	int version; /* of the schema; 0: none */
 };
 
@@ -198,18 +199,26 @@ static int read_identity(struct link *link, void *ctx)
 	struct identity *id = ctx;
 	CLEANUP(clear_result) PGresult *result = NULL;
 	CLEANUP(clear_result) PGresult *version = NULL;
-	int r = link_ask(link, &result,
-			 "SELECT to_regclass('schema_version') IS NOT NULL,"
-			 " coalesce((SELECT relkind = 'v' OR relkind = 'm' FROM pg_class"
-			 " WHERE oid = to_regclass('package')), false),"
-			 " current_setting('transaction_read_only') = 'on'",
-			 NULL);
+	struct arguments args;
+	int r;
 
+	arguments_set(&args, "s", link->db->schema);
+	r = link_ask(link, &result,
+		     "SELECT to_regclass('schema_version') IS NOT NULL,"
+		     " coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace"
+		     " WHERE nspname = $1), true),"
+		     " (SELECT count(DISTINCT tgrelid) < 4 FROM pg_trigger WHERE NOT tgisinternal"
+		     " AND tgenabled <> 'D' AND tgname LIKE 'pubfs\\_%' AND tgrelid IN ("
+		     "to_regclass('package'), to_regclass('package_version'),"
+		     " to_regclass('advisory'), to_regclass('advisory_package'))),"
+		     " current_setting('transaction_read_only') = 'on'",
+		     &args);
 	if (r < 0)
 		return r;
 	id->has_schema = column_flag(result, 0, 0);
-	id->foreign = column_flag(result, 0, 1);
-	id->read_only = column_flag(result, 0, 2);
+	id->may_use = column_flag(result, 0, 1);
+	id->foreign = column_flag(result, 0, 2);
+	id->read_only = column_flag(result, 0, 3);
 	id->version = 0;
 	if (!id->has_schema)
 		return 0;
@@ -243,6 +252,9 @@ static int judge(struct postgresql *db, const struct identity *id, enum db_mode 
 		return fail(-EACCES,
 			    "the database %s cannot be written: pubfs keeps there what it exported",
 			    db->db.url);
+	if (!id->may_use)
+		return fail(-EACCES, "the role of the database %s has no right USAGE on the schema %s",
+			    db->db.url, db->schema);
 	if (!id->version && mode == DB_OPEN)
 		return fail(-ENOENT,
 			    "there is no schema %s in the database %s; `pubfs load` or `pubfs"
@@ -275,10 +287,13 @@ static int prepare(struct postgresql *db, enum db_mode mode, struct link *link)
 	r = read_identity(link, &id);
 	if (r == 0)
 		r = judge(db, &id, mode);
-	if (r == 0 && !id.version)
+	if (r == 0 && !id.version) {
 		r = create_schema(db, link);
+		if (r == 0)
+			r = read_identity(link, &id);
+	}
 	db->foreign = id.foreign;
-	return r;
+	return r < 0 ? r : postgresql_lacks(link);
 }
 
 /* Once, and without patience: a wrong URL is a mistake, and that is to be heard at once. */

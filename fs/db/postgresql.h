@@ -26,7 +26,7 @@ struct postgresql {
 	char *schema;
 	char *keywords[SETTINGS_MAX], *values[SETTINGS_MAX]; /* of every connection; NULL at the end */
 	int64_t patience; /* how long a call tries to reach the server, in microseconds */
-	bool foreign;	  /* package is a view: no trigger of ours is on what is behind it */
+	bool foreign;	  /* not every table has a trigger of ours */
 
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
@@ -103,6 +103,10 @@ const char *column_text(const struct pg_result *result, int row, int column);
 int64_t column_number(const struct pg_result *result, int row, int column);
 bool column_flag(const struct pg_result *result, int row, int column);
 void read_result_cells(const struct pg_result *result, int row, size_t n, struct cell *cells);
+
+/* postgresql_check.c: says in one sentence all that is missing. */
+int postgresql_lacks(struct link *link) MUST_CHECK;
+int postgresql_check(struct db *db, struct strbuf *out) MUST_CHECK;
 
 /* postgresql_package.c: packages and versions. */
 int postgresql_package(struct db *db, const char *name, struct package *ret) MUST_CHECK;

@@ -32,8 +32,9 @@
 #define PAUSE_MAX (5 * SECOND_US)
 #define WHY_MAX	  4096
 
-/* Ours among all advisory locks of a database: "pubf", and the schema's number. */
-#define INTAKE_LOCK "SELECT pg_advisory_xact_lock(1886741094, current_schema()::regnamespace::oid::int)"
+/* Ours among all advisory locks of a database: "pubf", and the schema. */
+#define INTAKE_LOCK                                                                                \
+	"SELECT pg_advisory_xact_lock(1886741094, hashtext(current_schema()))"
 
 /* By the beginning of an SQLSTATE. */
 static const struct {
@@ -47,7 +48,7 @@ static const struct {
 	{ "40001", -EAGAIN, "" }, /* could not be put in a row with others */
 	{ "40P01", -EAGAIN, "" }, /* deadlock */
 	{ "25006", -EACCES, "; pubfs keeps there what it has exported" },
-	{ "42501", -EACCES, "; `pubfs check` names the rights that are missing" },
+	{ "42501", -EACCES, "; pubfs(1), POSTGRESQL, has the rights that are needed" },
 	{ "42P01", -EIO, "; `pubfs check` names what is missing" },
 	{ "42703", -EIO, "; `pubfs check` names what is missing" },
 	{ "42883", -EIO, "; `pubfs check` names what is missing" },

@@ -102,6 +102,14 @@ static int call_for_work(void *ctx, const PGresult *row)
 	return r;
 }
 
+/* A registry's own tables are looked at, where all that there is is asked for. */
+static int scan_all(struct postgresql *db)
+{
+	uint64_t found;
+
+	return db->foreign ? postgresql_scan(&db->db, INT64_MAX, &found) : 0;
+}
+
 static int settle(struct link *link, void *ctx)
 {
 	int r = link_run(link, "SELECT settle($1)", "i", SETTLE_MAX);
@@ -135,7 +143,9 @@ int postgresql_work(struct db *base, const char *store, const char *const *prefi
 	assert(!strbuf_error(&sql));
 	call.sql = sql.buf;
 	call.states = xcalloc(n, sizeof(*call.states));
-	r = postgresql_call(db, CALL_ONE, "write", settle, NULL);
+	r = renderer ? 0 : scan_all(db);
+	if (r == 0)
+		r = postgresql_call(db, CALL_ONE, "write", settle, NULL);
 	if (r == 0)
 		r = postgresql_call(db, CALL_ONE, "read", read_work, &call);
 	free(call.states);

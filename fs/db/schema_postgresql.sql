@@ -106,6 +106,12 @@ CREATE TABLE IF NOT EXISTS package_counter (
 		GENERATED ALWAYS AS (n || '-' || lpad(to_hex(digits), 16, '0')) STORED
 );
 
+-- What scan() saw of each package last.
+CREATE TABLE IF NOT EXISTS package_scan (
+	package text COLLATE "C" NOT NULL PRIMARY KEY,
+	digest bigint NOT NULL
+);
+
 -- How many events were settled, ever: with those that were not, a number that each change moves.
 CREATE TABLE IF NOT EXISTS settled (
 	total bigint NOT NULL,
@@ -308,7 +314,7 @@ BEGIN
 		PERFORM note(NEW.name, NULL, (
 			SELECT max(a.synced)
 			FROM advisory_package n JOIN advisory a ON a.id = n.advisory
-			WHERE n.package = NEW.name AND advisory_moves(a.osv)
+			WHERE n.package = NEW.name AND advisory_moves(a.osv::text)
 		), false);
 	END IF;
 	RETURN NULL;
@@ -337,14 +343,14 @@ CREATE OR REPLACE FUNCTION advisory_noted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		PERFORM note_advisory(id, osv, synced, NULL, true) FROM advisory;
+		PERFORM note_advisory(id, osv::text, synced, NULL, true) FROM advisory;
 		RETURN NULL;
 	END IF;
 	IF TG_WHEN = 'BEFORE' THEN
-		PERFORM note_advisory(OLD.id, OLD.osv, OLD.synced, NULL, true);
+		PERFORM note_advisory(OLD.id, OLD.osv::text, OLD.synced, NULL, true);
 		RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 	END IF;
-	PERFORM note_advisory(NEW.id, NEW.osv, NEW.synced, NULL, false);
+	PERFORM note_advisory(NEW.id, NEW.osv::text, NEW.synced, NULL, false);
 	RETURN NULL;
 END $$;
 
@@ -352,16 +358,16 @@ CREATE OR REPLACE FUNCTION advisory_package_noted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		PERFORM note_advisory(n.advisory, a.osv, a.synced, n.package, true)
+		PERFORM note_advisory(n.advisory, a.osv::text, a.synced, n.package, true)
 		FROM advisory_package n LEFT JOIN advisory a ON a.id = n.advisory;
 		RETURN NULL;
 	END IF;
 	IF TG_WHEN = 'BEFORE' THEN
-		PERFORM note_advisory(OLD.advisory, a.osv, a.synced, OLD.package, true)
+		PERFORM note_advisory(OLD.advisory, a.osv::text, a.synced, OLD.package, true)
 		FROM (SELECT) AS one LEFT JOIN advisory a ON a.id = OLD.advisory;
 		RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 	END IF;
-	PERFORM note_advisory(NEW.advisory, a.osv, a.synced, NEW.package, false)
+	PERFORM note_advisory(NEW.advisory, a.osv::text, a.synced, NEW.package, false)
 	FROM (SELECT) AS one LEFT JOIN advisory a ON a.id = NEW.advisory;
 	RETURN NULL;
 END $$;
@@ -431,7 +437,8 @@ BEGIN
 		WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION advisory_noted();
 
 		CREATE OR REPLACE TRIGGER pubfs_update AFTER UPDATE ON advisory FOR EACH ROW
-		WHEN ((NEW.id, NEW.osv, NEW.synced) IS DISTINCT FROM (OLD.id, OLD.osv, OLD.synced))
+		WHEN ((NEW.id, NEW.osv::text, NEW.synced)
+		IS DISTINCT FROM (OLD.id, OLD.osv::text, OLD.synced))
 		EXECUTE FUNCTION advisory_noted();
 
 		CREATE OR REPLACE TRIGGER pubfs_delete BEFORE DELETE ON advisory
@@ -473,7 +480,7 @@ BEGIN
 		SELECT tgrelid::regclass AS place, tgname
 		FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 		WHERE tgname LIKE 'pubfs\_%' AND NOT tgisinternal
-			AND relnamespace = current_schema()::regnamespace
+			AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
 	LOOP
 		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', ours.place, ours.tgname);
 	END LOOP;
@@ -492,7 +499,7 @@ BEGIN
 			SELECT id FROM advisory_event LIMIT at_most FOR UPDATE SKIP LOCKED
 		) RETURNING *
 	), missed AS (
-		SELECT t.removed, t.at, n.package, a.synced, coalesce(advisory_moves(a.osv), true) AS moves
+		SELECT t.removed, t.at, n.package, a.synced, coalesce(advisory_moves(a.osv::text), true) AS moves
 		FROM taken t JOIN advisory_package n ON n.advisory = t.advisory
 			JOIN package p ON p.name = n.package
 			LEFT JOIN advisory a ON a.id = t.advisory
@@ -526,6 +533,32 @@ BEGIN
 		advised = greatest(c.advised, excluded.advised);
 END $$;
 
+-- Where no trigger tells of changes: counts one for each package whose row has another look than the
+-- last time, of those that were updated in the last so many microseconds. How many these are.
+CREATE OR REPLACE FUNCTION scan(span bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	found bigint;
+BEGIN
+	WITH looked AS (
+		SELECT p.name::text COLLATE "C" AS name, p.updated, hashtextextended(p::text, 0) AS digest
+		FROM package p
+		WHERE p.updated > clock_timestamp()
+				- make_interval(secs => least(span, 3000000000000000) / 1000000.0)
+			AND p.name ~ '^[A-Za-z_][A-Za-z0-9_]{0,63}$'
+	), other AS (
+		SELECT l.* FROM looked l LEFT JOIN package_scan s ON s.package = l.name
+		WHERE s.digest IS DISTINCT FROM l.digest
+	), kept AS (
+		INSERT INTO package_scan (package, digest) SELECT name, digest FROM other ORDER BY name
+		ON CONFLICT (package) DO UPDATE SET digest = excluded.digest
+	), noted AS (
+		INSERT INTO package_event (package, moved) SELECT name, updated FROM other
+	)
+	SELECT count(*) INTO found FROM other;
+	RETURN found;
+END $$;
+
 -- What a role needs that exports, and one that also writes packages (load, publish, set, advisory):
 -- SELECT "pubfs".grant_export('name of the role').
 CREATE OR REPLACE FUNCTION grant_export(role regrole) RETURNS void
@@ -535,7 +568,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON package, package_version, advisory, advisory_package,'
 		' package_change, package_now, schema_version TO %s', role);
 	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON package_event, package_counter,'
-		' settled, advisory_event, export_state, deployment, lease, latest_hold TO %s', role);
+		' settled, package_scan, advisory_event, export_state, deployment, lease, latest_hold TO %s', role);
 END $$;
 
 CREATE OR REPLACE FUNCTION grant_intake(role regrole) RETURNS void

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * server.c - a private PostgreSQL server: initdb and pg_ctl of Debian's postgresql-15. Criterion runs
- * each test in a process of its own, so the server is started and stopped in the one above them,
- * which only knows the folder that its environment names.
- */
+/* server.c - a private PostgreSQL server: initdb and pg_ctl of Debian's postgresql-15. Which one it is,
+ * the environment says, so that the processes below the one that started it know it, too. */
 #include "server.h"
 
-#include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,12 +17,11 @@
 
 #define PROGRAMS    "/usr/lib/postgresql/15/bin/"
 #define NOBODY	    65534
-#define FOLDER	    "PUBFS_TEST_POSTGRESQL"
 #define SERVER_USER "pubfs_test"
 
 static const char *folder(void)
 {
-	return getenv(FOLDER);
+	return getenv(SERVER_FOLDER);
 }
 
 /* A shell command, in the folder, as a user who may run a server. */
@@ -62,7 +56,7 @@ static bool make_cluster(void)
 
 	if (!mkdtemp(name))
 		return false;
-	setenv(FOLDER, name, 1);
+	setenv(SERVER_FOLDER, name, 1);
 	if (geteuid() == 0 && chown(name, NOBODY, NOBODY))
 		return false;
 	return chmod(name, 0755) == 0 &&
@@ -92,7 +86,8 @@ bool server_start(void)
 
 void server_kill(void)
 {
-	cr_assert(stop());
+	if (!stop())
+		abort();
 }
 
 void server_stop(void)
@@ -102,7 +97,7 @@ void server_stop(void)
 	stop();
 	run("rm -rf cluster log output");
 	rmdir(folder());
-	unsetenv(FOLDER);
+	unsetenv(SERVER_FOLDER);
 }
 
 const char *server_conninfo(void)
@@ -116,27 +111,4 @@ const char *server_conninfo(void)
 char *server_url(const char *database)
 {
 	return xasprintf("postgresql://" SERVER_USER "@/%s?host=%s", database, folder());
-}
-
-void server_need(void)
-{
-	const char *ci = getenv("CI");
-
-	if (folder())
-		return;
-	cr_assert(!ci || strcmp(ci, "true") != 0, "there is no PostgreSQL 15, and CI=true");
-	cr_skip_test("there is no PostgreSQL 15 here: scripts/setup --tests installs it");
-}
-
-ReportHook(PRE_ALL)(struct criterion_test_set *tests)
-{
-	(void)tests;
-	if (!server_start())
-		server_stop();
-}
-
-ReportHook(POST_ALL)(struct criterion_global_stats *stats)
-{
-	(void)stats;
-	server_stop();
 }

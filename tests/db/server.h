@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define SERVER_FOLDER "PUBFS_TEST_POSTGRESQL" /* in the environment, while one is there */
+
 /* In a folder of its own, on a Unix socket there and no other; as an unprivileged user if we are
  * root. Starts it if it does not run; false: there is none on this system, and why is said. */
 bool server_start(void);
@@ -15,7 +17,8 @@ void server_kill(void);
 const char *server_conninfo(void);
 /* The URL of a database in it. To be freed. */
 char *server_url(const char *database);
-/* server_start(), or skips the test; under CI=true it fails. */
+/* For Criterion's tests (server_hooks.c), whose program has started one if it could: skips the test if
+ * there is none, but fails it under CI=true. */
 void server_need(void);
 
 #endif

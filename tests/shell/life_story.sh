@@ -5,15 +5,22 @@
 #
 # A test sources lib.sh before; PUBFS_CONFIG may name a file with other stores than the default ones.
 # looks=mount: only the mounted tree is looked at in each step, which is quicker; without a kernel it
-# is at the end.
+# is at the end. database=URL: of PostgreSQL, which PUBFS_CONFIG names too;
+# intake=FILE: the config file of those who write packages there.
 
 golden=$tests/golden
 export PUBFS_HOME="$T/home"
 site="--base-url https://pub.example.com/dart/ --runtime-version 2026.08.18"
 
-sql() { sqlite3 "$PUBFS_HOME/pub.db" "$1"; }
+sql() {
+	if [ -n "${database:-}" ]; then
+		psql -qX -v ON_ERROR_STOP=1 -c "SET search_path = pubfs" -c "$1" "$database"
+	else
+		sqlite3 "$PUBFS_HOME/pub.db" "$1"
+	fi
+}
 # publish P-V TIME
-publish() { "$PUBFS" publish --now "$2" "$golden/archives/$1.tar.gz"; }
+publish() { "$PUBFS" publish ${intake:+--config "$intake"} --now "$2" "$golden/archives/$1.tar.gz"; }
 # shellcheck disable=SC2086 # options
 sync_all() { "$PUBFS" sync $site "$@"; }
 
@@ -64,30 +71,31 @@ check "publish" publish oxygen-1.0.0 2026-01-02T03:04:05.678901Z
 step "new package"
 check "publish" publish oxygen-1.1.0+1 2026-01-03T00:00:00.5Z
 step "new version"
-sql "UPDATE package SET discontinued = 1, replaced_by = 'helium' WHERE name = 'oxygen'"
+sql "UPDATE package SET discontinued = true, replaced_by = 'helium' WHERE name = 'oxygen'"
 step "discontinued"
-sql "UPDATE package SET discontinued = 0 WHERE name = 'oxygen'"
+sql "UPDATE package SET discontinued = false WHERE name = 'oxygen'"
 step "continued"
-sql "UPDATE package_version SET retracted = 1 WHERE package = 'oxygen' AND version = '1.0.0'"
+sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.0.0'"
 step "retracted"
-sql "UPDATE package_version SET retracted = 0 WHERE package = 'oxygen' AND version = '1.0.0'"
+sql "UPDATE package_version SET retracted = false WHERE package = 'oxygen' AND version = '1.0.0'"
 step "retracted and back"
-sql "UPDATE package_version SET retracted = 1 WHERE package = 'oxygen' AND version = '1.1.0+1'"
+sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
 step "latest retracted"
-sql "UPDATE package_version SET retracted = 1 WHERE package = 'oxygen'"
+sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen'"
 step "all retracted"
-sql "UPDATE package_version SET moderated = 1 WHERE package = 'oxygen' AND version = '1.1.0+1'"
+sql "UPDATE package_version SET moderated = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
 step "version moderated"
-sql "UPDATE package_version SET moderated = 0 WHERE package = 'oxygen' AND version = '1.1.0+1'"
+sql "UPDATE package_version SET moderated = false WHERE package = 'oxygen' AND version = '1.1.0+1'"
 step "version reinstated"
-sql "UPDATE package SET moderated = 1 WHERE name = 'oxygen'"
+sql "UPDATE package SET moderated = true WHERE name = 'oxygen'"
 step "package moderated"
-sql "UPDATE package SET moderated = 0 WHERE name = 'oxygen'"
+sql "UPDATE package SET moderated = false WHERE name = 'oxygen'"
 step "package reinstated"
 printf '%s\n' '{"package":"oxygen","version":"1.2.0-beta.1","published":"2026-02-03T04:05:06Z", "extra": 1,
 "pubspec": {"name": "oxygen", "version":"1.2.0-beta.1", "lone":"\ud83D","nul":"\u0000","del":"\u007f", "big":12345678901234567890,"float":1.0,"exp":1E+2,"tab":"\u0009","esc":"\u001F"}}' |
 	tr '\n' ' ' >loaded.jsonl
-check "load" "$PUBFS" load loaded.jsonl
+# shellcheck disable=SC2086 # an option, or none
+check "load" "$PUBFS" load ${intake:+--config "$intake"} loaded.jsonl
 step "archive missing"
 cat >osv.json <<'J'
 {"id":"GHSA-aaaa-bbbb-cccc","schema_version":"1.6.0","modified":"2026-03-04T05:06:07Z",
@@ -97,7 +105,7 @@ cat >osv.json <<'J'
 "references":[{"url":"https://example.com/a","type":"WEB"}],"database_specific":{"cwe_ids":["CWE-1"]}}
 J
 sql "INSERT INTO advisory (id, osv, synced)
-	VALUES ('GHSA-aaaa-bbbb-cccc', CAST(readfile('osv.json') AS TEXT), '2031-05-06T07:08:09.123456Z');
+	VALUES ('GHSA-aaaa-bbbb-cccc', '$(cat osv.json)', '2031-05-06T07:08:09.123456Z');
 	INSERT INTO advisory_package (advisory, package) VALUES ('GHSA-aaaa-bbbb-cccc', 'oxygen');"
 step "advisory added"
 sql "DELETE FROM advisory WHERE id = 'GHSA-aaaa-bbbb-cccc'"
