@@ -379,6 +379,35 @@ Test(bad_answer, a_wrong_endpoint_is_a_clear_error)
 	}
 }
 
+#define PAGE                                                                                       \
+	"{\"kind\":\"storage#objects\",\"items\":[{\"name\":\"other/x\",\"generation\":\"1\","             \
+	"\"metageneration\":\"1\",\"size\":\"1\",\"timeCreated\":\"2026-01-02T03:04:05.678Z\","          \
+	"\"updated\":\"2026-01-02T03:04:05.678Z\"}]}"
+
+Test(bad_answer, names_of_another_prefix_are_not_shown)
+{
+	CLEANUP(free_char)
+	char *text = xasprintf("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+			       strlen(PAGE), PAGE);
+	static const struct {
+		const char *prefix;
+		unsigned shown;
+	} rows[] = { { "other/", 1 }, { "", 1 }, { "latest/", 0 }, { "zzz/", 0 } };
+	struct rude rude;
+	struct store *s;
+
+	rude_start(&rude, text);
+	s = open_at(rude.url, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned n = 0;
+
+		cr_expect_eq(store_list(s, rows[i].prefix, true, NULL, count_key, &n), 0);
+		cr_expect_eq(n, rows[i].shown, "%s: %u", rows[i].prefix, n);
+	}
+	store_close(s);
+	rude_stop(&rude);
+}
+
 Test(bad_answer, what_was_not_asked_for_is_cut_and_what_lacks_is_not_believed)
 {
 	static const struct {

@@ -259,6 +259,17 @@ Test(gcs_list, a_big_prefix_is_read_in_parts_side_by_side_for_two_pages_more)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+Test(gcs_list, a_part_is_asked_for_up_to_its_end_and_no_further)
+{
+	struct world w = make_world("fill pubfs-test 3000 a/", false);
+	unsigned n = 0;
+
+	cr_assert_eq(store_list_part(w.store, "a/", "a/000999", "a/002000", count_key, &n), 0);
+	cr_assert_eq(n, 1000);
+	cr_assert_eq(gcs_server_count_all(w.server), 1);
+	remove_world(&w);
+}
+
 Test(gcs_list, pages_that_repeat_or_overlap_show_each_name_once)
 {
 	static const char *const lines[] = { "fault list repeat", "fault list skip=1 overlap",
@@ -397,6 +408,7 @@ Test(gcs_write, a_session_that_breaks_is_begun_again)
 	static const char *const lines[] = { "fault resumable.chunk drop",
 					     "fault resumable.chunk status=503",
 					     "fault resumable.chunk status=404",
+					     "fault resumable.chunk status=308",
 					     "fault resumable.start status=503",
 					     "fault resumable.chunk lost" };
 	struct world w = make_world("reset", true);
@@ -504,6 +516,48 @@ Test(gcs_copy, a_copy_is_done_by_the_server_in_as_many_calls_as_it_wants)
 		cr_expect_eq(gcs_server_count(w.server, GCS_READ), 0);
 		expect_text(w.store, "to", "0123456789");
 	}
+	remove_world(&w);
+}
+
+static int copy_from(struct store *from, struct store *to)
+{
+	struct edit e = edit_write("to", NULL, 0);
+
+	e.op = EDIT_COPY;
+	e.from = from;
+	e.from_key = "from";
+	e.from_generation = STORE_ANY;
+	return run_edit(to, &e, NULL);
+}
+
+/* The published API does not say which of the two objects a 404 or a 412 is of. */
+Test(gcs_copy, what_is_wrong_with_a_copy_is_found_out)
+{
+	struct world w = make_world("fault rewrite status=412", false);
+	struct edit e = edit_write("to", NULL, 0);
+
+	e.op = EDIT_COPY;
+	e.from = w.store;
+	e.from_key = "from";
+	e.from_generation = 7;
+	cr_assert_eq(run_edit(w.store, &e, NULL), -ENOENT, "there is no source");
+	cr_assert_eq(put_text(w.store, "from", "0123456789", STORE_ABSENT, NULL), 0);
+	script(&w, "fault rewrite status=404");
+	cr_assert_eq(copy_from(w.store, w.store), -ESTALE, "there is one, so it is the target");
+	remove_world(&w);
+}
+
+Test(gcs_copy, from_another_server_it_is_made_whole_or_not_at_all)
+{
+	struct world w = make_world("reset", false), other = make_world("reset", false);
+
+	cr_assert_eq(put_text(other.store, "from", "0123456789", STORE_ABSENT, NULL), 0);
+	script(&other, "fault read status=416");
+	cr_assert_eq(copy_from(other.store, w.store), -EBADMSG);
+	cr_assert_eq(generation_of(w.store, "to"), 0);
+	cr_assert_eq(copy_from(other.store, w.store), 0);
+	expect_text(w.store, "to", "0123456789");
+	remove_world(&other);
 	remove_world(&w);
 }
 
