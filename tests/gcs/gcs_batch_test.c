@@ -216,6 +216,7 @@ Test(gcs_batch, passing_trouble_of_the_whole_or_of_a_part_is_asked_for_again)
 		"fault batch every=2 drop",	    "fault batch every=2 lost",
 		"fault batch every=2 status=503",   "fault batch every=2 status=429 retry-after=7",
 		"fault delete every=3 status=503",  "fault delete every=7 status=429",
+		"fault delete every=3 drop",	    "fault delete every=3 lost",
 		"fault batch every=2 garbage",	    "fault batch every=2 cut=300",
 		"fault batch every=2 lost=503\nfault delete every=5 status=500",
 	};

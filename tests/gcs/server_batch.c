@@ -66,7 +66,7 @@ static void add_answer(struct strbuf *out, const char *id, const struct reply *p
 	strbuf_addf(out, "--%s\r\nContent-Type: application/http\r\n", BOUNDARY);
 	if (id)
 		strbuf_addf(out, "Content-ID: <response-%s\r\n", *id == '<' ? id + 1 : id);
-	strbuf_addf(out, "\r\nHTTP/1.1 %u Status\r\n", p->dropped ? 503 : p->status);
+	strbuf_addf(out, "\r\nHTTP/1.1 %u Status\r\n", p->status);
 	for (size_t i = 0; i < p->headers.n; i++)
 		strbuf_addf(out, "%s: %s\r\n", p->headers.items[i].name, p->headers.items[i].value);
 	strbuf_addf(out, "Content-Length: %zu\r\n\r\n", p->body.len);
@@ -95,7 +95,8 @@ static bool answer_part(struct request *q, const char *at, const char *end, stru
 	}
 	if (ok) {
 		request_answer(&call, &answer);
-		add_answer(out, pairs_get(&headers, "Content-ID"), &answer);
+		if (!answer.dropped) /* else it has no part in the answer */
+			add_answer(out, pairs_get(&headers, "Content-ID"), &answer);
 	}
 	request_release(&call);
 	pairs_release(&answer.headers);

@@ -43,10 +43,14 @@ keys "" >after
 check "nothing else went" cmp before after
 
 fill 3000
-control "fault delete every=1 delay=5"
-check "a collection, one removal a request" gc --ttl 0
+control "fault delete times=64 delay=600000"
+gc --ttl 0 >out 2>err & # its first requests wait
+collection=$!
+parallel() { test "$(curl -sf "$url/control/counts" | awk '$1 == "parallel" { print $2 }')" -ge 64; }
+check "64 at a time" wait_until parallel
+control end-delays
+check "a collection, one removal a request" wait "$collection"
 same "n objects are n requests" "3000 0" sh -c "echo $(asked delete) $(asked batch)"
-same "64 at a time" 64 sh -c "curl -sf '$url/control/counts' | awk '\$1 == \"parallel\" { print \$2 }'"
 keys "" >after
 check "again nothing else went" cmp before after
 
