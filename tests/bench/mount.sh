@@ -2,7 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # what scripts/bench sets and uses
 # mount.sh - 20,000 packages (80,000 names, made by bucket.c) on a mount, warm, against a file system
 # that computes them (floor.c). Bounds: find and ls -lR 1.3 x, with extended attributes and without;
-# grep -r 1.5 x; private memory 64 MiB. And the first ls of a remount with 1,000,000 objects: 0.2 s.
+# grep -r 1.5 x; private memory 64 MiB. The first ls of a remount with 1,000,000 objects: 0.2 s. And
+# cold documents of a gs:// bucket, read by xargs -P 32: one request each, 32 side by side.
 
 packages=20000
 objects=1000000
@@ -25,13 +26,26 @@ serve() { # noxattr|xattr: pubfs on $m, its floor on $f
 		;;
 	esac
 	pubfs_id=$!
-	processes="$floor_id $pubfs_id"
+	watch_memory "$pubfs_id" &
+	processes="$floor_id $pubfs_id $!"
 	until mountpoint -q "$m" && mountpoint -q "$f"; do sleep 0.05; done
 }
 stop() {
 	umount "$m" "$f"
-	wait "$pubfs_id" "$floor_id" || true
+	wait || true
 	processes=
+	row "highest private memory, KiB" "$(cat "$work/highest")"
+}
+# keeps the highest RssAnon of a process in a file, until it ends
+watch_memory() { # ID
+	local now highest=0
+	while now=$(private_memory "$1") && [ -n "$now" ]; do
+		if [ "$now" -gt "$highest" ]; then
+			highest=$now
+			echo "$highest" >"$work/highest"
+		fi
+		sleep 0.1
+	done
 }
 in_folder() { (cd "$1" && shift && "$@"); }
 # against_floor NAME COMMAND...: in both folders, as often as there are runs; the results are compared
@@ -50,7 +64,6 @@ against_floor() {
 		pair "${name// /-}" "$ours" "$theirs"
 	done
 	pair_median "${name// /-}"
-	row "  private memory, KiB" "$(private_memory "$pubfs_id")"
 }
 
 serve xattr
@@ -64,13 +77,44 @@ stop
 
 echo
 echo "first ls after a remount, $objects objects"
-"$built/tests/bench/bucket" "$work/many" 0
+"$built/tests/bench/bucket" "$work/many" 1 # so that there is a latest/
 "$built/tests/bench/bucket" --index "$work/many" "$PUBFS_HOME/cache" "$objects" latest
 for i in $(seq "$runs"); do
 	"$pubfs" mount "$m" --store "dir:$work/many" --ttl 36000 --log-file "$work/log"
 	row "  run $i, seconds" "$(seconds ls "$m/latest/api")"
 	id=$(jq .pid "$m/.pubfs/status")
-	[ "$i" -gt 1 ] || row "  names in the folder" "$(find "$m/latest/api/archives" -type f | wc -l)"
+	[ "$i" -gt 1 ] || [ "$(find "$m/latest/api/archives" -type f | wc -l)" -eq "$objects" ] ||
+		{ echo "bench: find misses some" >&2; exit 1; }
 	row "  private memory, KiB" "$(private_memory "$id")"
+	umount "$m"
+done
+
+echo
+echo "cold documents of a gs:// bucket, xargs -P 32 -n 1 md5sum: a request takes 20 ms"
+"$built/tests/gcs/gcs_server" "bucket cold" >"$work/url" &
+processes=$!
+until [ -s "$work/url" ]; do sleep 0.01; done
+url=$(cat "$work/url")
+control() { curl -sf --data-binary "$1" "$url/control"; }
+count() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
+seq 1000 | awk '{ printf "{\"package\":\"cold%d\",\"version\":\"1.0.0\",\"published\":\"2026-01-02T03:04:05Z\",", $1
+	printf "\"pubspec\":{\"name\":\"cold%d\",\"version\":\"1.0.0\"}}\n", $1 }' | "$pubfs" load - >/dev/null
+"$pubfs" sync "${site[@]}" --prefixes latest --store gs://cold --endpoint "$url" --cache "$work/filling" >/dev/null
+read_all() { find "$m" -type f -print0 | xargs -0 -P 32 -n 1 md5sum | sort; }
+for i in $(seq "$runs"); do
+	"$pubfs" mount "$m" --store gs://cold --endpoint "$url" --cache "$work/cold$i" --log-file "$work/log"
+	id=$(jq .pid "$m/.pubfs/status")
+	watch_memory "$id" &
+	find "$m" -type f >"$work/names"
+	control "reset
+fault read times=1000000 delay=20"
+	row "  run $i, seconds" "$(seconds sh -c "$(declare -f read_all); m=$m; read_all >'$work/a'")"
+	row "    documents, requests for them" "$(wc -l <"$work/names"), $(count read)"
+	row "    most requests side by side" "$(count parallel)"
+	control reset
+	read_all >"$work/b"
+	must_equal "$work/a" "$work/b"
+	row "    requests to read all of it again" "$(count all)"
+	row "    highest private memory, KiB" "$(cat "$work/highest")"
 	umount "$m"
 done

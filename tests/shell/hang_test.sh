@@ -107,6 +107,24 @@ control "end-delays"
 control "reset"
 check "unmount" unmount "$daemon" "$m"
 
+# the end of a mount that is asked for while an upload is under way
+check "mount" mount_bucket
+jq -c '.isDiscontinued = true' "$packages/p003" >edited
+control "reset
+fault insert times=1 delay=600000"
+cp edited "$packages/p003" &
+writer=$!
+processes="$processes $writer"
+wait_until was_asked insert 1
+kill -TERM "$daemon"
+check "SIGTERM waits for an upload" wait_until grep -q "stopping: 1 file is still being written" "$m.log"
+control "end-delays"
+check "which ends well" wait "$writer"
+check "and so does the mount" wait "$daemon"
+# shellcheck disable=SC2086 # options
+check "the bucket has it" sh -c "'$PUBFS' cat $bucket --cache late latest/api/packages/p003 | cmp - edited"
+control "reset"
+
 # the end of a mount whose store hangs
 check "mount" mount_bucket
 control "reset

@@ -24,7 +24,7 @@ finish() {
 	cd / && rm -rf "$T"
 }
 trap finish EXIT
-trap 'exit 1' INT TERM
+trap 'exit 1' INT TERM PIPE
 cd "$T" || exit 1
 
 # ok NAME / not_ok NAME / skip NAME REASON: one result.

@@ -51,6 +51,12 @@ check "access(2): it can be read and written, not run" \
 	sh -c "test -r '$listing' -a -w '$listing' && ! test -x '$listing' && test -x '$packages'"
 check "unmount" unmount "$daemon" "$m"
 
+check "mount read-only, without extended attributes" mount_at "$m" -o ro,noxattr
+fails "then there are none" 1 "Operation not supported" getfattr -n user.pubfs.type "$listing"
+check "ls does not miss them" ls -lR "$m"
+fails "nor is anything written" 1 "Read-only file system" truncate -s0 "$listing"
+check "unmount" unmount "$daemon" "$m"
+
 fails "allow_other without default_permissions is a mistake" 2 "default_permissions" \
 	"$PUBFS" mount "$m" -o allow_other
 check "mount with an owner and a mask" \
