@@ -31,10 +31,10 @@ struct gc_options { /* all borrowed for the call */
 	int64_t ttl;	  /* microseconds: how old the index may be */
 	int64_t min_age;  /* microseconds: only what is older goes, old prefixes aside */
 	struct brake_limit removals; /* deleted packages in one prefix and run */
-	const char *held;	     /* where the plan that the brake holds is kept; NULL: nowhere */
-	bool allow_mass_change; /* an operator's word for this one run: release what is held there */
-	/* Called for each thing that would be done, on the caller's thread, and then nothing is done;
-	 * NULL: do it. */
+	const char *held;	/* where the plan that the brake holds is kept; NULL: nowhere */
+	bool allow_mass_change; /* an operator's word for this run: release what is held there */
+	/* Called for each thing that would be done, on the caller's thread, and then nothing is
+	 * done; NULL: do it. */
 	void (*see)(void *ctx, const struct planned *p);
 	void *ctx;
 	const atomic_bool *stop; /* set: finish what is under way; NULL: never */
@@ -61,9 +61,9 @@ int gc_check_accepted(const char *own, const char *accepted, const char **ret_wh
  * One collection: the names are read whole, or nothing is done; a plan is made from the index, and
  * judged; what the brake does not hold is removed, each on the generation that was judged. The
  * prefix of a live deployment stays, however old; latest/ is left alone while it is held at another
- * version. 0: all went well. -EIO: something failed (said; the rest was done, or nothing where the names could not
- * be read). -ECANCELED: the brake holds some or all (said, with what to do); or `stop` was set.
- * `ret` is always filled.
+ * version. 0: all went well. -EIO: something failed (said; the rest was done, or nothing where the
+ * names could not be read). -EACCES (said): the store lets nothing be removed. -ECANCELED: the
+ * brake holds some or all (said, with what to do), or `stop` was set. `ret` is always filled.
  */
 int gc_run(const struct gc_options *options, struct gc_counts *ret) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rm_brake.h - how much of what the database shows may be removed from latest/ by hand in an hour. */
+/* rm_brake.h - how much of what the database shows may go from latest/ by hand in an hour. */
 #ifndef PUBFS_RM_BRAKE_H
 #define PUBFS_RM_BRAKE_H
 
@@ -27,8 +27,8 @@ int rm_brake_new(const struct rm_brake_options *options, struct rm_brake **ret) 
 void rm_brake_free(struct rm_brake *brake);
 
 /*
- * Asked before an object is removed by hand; what passes counts from then on, whatever becomes of it.
- * Free are other prefixes than latest/, and what the database does not show: packages and versions
+ * Asked before an object is removed by hand; what passes counts from then on, whatever becomes of
+ * it. Free are other prefixes than latest/, and what the database does not show: packages and versions
  * that are absent, moderated or deleted, and names that are no package's. 0; -EPERM: too much in
  * one hour (said, with what lifts it); -EIO (said): it cannot be told.
  */

@@ -74,7 +74,7 @@ static int print_summary(const struct gc_counts *counts, bool dry_run)
 		r = output_text("%" PRIu64 " object%s too young, or still listed\n",
 				counts->waiting, counts->waiting == 1 ? " is" : "s are");
 	if (r == 0 && counts->raced)
-		r = output_text("%" PRIu64 " object%s changed meanwhile, and left to the next run\n",
+		r = output_text("%" PRIu64 " object%s changed meanwhile, left to the next run\n",
 				counts->raced, counts->raced == 1 ? " was" : "s were");
 	if (r == 0 && counts->held)
 		r = output_text("%" PRIu64 " object%s held\n", counts->held,

@@ -9,8 +9,8 @@
 
 #include "compiler.h"
 
-/* Waits for SIGINT and SIGTERM beside the work. The first sets `stop`: what is under way is finished,
- * but for what waits for a store that stands still; one more ends the process as if nobody had
+/* Waits for SIGINT and SIGTERM beside the work. The first sets `stop`: what is under way is
+ * finished, but for what waits for a store that stands still; one more ends the process as if nobody had
  * waited. */
 struct halt {
 	atomic_bool stop;

@@ -23,8 +23,8 @@
 #include "store.h"
 #include "survey.h"
 
-/* Objects of one publish(): 64 jobs do 156 each, and few wait at its end. The first ones are fewer, so
- * that it is noticed early who may not remove anything. All are whole batches of a hundred. */
+/* Objects of one publish(): 64 jobs do 156 each, and few wait at its end. The first ones are fewer,
+ * so that it is noticed early who may not remove anything. All are whole batches of a hundred. */
 #define CHUNK_FIRST 100
 #define CHUNK	    10000
 
@@ -42,7 +42,7 @@ struct basket {
 	struct gc_collection *c;
 	struct removal *removals;
 	size_t n, alloc, chunk;
-	bool *stuck; /* of each lot: something of it could not be removed, so what comes later stays */
+	bool *stuck;  /* of each lot: one could not be removed, so what comes later stays */
 	bool refused; /* one was, and so would all others be */
 };
 

@@ -32,8 +32,8 @@ bool gc_stopping(const struct gc_collection *c);
 void gc_see(const struct gc_collection *c, enum planned_action action, const struct object *obj,
 	    const char *why, bool held);
 
-/* Removes, or shows, what the plan lets go. What could not be removed is counted; -EACCES (said): nothing
- * more could be. */
+/* Removes, or shows, what the plan lets go. What could not be removed is counted; -EACCES (said):
+ * nothing more could be. */
 int gc_apply(struct gc_collection *c) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gc_plan.c - what is garbage, and how much of it may go at once (spec, sections 11, 14, 15 and 20).
+ * gc_plan.c - what is garbage, and how much of it may go at once (spec, 11, 14, 15 and 20).
  *
  * An object is removed for one of three reasons, and for no other: its prefix is old, its package
  * is not in the database, or its version is not, and no listing names it any more. All that looks
@@ -34,6 +34,8 @@ static bool is_in_use(const struct gc_policy *pol, const char *prefix)
 struct gc_ruling gc_rule_top(const struct gc_policy *pol, const char *name, bool is_prefix)
 {
 	static const struct gc_ruling kept = { GC_KEPT, NULL };
+	static const struct gc_ruling old = { GC_REMOVED, "its runtime version is older than the "
+							  "last accepted one" };
 
 	if (!is_prefix)
 		return (struct gc_ruling){ GC_REPORTED, "it lies in no prefix" };
@@ -42,8 +44,7 @@ struct gc_ruling gc_rule_top(const struct gc_policy *pol, const char *name, bool
 	if (!catalog_is_runtime_version(name, strlen(name)))
 		return (struct gc_ruling){ GC_REPORTED, "it is no prefix of the export" };
 	if (pol->limit && strcmp(name, pol->limit) < 0)
-		return (struct gc_ruling){ GC_REMOVED,
-					   "its runtime version is older than the last accepted one" };
+		return old;
 	return kept;
 }
 

@@ -84,8 +84,8 @@ void gc_plan_release(struct gc_plan *plan);
 /*
  * Sets what is held of the plan. `before` are the items of the plan that was held last: one of them
  * that is still too much is released with `release`, else held again, and not counted; what is left
- * is judged by itself. `ret` gets the items that are held now; true: something is held, and `why` was
- * appended.
+ * is judged by itself. `ret` gets the items that are held now; true: something is held, and `why`
+ * was appended.
  */
 bool gc_plan_judge(struct gc_plan *plan, const struct brake_limit *removals, int64_t now,
 		   const struct names *before, bool release, struct names *ret,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rm_brake.c - how much of what the database shows may be removed from latest/ by hand in an hour.
+ * rm_brake.c - how much of what the database shows may go from latest/ by hand in an hour.
  *
  * The file has the wall-clock time of each removal that was let pass, in microseconds, a line each.
  * Whoever asks holds its lock, drops what is an hour old, and adds a line if there is room. A time
@@ -193,9 +193,9 @@ int rm_brake_ask(struct rm_brake *brake, const char *key)
 	if (r)
 		return r < 0 ? r : 0;
 	return fail(-EPERM,
-		    "%s was not removed: in the last hour %" PRIu64 " objects were that the database "
-		    "shows, and more than %" PRIu64 " are held; take it down in the database, or use "
-		    "--unlimited-rm",
+		    "%s was not removed: in the last hour %" PRIu64 " objects were that the "
+		    "database shows, and more than %" PRIu64 " are held; take it down in the "
+		    "database, or use --unlimited-rm",
 		    key, taken, limit);
 }
 

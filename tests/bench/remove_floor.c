@@ -3,8 +3,8 @@
 /*
  *	remove_floor URL BUCKET THREADS <LIST
  *
- * LIST has a line for each object: generation, a blank, the key, escaped for a URL. Each thread has a
- * connection of its own and takes the next line: the same request as pubfs makes, on the same
+ * LIST has a line for each object: generation, a blank, the key, escaped for a URL. Each thread has
+ * a connection of its own and takes the next line: the same request as pubfs makes, on the same
  * condition. No index, no database, no plan, no log.
  */
 #include <curl/curl.h>

@@ -83,8 +83,8 @@ struct thing {
 	enum gc_fate fate;
 };
 
-/* What the database has: foo 1.0.0 and 1.1.0, exported to latest/ as it is; foo_bar 1.0.0, which has
- * moved since; bare, without any version. */
+/* What the database has: foo 1.0.0 and 1.1.0, exported to latest/ as it is; foo_bar 1.0.0, which
+ * has moved since; bare, without any version. */
 static void know(struct gc_names *names)
 {
 	gc_names_add_package(names, "foo");

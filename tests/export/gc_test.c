@@ -493,7 +493,8 @@ Test(gc, a_mass_is_held_and_what_is_single_goes_on)
 
 static void see(void *ctx, const struct planned *p)
 {
-	static const char *const verbs[] = { [PLANNED_REMOVE] = "remove", [PLANNED_REPORT] = "report" };
+	static const char *const verbs[] = { [PLANNED_REMOVE] = "remove",
+					     [PLANNED_REPORT] = "report" };
 
 	cr_assert(p->generation || p->action == PLANNED_REPORT);
 	strbuf_addf(ctx, "%s%s %s: %s\n", p->held ? "held " : "", verbs[p->action], p->key, p->why);

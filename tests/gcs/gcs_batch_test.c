@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gcs_batch_test.c - many removals in one request: how many, each by its own condition, in trouble. */
+/* gcs_batch_test.c - many removals in one request, each by its own condition, and in trouble. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
