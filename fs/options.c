@@ -357,7 +357,7 @@ const struct option_row option_rows[] = {
 	{ "base-url", 0, "URL", RENDERERS, true, parse_base_url, TARGET(base_url),
 	  A_URL,
 	  "the public URL that clients reach the repository by; no default" },
-	{ "batch-delete", 0, NULL, BIT(GC) | BIT(MOUNT), true, parse_flag, TARGET(batch_delete),
+	{ "batch-delete", 0, NULL, COLLECTORS, true, parse_flag, TARGET(batch_delete),
 	  YES_OR_NO, "the endpoint minds conditions within a batch (Google's is known to)" },
 	{ "ca-file", 0, "FILE", REMOTE, true, parse_path, TARGET(ca_file), A_PATH,
 	  "the certificates to be trusted at a private endpoint" },
