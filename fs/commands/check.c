@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* check.c - tries everything that pubfs does to a bucket, on scratch objects, and prints a table; and
- * looks at the database. */
+/* check.c - tries everything that pubfs does to a bucket, on scratch objects, and prints a table;
+ * and looks at the database. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -177,7 +177,8 @@ static int say_refused(struct gcs_store *g, enum gcs_call call, const char *abou
 /* The published sentence: a missing object is answered with another one. */
 static bool is_bucket_missing(enum gcs_call call, const struct complaint *c)
 {
-	return call == CALL_LIST || call == CALL_WRITE || strstr(c->message, "bucket does not exist");
+	return call == CALL_LIST || call == CALL_WRITE ||
+	       strstr(c->message, "bucket does not exist");
 }
 
 static bool is_hash_refused(const struct complaint *c)

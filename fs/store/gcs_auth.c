@@ -184,7 +184,7 @@ static int ask(struct auth *a, char **ret, int64_t *ret_life)
 	if (r == 0)
 		r = ask_endpoint(a->http, &key, ret, ret_life);
 	if (r < 0)
-		return r == -EACCES ? -EIO : r; /* it is no right on what was asked for that is missing */
+		return r == -EACCES ? -EIO : r; /* no right on what was asked for is missing */
 	pthread_mutex_lock(&a->lock);
 	free(a->principal);
 	a->principal = xstrdup(key.principal);

@@ -61,10 +61,10 @@ int http_new(const struct http_options *options, struct http **ret) MUST_CHECK;
 void http_free(struct http *h); /* no request may be under way */
 
 /*
- * 0: there was an answer, whatever its status; `answer` (initialised) has it. -EAGAIN: the connection
- * failed, was cut, or stood still for all of our patience (noted as trouble). -ECANCELED. -E2BIG: the
- * body is over its maximum. -EIO (said): all else, such as a certificate that is not to be trusted.
- * What the body's read() failed with is returned as it is.
+ * 0: there was an answer, whatever its status; `answer` (initialised) has it. -EAGAIN: the
+ * connection failed, was cut, or stood still for all of our patience (noted as trouble).
+ * -ECANCELED. -E2BIG: the body is over its maximum. -EIO (said): all else, such as a certificate
+ * that is not to be trusted. What the body's read() failed with is returned as it is.
  */
 int http_send(struct http *h, const struct http_request *request, struct http_answer *answer)
 	MUST_CHECK;

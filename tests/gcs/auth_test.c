@@ -569,6 +569,8 @@ Test(auth, a_file_that_is_no_key_is_refused)
 		"[]",
 		"{\"type\":7}",
 		"{\"type\":\"external_account\"}",
+		"{\"type\":\"service_account\",\"type\":\"authorized_user\",\"client_id\":\"a\","
+		"\"client_secret\":\"b\",\"refresh_token\":\"c\"}",
 		"{\"type\":\"authorized_user\",\"client_id\":\"a\",\"client_secret\":\"b\"}",
 		"{\"type\":\"authorized_user\",\"client_id\":\"a\",\"client_secret\":\"b\","
 		"\"refresh_token\":\"\"}",

@@ -379,16 +379,48 @@ Test(bad_answer, a_wrong_endpoint_is_a_clear_error)
 	}
 }
 
-#define PAGE                                                                                       \
-	"{\"kind\":\"storage#objects\",\"items\":[{\"name\":\"other/x\",\"generation\":\"1\","             \
-	"\"metageneration\":\"1\",\"size\":\"1\",\"timeCreated\":\"2026-01-02T03:04:05.678Z\","          \
+#define JSON_200 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+/* A token of anybody's would be sent to the bucket; one with a line end in it would be a header. */
+Test(bad_answer, a_token_is_of_a_metadata_server_and_is_one_word)
+{
+	static const struct {
+		const char *text, *said;
+	} rows[] = {
+		{ JSON_200 "\r\n{\"access_token\":\"t\",\"expires_in\":3600}",
+		  "no metadata server" },
+		{ JSON_200 "Metadata-Flavor: Other\r\n\r\n"
+			   "{\"access_token\":\"t\",\"expires_in\":3600}",
+		  "no metadata server" },
+		{ JSON_200 "Metadata-Flavor: Google\r\n\r\n"
+			   "{\"access_token\":\"t\\r\\nX-Header: 1\",\"expires_in\":3600}",
+		  "without a token" },
+		{ JSON_200 "Metadata-Flavor: Google\r\n\r\n{\"access_token\":\"\"}",
+		  "without a token" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rude rude;
+		struct store *s;
+
+		rude_start(&rude, rows[i].text);
+		setenv("GCE_METADATA_HOST", rude.url + strlen("http://"), 1);
+		s = open_at("https://127.0.0.1:1", NULL);
+		cr_expect_eq(stat_key(s), -EIO);
+		expect_said(rows[i].said);
+		store_close(s);
+		rude_stop(&rude);
+	}
+}
+
+#define ONE_NAME                                                                                   \
+	"{\"kind\":\"storage#objects\",\"items\":[{\"name\":\"other/x\","                              \
+	"\"generation\":\"1\",\"metageneration\":\"1\",\"size\":\"1\","                                \
+	"\"timeCreated\":\"2026-01-02T03:04:05.678Z\","                                             \
 	"\"updated\":\"2026-01-02T03:04:05.678Z\"}]}"
 
 Test(bad_answer, names_of_another_prefix_are_not_shown)
 {
-	CLEANUP(free_char)
-	char *text = xasprintf("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-			       strlen(PAGE), PAGE);
 	static const struct {
 		const char *prefix;
 		unsigned shown;
@@ -396,7 +428,7 @@ Test(bad_answer, names_of_another_prefix_are_not_shown)
 	struct rude rude;
 	struct store *s;
 
-	rude_start(&rude, text);
+	rude_start(&rude, JSON_200 "\r\n" ONE_NAME);
 	s = open_at(rude.url, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		unsigned n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tls_test.c - what one connection has agreed on with a server serves the next one, of any thread. */
+/* tls_test.c - what one connection has agreed on with a server serves those of all threads. */
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <openssl/pem.h>
