@@ -386,6 +386,20 @@ Test(gc_plan, a_clock_that_is_off_holds_what_goes_by_its_age)
 	}
 }
 
+Test(gc_plan, a_clock_that_is_off_matters_only_where_something_goes_by_its_age)
+{
+	CLEANUP(bench_release) struct bench b;
+
+	bench_init(&b);
+	gc_plan_add(&b.plan, GC_LOT_PREFIX, "2025.01.01", NULL);
+	b.now = NOW + 365 * DAY_US;
+	bench_judge(&b);
+	cr_assert_not(b.is_held);
+	gc_plan_add(&b.plan, GC_LOT_ARCHIVES, OWN, "some");
+	bench_judge(&b);
+	cr_assert(b.is_held);
+}
+
 Test(gc_plan, most_archives_of_one_package_are_held_by_themselves)
 {
 	static const struct {

@@ -194,3 +194,16 @@ if can_mount; then
 else
 	not_ok "there is no usable /dev/fuse: rm was not tried"
 fi
+
+# once a day, beside the updater
+purge p039
+check "p039 is there" test -e "$bucket/latest/api/packages/p039"
+put 2026.05.30/x
+# shellcheck disable=SC2086 # options
+"$PUBFS" watch $site $accept $later --ttl 0 >watch.log 2>&1 &
+watch=$!
+processes="$processes $watch"
+check "watch collects a deleted package" wait_until test ! -e "$bucket/latest/api/packages/p039"
+check "and an old prefix" wait_until test ! -e "$bucket/2026.05.30/x"
+kill -TERM "$watch"
+check "watch ends" wait "$watch"
