@@ -58,7 +58,7 @@ static void write_foreign(const char *key, const char *text)
 	edit.object.validated = clock_rules();
 	cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
 	edit_release(&edit, 1);
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 }
 
 #define OTHER                                                                                      \

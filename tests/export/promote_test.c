@@ -111,7 +111,7 @@ static void make_apart(void)
 	world_add_advisory(&w, "GHSA-1", "bar", "2024-02-01T00:00:00.000Z");
 	w.options.latest = false;
 	cr_assert_eq(world_export_all(&w, &exported), 0);
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 }
 
 Test(promote, copies_archives_then_advisories_then_listings)
@@ -154,7 +154,7 @@ Test(promote, removes_last_and_the_listing_first)
 		cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
 		edit_release(&edit, 1);
 	}
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 	cr_assert_eq(promote_own(&counts), 0);
 	world_expect_order(&w, "copy " LATEST "packages/foo\n"
 			       "remove " LATEST "packages/gone\n"
@@ -312,7 +312,7 @@ Test(promote, a_prefix_without_packages_is_a_mistake)
 	world_add(&w, "foo", "1.0.0");
 	w.options.own = false;
 	world_export_well(&w, &exported);
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 	cr_assert_eq(promote_own(NULL), -ENOENT);
 	world_expect_order(&w, "");
 	expect_held(NULL);
@@ -332,7 +332,7 @@ static void make_many(int n)
 	w.options.latest = false;
 	w.options.limits.rewrites = (struct brake_limit){ 1000, 100 };
 	cr_assert_eq(world_export_all(&w, &exported), 0);
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 }
 
 Test(promote, more_rewrites_than_the_limit_are_held_whole_until_exactly_they_are_released)
@@ -370,7 +370,7 @@ Test(promote, a_word_in_advance_releases_nothing)
 	world_sql(&w, "UPDATE package SET unlisted = 1, discontinued = 1");
 	world_sql(&w, "UPDATE package SET replaced_by = 'p00'");
 	cr_assert_eq(world_export_all(&w, &exported), 0);
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 	cr_assert_eq(run_promote(&options, NULL), -ECANCELED);
 	world_expect_order(&w, "");
 }

@@ -52,7 +52,7 @@ static void expect_found(bool deep, const char *expected)
 	CLEANUP(verification_release) struct verification v;
 	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
 
-	recorder_take(w.recorder);
+	free(recorder_take(w.recorder));
 	cr_assert_eq(found_by(deep, &v, &found), 0);
 	cr_assert_str_eq(found.buf, expected, "%s", found.buf);
 	world_expect_order(&w, ""); /* it changes nothing */
@@ -397,7 +397,7 @@ Test(verify, whichever_call_fails_it_is_a_failure_and_nothing_is_changed)
 		CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
 		int r;
 
-		recorder_take(w.recorder);
+		free(recorder_take(w.recorder));
 		fault_arm(w.fault, n, -EIO);
 		r = found_by(true, &v, &found);
 		world_expect_order(&w, "");
