@@ -130,6 +130,10 @@ void gcs_remove_many(struct gcs_store *g, struct edit *edits, size_t n)
 	r = send_calls(g, edits, n, &answer);
 	if (r == 0)
 		parse_answer(&answer.body, statuses, n);
-	for (size_t i = 0; i < n; i++)
-		edits[i].result = r < 0 ? r : settle(g, &edits[i], statuses[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (r == -ENOENT) /* the endpoint knows no batches */
+			edits[i].result = gcs_remove(g, &edits[i]);
+		else
+			edits[i].result = r < 0 ? r : settle(g, &edits[i], statuses[i]);
+	}
 }

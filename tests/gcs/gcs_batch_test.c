@@ -69,8 +69,9 @@ static void remove_world(struct world *w)
 #define X(check)                                                                                   \
 	Test(gcs_batched, check)                                                                   \
 	{                                                                                          \
-		struct world w = make_world(true);                                        \
+		struct world w = make_world(true);                                                 \
                                                                                                    \
+		conformance_sample_lists(53);                                                      \
 		conformance_##check(w.store);                                                      \
 		cr_assert_eq(gcs_server_count(w.server, GCS_UNKNOWN), 0);                          \
 		remove_world(&w);                                                                  \
@@ -245,6 +246,19 @@ Test(gcs_batch, trouble_that_does_not_pass_is_said_once_and_the_rest_is_done)
 	for (size_t i = 0; i < r.n; i++)
 		cr_assert_eq(r.edits[i].result, i == 3 ? -EIO : 0, "%zu", i);
 	cr_assert(strstr(log_last_failure(), "a000003"), "%s", log_last_failure());
+	free_removals(&r);
+	remove_world(&w);
+}
+
+Test(gcs_batch, a_server_that_knows_no_batches_is_asked_for_each_removal)
+{
+	struct world w = make_world(true);
+	struct removals r = make_removals(&w, 10);
+
+	cr_assert_eq(gcs_server_script(w.server, "fault batch every=1 status=404"), 0);
+	cr_assert_eq(store_edit(w.store, r.edits, r.n), 0);
+	cr_assert_eq(gcs_server_count(w.server, GCS_DELETE), 10);
+	cr_assert_eq(count_left(&w), 0);
 	free_removals(&r);
 	remove_world(&w);
 }

@@ -60,6 +60,7 @@ struct shown {
 	object_fn *fn;
 	void *ctx;
 	unsigned left;
+	int64_t wait;
 };
 
 static int show_some(void *ctx, const struct object *obj)
@@ -67,7 +68,7 @@ static int show_some(void *ctx, const struct object *obj)
 	struct shown *sh = ctx;
 
 	if (!sh->left)
-		return trouble(0, false, "cut");
+		return trouble(sh->wait, false, "cut");
 	sh->left--;
 	return sh->fn(sh->ctx, obj);
 }
@@ -76,7 +77,7 @@ static int rough_list(struct store *s, const char *prefix, bool deep, const char
 		      object_fn *fn, void *ctx)
 {
 	struct rough *x = (struct rough *)s;
-	struct shown sh = { fn, ctx, x->list_shows };
+	struct shown sh = { fn, ctx, x->list_shows, x->wait };
 
 	x->calls++;
 	if (!x->trouble)
@@ -204,6 +205,7 @@ Test(retry, pauses_double_and_a_part_is_random)
 {
 	struct object obj;
 	int64_t whole = SECOND_US / 4;
+	unsigned more = 0; /* than three quarters */
 
 	w.rough.trouble = 7;
 	cr_assert_eq(store_stat(w.s, KEY, &obj), -ENOENT);
@@ -211,8 +213,16 @@ Test(retry, pauses_double_and_a_part_is_random)
 	for (unsigned i = 0; i < w.n_slept; i++) {
 		cr_assert(w.slept[i] >= whole / 2 && w.slept[i] <= whole, "%u: %lld", i,
 			  (long long)w.slept[i]);
+		more += w.slept[i] > whole / 4 * 3;
 		whole = whole * 2 < 8 * SECOND_US ? whole * 2 : 8 * SECOND_US;
 	}
+	/* of another 32, none of 2^32 times all lie on one side */
+	for (unsigned i = 0; i < 32; i++) {
+		w.rough.trouble = 1;
+		cr_assert_eq(store_stat(w.s, KEY, &obj), -ENOENT);
+		more += w.slept[w.n_slept - 1] > SECOND_US / 16 * 3;
+	}
+	cr_assert(more > 0 && more < w.n_slept, "%u", more);
 }
 
 Test(retry, after_the_deadline_it_says_why)
@@ -329,6 +339,22 @@ static int stop_at_once(void *ctx, const struct object *obj)
 {
 	(void)obj;
 	return *(int *)ctx;
+}
+
+Test(retry, a_list_that_goes_on_has_all_the_time_it_needs)
+{
+	for (char c = 'a'; c < 'f'; c++)
+		cr_assert_eq(put_text(w.s, (char[]){ c, '\0' }, "x", STORE_ABSENT, NULL), 0);
+	w.rough.trouble = 4;
+	w.rough.list_shows = 1;
+	w.rough.wait = RETRY_DEADLINE - SECOND_US;
+	expect_list(w.s, "", true, NULL, "a b c d e ");
+	cr_assert_gt(w.time, 3 * RETRY_DEADLINE);
+	w.rough.trouble = 2;
+	w.rough.list_shows = 0;
+	w.n_slept = 0;
+	cr_assert_eq(store_list(w.s, "", true, NULL, stop_at_once, &w.rough.trouble), -EIO,
+		     "and one that stands still has not");
 }
 
 Test(retry, what_the_callback_of_a_list_says_is_no_trouble_of_the_store)
