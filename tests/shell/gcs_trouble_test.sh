@@ -121,6 +121,17 @@ size_of() { other stat --json "$1" | jq .size; }
 same "the size of gzip is that of its end" 4 size_of $in/packed
 same "whatever is said of a size, the bytes are those that are there" "one" other cat $in/huge
 
+control "fault list every=1 spin"
+fails "a listing that never ends" 3 "the listing of gs://others has no end" other ls --ttl 0 $in
+control "reset
+fault list every=1 garbage"
+fails "a sign-in page in place of a listing" 3 "does not answer as Google Cloud Storage" other ls --ttl 0 $in
+control "reset
+fault list every=1 size=5497558138880"
+same "5 TiB of each in a listing" 5497558138880 sh -c "'$PUBFS' stat --json --ttl 0 --endpoint '$url' \
+	--store gs://others --cache '$T/other-cache' $in/plain | jq .size"
+control reset
+
 if can_mount; then
 	check "mount" mount_at "$T/mnt" --store gs://others --endpoint "$url"
 	# shows NAME FILE: whatever its size was said to be before, all of it is read, and no more
