@@ -33,5 +33,34 @@ stored() {
 }
 # shellcheck source=move_in_story.sh
 . "$tests/shell/move_in_story.sh"
+
+# what it costs, and a bucket that fails half-way
+control() { curl -sf -o /dev/null --data-binary "$1" "$url/control"; }
+count() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
+requests_of() { # COMMAND...: all, and those that are no list
+	control reset
+	"$PUBFS" "$@" >out
+	echo "$(count all) $(($(count all) - $(count list)))"
+}
+check "the index knows both" "$PUBFS" diff --ttl 0 latest $own
+same "diff of a warm index sends nothing" "0 0" requests_of diff latest $own
+same "neither does verify" "0 0" requests_of verify
+check "verify of a cold one lists, and does nothing else" sh -c "[ '$(requests_of verify --ttl 0 | cut -d' ' -f2)' = 0 ]"
+check "they write one more" write_listing latest many03
+control "deny storage.objects.update"
+"$PUBFS" adopt --ttl 0 >out 2>said
+same "adopt without the right to is a failure" "3 1 failed" sh -c \
+	"echo $? \"\$(sed 's/.*, //' out)\""
+check "that says what is missing" grep -q "storage.objects.update" said
+control "reset
+deny storage.objects.get"
+"$PUBFS" verify --deep >out 2>said
+same "verify --deep of what cannot be read is a failure" 3 echo $?
+"$PUBFS" diff --explain latest $own >out 2>said
+same "so is diff --explain" 3 echo $?
+check "which says why, once for each" grep -q "many03" said
+control reset
+same "with the right, adopt goes on" "1 adopted" sh -c \
+	'"$PUBFS" adopt --ttl 0 | sed "s/.*: //; s/,.*//"'
 kill -TERM "$server"
 check "the server ends" wait "$server"
