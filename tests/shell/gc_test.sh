@@ -51,6 +51,11 @@ fails "gc without a database" 3 "none.db" gc --db "sqlite:$T/none.db"
 # nothing to do
 same "nothing to do" "0 objects removed" sh -c "'$PUBFS' gc --runtime-version 2026.08.18 | grep -o '0 objects removed'"
 
+check "as JSON it is one object" \
+	sh -c "'$PUBFS' gc --runtime-version 2026.08.18 --json | jq -e '.removed == 0 and .held == 0 and .failed == 0 and (.dry_run | not)'"
+fails "gc without a bucket" 3 "none" gc --store "dir:$T/none"
+check "none was made" test ! -e "$T/none"
+
 # names that are not all of them
 cp -a "$bucket" whole
 keep_db
