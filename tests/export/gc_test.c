@@ -315,8 +315,17 @@ Test(gc, what_is_gone_already_is_a_success)
 struct odd_db {
 	struct db db; /* first */
 	unsigned rows; /* of names, then -EIO; 0: all of them */
-	void (*after_names)(void);
+	void (*after_names)(void), (*after_work)(void), (*after_package)(void); /* once each */
 };
+
+static void call_once(void (**hook)(void))
+{
+	void (*fn)(void) = *hook;
+
+	*hook = NULL;
+	if (fn)
+		fn();
+}
 
 struct reading {
 	struct odd_db *odd;
@@ -340,22 +349,25 @@ static int odd_names(struct db *db, name_fn *fn, void *ctx)
 	struct reading reading = { odd, fn, ctx, 0 };
 	int r = db_names(w.db, pass_name, &reading);
 
-	if (odd->after_names)
-		odd->after_names();
+	call_once(&odd->after_names);
 	return r;
 }
 
 static int odd_work(struct db *db, const char *store, const char *const *prefixes, size_t n,
 		    const char *renderer, work_fn *fn, void *ctx)
 {
-	(void)db;
-	return db_work(w.db, store, prefixes, n, renderer, fn, ctx);
+	int r = db_work(w.db, store, prefixes, n, renderer, fn, ctx);
+
+	call_once(&((struct odd_db *)db)->after_work);
+	return r;
 }
 
 static int odd_package(struct db *db, const char *name, struct package *ret)
 {
-	(void)db;
-	return db_package(w.db, name, ret);
+	int r = db_package(w.db, name, ret);
+
+	call_once(&((struct odd_db *)db)->after_package);
+	return r;
 }
 
 static int odd_held(struct db *db, char **ret_version, int64_t *ret_since)
@@ -416,7 +428,7 @@ static void publish_version_again(void)
 Test(gc, a_version_that_comes_back_before_it_is_removed_stays)
 {
 	struct odd_db odd = { .db = { .ops = &odd_ops, .url = w.db->url },
-			      .after_names = publish_version_again };
+			      .after_work = publish_version_again };
 
 	world_add(&w, "foo", "2.0.0");
 	fill((const char *[]){ "foo", NULL });
@@ -426,6 +438,26 @@ Test(gc, a_version_that_comes_back_before_it_is_removed_stays)
 	age();
 	options.db = &odd.db;
 	expect_untouched(0);
+}
+
+static void write_advisories(void)
+{
+	world_put(&w, LATEST "packages/foo/advisories", "{}", NULL);
+}
+
+Test(gc, a_package_of_which_something_changes_after_it_was_judged_stays_whole)
+{
+	struct odd_db odd = { .db = { .ops = &odd_ops, .url = w.db->url },
+			      .after_package = write_advisories }; /* of the own prefix's */
+
+	fill((const char *[]){ "bar", "baz", "foo", NULL });
+	purge("foo");
+	options.db = &odd.db;
+	cr_assert_eq(collect(), 0);
+	cr_assert_eq(counts.removed, 3);
+	cr_assert_eq(counts.raced, 3);
+	cr_assert(world_has(&w, LATEST "packages/foo"));
+	cr_assert_not(world_has(&w, OWN "packages/foo"));
 }
 
 /* --- the brake --- */
