@@ -10,7 +10,22 @@
 
 struct object;
 
-enum kind { KIND_NONE, KIND_LISTING, KIND_ADVISORIES, KIND_ARCHIVE, KIND_COUNT };
+enum kind {
+	KIND_NONE,
+	KIND_LISTING,
+	KIND_ADVISORIES,
+	KIND_ARCHIVE,
+	KIND_LIKES,
+	KIND_OPTIONS,
+	KIND_PUBLISHER,
+	KIND_SCORE,
+	KIND_FEED, /* of one package */
+	/* of a prefix, and of no package: */
+	KIND_SITE_FEED,
+	KIND_COMPLETION,
+	KIND_NOT_FOUND,
+	KIND_COUNT
+};
 
 /* What a key says. Slices of the key; empty where the kind has no such part. */
 struct name_part {

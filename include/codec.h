@@ -9,12 +9,14 @@
 #include "compiler.h"
 
 #define SHA256_SIZE 32
+#define SHA512_SIZE 64
 #define MD5_SIZE    16
 
 struct body;
 struct strbuf;
 
 void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE]);
+void sha512(const void *bytes, size_t n, unsigned char ret[SHA512_SIZE]);
 void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE]);
 
 /* Both digests of a body in one reading, in pieces; either may be NULL. -EIO: it cannot be read. */

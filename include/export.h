@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "brake.h"
+#include "clock.h"
 #include "compiler.h"
 #include "render.h"
 
@@ -20,6 +21,9 @@ struct verifier;
 
 struct exporter;
 
+/* An object may be written once a second (Cloud Storage), and a feed that is so late is no worse. */
+#define FEED_PAUSE (5 * SECOND_US)
+
 struct exporter_options { /* all borrowed for the exporter's life */
 	struct db *db;
 	struct store *store;	/* the bucket's chain, index included */
@@ -30,6 +34,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	bool own, latest; /* which prefixes are written */
 	bool deployment;  /* it runs on, and its heartbeat is kept; false: a command, run once */
 	unsigned jobs;
+	int64_t feed_pause;	   /* between two changes of the feed of all packages, at least */
 	int64_t ttl;		   /* microseconds: how old the index may be when a pass begins */
 	bool force;		   /* send everything */
 	bool rebase;		   /* the database was restored: its side is taken */
@@ -94,7 +99,8 @@ int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /* Of these, only packages of which something is moderated, deleted or retracted, or that have an
  * advisory: beside a long pass of another exporter. */
 int export_urgent(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
-/* When (monotonic) export_changed() may have work that it put off; INT64_MAX: no such thing. */
+/* When (monotonic) export_changed() may have work that it put off, a change of the feed of all packages
+ * among it; INT64_MAX: no such thing. */
 int64_t exporter_due(const struct exporter *ex);
 /* The packages that failed, and why; NULL past the last one. Borrowed until the next pass. */
 const char *exporter_failure(const struct exporter *ex, size_t i, const char **ret_why);

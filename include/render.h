@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* render.h - rows in, bytes out (spec, sections 4, 5 and 7). Pure: same rows, same bytes. */
+/* render.h - rows in, bytes out (spec, sections 4, 5, 7 and 9). Pure: same rows, same bytes. */
 #ifndef PUBFS_RENDER_H
 #define PUBFS_RENDER_H
 
@@ -11,7 +11,7 @@
 struct strbuf;
 
 /* Moved with every change of the bytes that the same rows give, so that all is compared again. */
-#define RENDERER_VERSION 1
+#define RENDERER_VERSION 2
 
 /* What the bytes depend on besides the rows. */
 struct rendering {
@@ -41,10 +41,12 @@ int releases_select(const struct package *pkg, const struct rendering *how,
 		    struct release_list *ret) MUST_CHECK;
 void releases_release(struct release_list *list);
 
-/* One exported document a row, in the order in which they are written: the listing last. */
+/* One exported document a row, in the order in which they are written. */
 struct document {
 	const char *name; /* for messages: "advisories" */
 	enum kind kind;
+	bool apart; /* clients of the package do not need it: it waits for the listing, and nothing
+		     * waits for it */
 	/* Appends the decoded body. -EINVAL: the rows cannot be rendered (said). -E2BIG. */
 	int (*body)(const struct package *pkg, const struct release_list *releases,
 		    const struct rendering *how, struct strbuf *out);
@@ -52,6 +54,25 @@ struct document {
 };
 extern const struct document package_documents[];
 extern const size_t n_package_documents;
+bool document_is_apart(enum kind kind);
+
+/* The documents of a prefix, which are of no package. All append. */
+#define SITE_FEED_VERSIONS 100	 /* the newest of all packages, offered or not */
+#define COMPLETION_MAX	   20000 /* names */
+void not_found_body(struct strbuf *out);
+void completion_body(char *const *names, size_t n, struct strbuf *out);
+/* Of the latest version: completion data leaves out what no Dart from 2.0.0 on can use. */
+bool pubspec_is_dart_1(struct json pubspec);
+
+struct newest_version {
+	const char *package, *publisher; /* publisher may be NULL */
+	const struct package_version *version;
+};
+void site_feed_entry(const struct newest_version *newest, const struct rendering *how,
+		     struct strbuf *entries);
+/* `updated`: of the first entry. */
+void site_feed_body(const struct strbuf *entries, int64_t updated, const struct rendering *how,
+		    struct strbuf *out);
 
 /* `<prefix>/api/archives/<P>-<V>.tar.gz`, and the canonical store's `packages/<P>-<V>.tar.gz`. */
 void archive_key(const char *prefix, const char *package, const char *version, struct strbuf *out);

@@ -32,6 +32,10 @@ int version_compare_priority(const struct version *a, const struct version *b);
  * -ENOENT: it has none. -EINVAL: not a constraint. */
 int version_lower_bound(const char *constraint, struct version *ret) MUST_CHECK;
 
+bool version_constraint_is_any(const char *constraint);
+/* Whether a constraint allows a version from major.0.0 on; "any" does, what is none does not. */
+bool version_constraint_reaches(const char *constraint, int64_t major);
+
 /* One visible version, in ascending order of the array that it stands in. */
 struct candidate {
 	struct version version;

@@ -26,13 +26,14 @@ struct digest {
 };
 
 /* Looked up once: OpenSSL 3 takes as long for that as for the digest of a short text. */
-static const EVP_MD *sha256_algorithm, *md5_algorithm;
+static const EVP_MD *sha256_algorithm, *sha512_algorithm, *md5_algorithm;
 
 static void fetch_algorithms(void)
 {
 	sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha512_algorithm = EVP_MD_fetch(NULL, "SHA512", NULL);
 	md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
-	if (!sha256_algorithm || !md5_algorithm)
+	if (!sha256_algorithm || !sha512_algorithm || !md5_algorithm)
 		abort(); /* an OpenSSL without its basic digests */
 }
 
@@ -78,6 +79,14 @@ void sha256(const void *bytes, size_t n, unsigned char ret[SHA256_SIZE])
 
 	digest_add(d, bytes, n);
 	digest_finish(d, ret);
+}
+
+void sha512(const void *bytes, size_t n, unsigned char ret[SHA512_SIZE])
+{
+	struct digest *d = digest_of(&sha512_algorithm);
+
+	digest_add(d, bytes, n);
+	finish(d, ret);
 }
 
 void md5(const void *bytes, size_t n, unsigned char ret[MD5_SIZE])

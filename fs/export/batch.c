@@ -6,7 +6,8 @@
  *	read	 its rows, in one snapshot
  *	render	 its documents, once for both prefixes
  *	plan	 for each prefix (struct target), against what the index says of it
- *	publish	 all targets of the batch in one call; each is a group, so that none stops another
+ *	publish	 all targets of the batch, a call for each stage of their plans; each is a group, so
+ *		 that none stops another
  *	settle	 lost a race: look again, and begin anew with fresh rows; an archive that cannot be
  *		 copied: begin anew without it, so that what else changed does not wait for it
  *	record	 when all is on stable storage; without it the next pass compares again
@@ -208,7 +209,7 @@ static void item_print(const struct pass *pass, const struct item *item)
 	}
 }
 
-/* The publications of all targets, a group each. Returns how many there are. */
+/* The publications of all targets, a group each, but for what stands apart. Returns how many there are. */
 static size_t publications_make(const struct pass *pass, struct item *const *items, size_t n,
 				struct publication **ret)
 {
@@ -226,9 +227,11 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 
 			t->publications = publications + at;
 			t->tried = !t->error;
-			for (size_t j = 0; j < t->plan.n && !t->error; j++)
+			for (size_t j = 0; j < t->plan.n && !t->error; j++) {
+				group += t->plan.steps[j].apart;
 				publication_make(pass, items[i], &t->plan.steps[j], group,
 						 &publications[at++]);
+			}
 		}
 	*ret = publications;
 	return at;
@@ -295,17 +298,69 @@ static void item_after(struct pass *pass, struct item *item, bool last_try)
 		verifier_see(pass, item);
 }
 
-/* One call of publish() for these. */
+/* A stage has begun in vain when what it waits for has failed. */
+static bool target_may_go_on(const struct target *t, unsigned stage)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *step = &t->plan.steps[i];
+
+		if (step->stage < stage && !step->apart && t->publications[i].result < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Adds what a target does in one stage. */
+static void target_gather(const struct target *t, unsigned stage, struct publication **ret,
+			  size_t *n)
+{
+	bool goes_on = target_may_go_on(t, stage);
+
+	for (size_t i = 0; i < t->plan.n; i++) {
+		if (t->plan.steps[i].stage != stage)
+			continue;
+		if (goes_on)
+			ret[(*n)++] = &t->publications[i];
+		else
+			t->publications[i].result = -ECANCELED;
+	}
+}
+
+/* One call of publish() for a stage of these. */
+static void stage_publish(const struct pass *pass, struct item *const *items, size_t n_items,
+			  unsigned stage, size_t count)
+{
+	struct publication **homes = xcalloc(count + 1, sizeof(*homes));
+	struct publication *together;
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n_items; i++)
+		for (size_t k = 0; k < pass->n_prefixes; k++)
+			if (items[i]->targets[k].tried)
+				target_gather(&items[i]->targets[k], stage, homes, &n);
+	together = xcalloc(n + 1, sizeof(*together));
+	for (size_t i = 0; i < n; i++)
+		together[i] = *homes[i];
+	if (n && pass_rehearses(pass))
+		r = publish_preview(pass->opt->publisher, together, n);
+	else if (n)
+		r = publish(pass->opt->publisher, together, n);
+	if (r < 0)
+		log_debug("a batch of %zu packages did not go through whole", n_items);
+	for (size_t i = 0; i < n; i++)
+		*homes[i] = together[i];
+	free(together);
+	free(homes);
+}
+
 static void items_publish(struct pass *pass, struct item *const *items, size_t n, bool last_try)
 {
 	struct publication *publications;
 	size_t count = publications_make(pass, items, n, &publications);
-	int r;
 
-	r = pass_rehearses(pass) ? publish_preview(pass->opt->publisher, publications, count)
-			       : publish(pass->opt->publisher, publications, count);
-	if (r < 0)
-		log_debug("a batch of %zu packages did not go through whole", n);
+	for (unsigned stage = 0; stage < STAGES; stage++)
+		stage_publish(pass, items, n, stage, count);
 	for (size_t i = 0; i < n; i++)
 		item_after(pass, items[i], last_try);
 	for (size_t i = 0; i < count; i++)

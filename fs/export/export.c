@@ -9,6 +9,7 @@
  *	weigh	  what would be changed of what is there; the brake holds what is too much of it
  *	run	  the packages in chunks, on threads where there are many; first those that have
  *		  something to be kept from clients, so that no take-down is behind an import
+ *	site	  the documents that are of no package
  * A package is current, and not read at all, when its change and renderer are the exported ones
  * and the digest of its objects is the one that was recorded with them.
  */
@@ -31,6 +32,7 @@
 #include "plan.h"
 #include "planned.h"
 #include "run.h"
+#include "site.h"
 #include "store.h"
 #include "survey.h"
 #include "verifier.h"
@@ -68,6 +70,7 @@ struct collection {
 	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
 	size_t n_restored; /* packages with marks that are not of this database */
 	char *restored;	   /* the first */
+	unsigned char state[SHA256_SIZE]; /* of all packages (site_all()) */
 };
 
 static void collection_release(struct collection *c)
@@ -104,6 +107,7 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret)
 	assert(how->base_url && (options->runtime_version || !options->own));
 	ex->opt = *options;
 	ex->due = LATER_NEVER;
+	site_turn_init(&ex->site, options->feed_pause, exporter_now(ex));
 	ex->renderer = xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
 				 how->sdk_dart ? how->sdk_dart : "",
 				 how->sdk_flutter ? how->sdk_flutter : "");
@@ -205,7 +209,7 @@ static bool is_restored(const struct survey *have, const char *change)
 		struct object_name name;
 		enum kind kind = catalog_match(have->objects[i].key, &name);
 
-		if ((kind == KIND_LISTING || kind == KIND_ADVISORIES) &&
+		if (kind != KIND_NONE && kind != KIND_ARCHIVE &&
 		    change_is_foreign(have->objects[i].change, change))
 			return true;
 	}
@@ -253,8 +257,10 @@ static int collect_work(void *ctx, const struct work *work)
 
 	if (pass_stopping(c->pass))
 		return -ECANCELED;
-	if (work->exists)
+	if (work->exists) {
 		collect_base(c, work);
+		site_state_add(c->state, work->package, work->change);
+	}
 	if (c->kind == PASS_NAMED && !names_have(&c->wanted, work->package))
 		return 0;
 	if (!work->exists) {
@@ -547,7 +553,7 @@ static int end(struct collection *c, const struct names *seen)
 static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c)
 {
 	CLEANUP(names_release) struct names seen = { 0 };
-	int r = begin(ex, pass, c->kind);
+	int r = begin(ex, pass, c->kind), site;
 
 	if (!r)
 		r = decide(c);
@@ -575,7 +581,10 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 	if (r < 0)
 		return r;
 	exporter_remember(ex, pass, &seen, c->kind == PASS_FULL);
-	return end(c, &seen);
+	site = site_run(pass, &ex->site, exporter_now(ex), !is_event(c->kind), pass_changed(pass),
+			c->kind == PASS_FULL ? c->state : NULL);
+	r = end(c, &seen);
+	return r < 0 ? r : site;
 }
 
 static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted,

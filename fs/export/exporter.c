@@ -26,7 +26,9 @@ int64_t exporter_now(const struct exporter *ex)
 
 int64_t exporter_due(const struct exporter *ex)
 {
-	return ex->due;
+	int64_t site = site_turn_due(&ex->site);
+
+	return site < ex->due ? site : ex->due;
 }
 
 const char *exporter_failure(const struct exporter *ex, size_t i, const char **ret_why)

@@ -10,6 +10,7 @@
 #include "export.h"
 #include "later.h"
 #include "names.h"
+#include "site.h"
 
 struct pass;
 
@@ -19,6 +20,7 @@ struct exporter {
 	struct later later; /* a deployment's */
 	struct names left;  /* see exporter_left() */
 	bool filled, settled;
+	struct site_turn site;
 	int64_t due; /* when there may be something to do that is put off now */
 	atomic_llong lease_until; /* what is claimed lasts so long at least */
 };

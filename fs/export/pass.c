@@ -92,6 +92,13 @@ bool pass_rehearses(const struct pass *pass)
 	return pass->opt->dry_run || pass->opt->verifier;
 }
 
+bool pass_changed(const struct pass *pass)
+{
+	const struct export_counts *counts = &pass->counts;
+
+	return counts->written || counts->copied || counts->removed;
+}
+
 bool pass_stopping(const struct pass *pass)
 {
 	return pass->opt->stop && *pass->opt->stop;

@@ -89,6 +89,8 @@ void pass_release(struct pass *pass);
 /* It only shows or tells what it would do. */
 bool pass_rehearses(const struct pass *pass);
 bool pass_stopping(const struct pass *pass);
+/* When its threads are done: it changed an object. */
+bool pass_changed(const struct pass *pass);
 /* False: what is claimed may lapse before a request that begins now is over. */
 bool pass_lease_lasts(const struct pass *pass);
 

@@ -3,10 +3,12 @@
  * plan.c - what the export of one package changes in one prefix (spec, sections 11 and 20).
  *
  * The order of the steps is what keeps a prefix servable at every instant:
- *	export	   archives, advisories, listing, then the archives that were taken down
- *	take-down  listing, advisories, archives
+ *	export	   archives, advisories, listing | the other documents | archives that were taken down
+ *	take-down  the other documents | listing, advisories, archives
  * so that no listing names an archive that is gone, nor advisories that are not there yet. A step
  * that fails ends the plan; what was done so far is sound, and the next pass goes on from there.
+ * Between the bars a new stage begins. The other documents stand apart: they go side by side, and
+ * none of them ends anything but itself.
  */
 #include "plan.h"
 
@@ -40,6 +42,9 @@ void plan_keep_removals(struct plan *plan)
 			free(plan->steps[i].key);
 	plan->n = kept;
 }
+
+/* Of an export. A take-down begins with what stands apart, and then goes on to the rest. */
+enum stage { STAGE_MAIN, STAGE_APART, STAGE_REMOVALS };
 
 static struct step *add_step(struct plan *plan, enum step_kind kind, const char *key,
 			     const struct object *have, const char *why)
@@ -92,15 +97,18 @@ static int plan_documents(const struct package *pkg, const char *prefix, const s
 
 	for (size_t i = 0; i < n_package_documents; i++) {
 		const struct object *there;
+		struct step *step;
 
 		strbuf_reset(&key);
 		package_documents[i].key(prefix, pkg->name, &key);
 		if (strbuf_error(&key) < 0)
 			return fail(-E2BIG, "the name %s is too long for a key", pkg->name);
 		there = survey_find(have, key.buf);
-		add_step(plan, STEP_WRITE, key.buf, there,
-			 there ? "the package changed" : "the package is new")
-			->document = i;
+		step = add_step(plan, STEP_WRITE, key.buf, there,
+				there ? "the package changed" : "the package is new");
+		step->document = i;
+		step->apart = package_documents[i].apart;
+		step->stage = step->apart ? STAGE_APART : STAGE_MAIN;
 	}
 	return 0;
 }
@@ -155,7 +163,8 @@ static void plan_removals(const struct package *pkg, const struct survey *have, 
 		else if (row->moderated || row->deleted)
 			add_step(plan, STEP_REMOVE, obj->key, obj,
 				 row->moderated ? "the version is moderated"
-						: "the version is deleted");
+						: "the version is deleted")
+				->stage = STAGE_REMOVALS;
 	}
 	free(index.rows);
 }
@@ -167,36 +176,31 @@ static const char *take_down_reason(const struct package *pkg)
 			      : "every version is moderated or deleted";
 }
 
-/* Documents of the format (spec, section 9) that pub.dev's exporter leaves in a bucket and this one
- * does not make: what is taken down must not be read there either. */
-static bool is_other_document(const char *key, const char *folder)
+/* 0: what stands apart, then listing, advisories and archives; -1: nothing of the export's. */
+static int take_down_rank(enum kind kind)
 {
-	static const char *const names[] = { "feed.atom", "likes", "options", "publisher",
-					     "score" };
-	size_t n = strlen(folder);
+	static const enum kind order[] = { KIND_LISTING, KIND_ADVISORIES, KIND_ARCHIVE };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strncmp(key, folder, n) && !strcmp(key + n, names[i]))
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		if (order[i] == kind)
+			return (int)i + 1;
+	return document_is_apart(kind) ? 0 : -1;
 }
+#define TAKE_DOWN_RANKS 4
 
-static void plan_take_down(const struct package *pkg, const char *prefix, const struct survey *have,
-			   struct plan *plan)
+static void plan_take_down(const struct package *pkg, const struct survey *have, struct plan *plan)
 {
-	static const enum kind order[] = { KIND_LISTING, KIND_ADVISORIES, KIND_NONE, KIND_ARCHIVE };
-	CLEANUP(free_char) char *folder = xasprintf("%s/api/packages/%s/", prefix, pkg->name);
-
-	for (size_t k = 0; k < ARRAY_SIZE(order); k++)
+	for (int rank = 0; rank < TAKE_DOWN_RANKS; rank++)
 		for (size_t i = 0; i < have->n; i++) {
 			const struct object *obj = &have->objects[i];
 			struct object_name name;
-			enum kind kind = catalog_match(obj->key, &name);
+			struct step *step;
 
-			if (kind != order[k])
+			if (take_down_rank(catalog_match(obj->key, &name)) != rank)
 				continue;
-			if (kind != KIND_NONE || is_other_document(obj->key, folder))
-				add_step(plan, STEP_REMOVE, obj->key, obj, take_down_reason(pkg));
+			step = add_step(plan, STEP_REMOVE, obj->key, obj, take_down_reason(pkg));
+			step->apart = rank == 0;
+			step->stage = rank > 0;
 		}
 }
 
@@ -230,7 +234,7 @@ int plan_make(const struct package *pkg, const struct release_list *releases, co
 	} else if (plan.verdict == PLAN_UNUSABLE) {
 		plan_removals(pkg, have, &plan); /* what is taken down goes all the same */
 	} else if (plan.verdict == PLAN_TAKE_DOWN) {
-		plan_take_down(pkg, prefix, have, &plan);
+		plan_take_down(pkg, have, &plan);
 	}
 	*ret = plan;
 	plan = (struct plan){ 0 };

@@ -16,8 +16,12 @@ struct survey;
 
 enum step_kind { STEP_COPY, STEP_WRITE, STEP_REMOVE };
 
+#define STAGES 3
+
 struct step {
 	enum step_kind kind;
+	unsigned stage; /* below STAGES; the steps of one stage wait for all of the one before */
+	bool apart;	/* of its stage, it waits for none, and none waits for it */
 	char *key;		     /* owned */
 	const char *why;	     /* a constant */
 	const struct object *have;   /* borrowed from the survey; NULL: it is not there */

@@ -214,7 +214,7 @@ static int judge_body(struct verifier *v, const char *package, const struct obje
 }
 
 /* What would be written anew is not looked into: it differs whatever it is. */
-static void read_body(struct verifier *v, const struct item *item, const struct object *obj,
+static void read_body(struct verifier *v, const char *package, const struct object *obj,
 		      const struct publication *p)
 {
 	struct object_name name;
@@ -224,7 +224,7 @@ static void read_body(struct verifier *v, const struct item *item, const struct 
 		return;
 	if (catalog_match(obj->key, &name) == KIND_NONE)
 		return;
-	r = judge_body(v, item->name, obj, &name);
+	r = judge_body(v, package, obj, &name);
 	pthread_mutex_lock(&v->lock);
 	v->result->bodies++;
 	v->result->unread += r < 0;
@@ -248,7 +248,7 @@ static void see_target(const struct pass *pass, const struct item *item, const s
 		if (!of[i])
 			find_unplanned(v, item, &t->have.objects[i]);
 		else if (v->opt->deep)
-			read_body(v, item, &t->have.objects[i], of[i]);
+			read_body(v, item->name, &t->have.objects[i], of[i]);
 	}
 	free(of);
 }
@@ -270,6 +270,21 @@ void verifier_see(const struct pass *pass, const struct item *item)
 	if (v->opt->progress)
 		v->opt->progress(v->opt->ctx, v->done, v->total);
 	pthread_mutex_unlock(&v->lock);
+}
+
+void verifier_see_site(const struct pass *pass, const struct publication *p)
+{
+	struct verifier *v = pass->opt->verifier;
+
+	if (p->done == PUBLISHED_TOUCH)
+		find(v, FINDING_HEADERS, NULL, p->key,
+		     "its headers or custom keys are not as they should be");
+	else if (p->done == PUBLISHED_WRITE && !p->have)
+		find(v, FINDING_MISSING, NULL, p->key, "it is not there");
+	else if (p->done == PUBLISHED_WRITE)
+		find(v, FINDING_STALE, NULL, p->key, why_stale(p->have));
+	if (v->opt->deep && p->have)
+		read_body(v, NULL, p->have, p);
 }
 
 /* What is looked for in one prefix. */
@@ -318,12 +333,14 @@ static int see_rest(void *ctx, const struct fingerprint *f)
 			return 0;
 		}
 	}
+	rest->v->result->objects++;
+	if (!has_package && catalog_match(f->key, &name) != KIND_NONE)
+		return 0; /* verifier_see_site() */
 	garbage = has_package && catalog_match(f->key, &name) != KIND_NONE;
 	find(rest->v, garbage ? FINDING_GARBAGE : FINDING_STRAY, has_package ? package : NULL,
 	     f->key,
 	     garbage ? "its package has no row; it waits for gc"
 		     : "an export makes no object of this name");
-	rest->v->result->objects++;
 	return 0;
 }
 

@@ -134,7 +134,7 @@ static int weigh_step(const struct pass *pass, const struct item *item, const st
 
 	if (step->kind == STEP_REMOVE)
 		*burdens |= BURDEN_TAKE_DOWN;
-	if (step->kind != STEP_WRITE || !step->have)
+	if (step->kind != STEP_WRITE || !step->have || step->apart)
 		return 0;
 	r = would_change(pass, item, step);
 	if (r <= 0)

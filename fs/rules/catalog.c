@@ -13,17 +13,31 @@
 #define PACKAGE_NAME_MAX 64
 
 #define JSON_TYPE "application/json; charset=\"utf-8\""
+#define ATOM_TYPE "application/atom+xml; charset=\"utf-8\""
+
+#define MINUTES_2 "public, max-age=120"
+#define HOURS_2	  "public, max-age=7200"
+#define HOURS_8	  "public, max-age=28800"
+#define HOURS_12  "public, max-age=43200"
 
 static const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_NONE] = { .name = "none" },
-	[KIND_LISTING] = { "listing", JSON_TYPE, "public, max-age=120", .gzip = true },
-	[KIND_ADVISORIES] = { "advisories", JSON_TYPE, "public, max-age=120", .gzip = true },
+	[KIND_LISTING] = { "listing", JSON_TYPE, MINUTES_2, .gzip = true },
+	[KIND_ADVISORIES] = { "advisories", JSON_TYPE, MINUTES_2, .gzip = true },
 	/* the type is what pub.dev says (spec, section 10) */
-	[KIND_ARCHIVE] = { "archive", "application/octet", "public, max-age=7200",
-			   .attachment = true },
+	[KIND_ARCHIVE] = { "archive", "application/octet", HOURS_2, .attachment = true },
+	[KIND_LIKES] = { "likes", JSON_TYPE, MINUTES_2, .gzip = true },
+	[KIND_OPTIONS] = { "options", JSON_TYPE, MINUTES_2, .gzip = true },
+	[KIND_PUBLISHER] = { "publisher", JSON_TYPE, MINUTES_2, .gzip = true },
+	[KIND_SCORE] = { "score", JSON_TYPE, MINUTES_2, .gzip = true },
+	[KIND_FEED] = { "feed", ATOM_TYPE, HOURS_12, .gzip = true },
+	[KIND_SITE_FEED] = { "site-feed", ATOM_TYPE, HOURS_12, .gzip = true },
+	[KIND_COMPLETION] = { "completion-data", JSON_TYPE, HOURS_8, .gzip = true },
+	[KIND_NOT_FOUND] = { "not-found", JSON_TYPE, MINUTES_2, .gzip = true },
 };
 
-/* Names behind the prefix: `before`, a package (and dash and version), `after`. */
+/* Names behind the prefix: `before`, then, unless there is none, a package (and dash and version)
+ * and `after`. */
 static const struct {
 	enum kind kind;
 	const char *before, *after;
@@ -32,6 +46,14 @@ static const struct {
 	{ KIND_LISTING, "api/packages/", "", false },
 	{ KIND_ADVISORIES, "api/packages/", "/advisories", false },
 	{ KIND_ARCHIVE, "api/archives/", ".tar.gz", true },
+	{ KIND_LIKES, "api/packages/", "/likes", false },
+	{ KIND_OPTIONS, "api/packages/", "/options", false },
+	{ KIND_PUBLISHER, "api/packages/", "/publisher", false },
+	{ KIND_SCORE, "api/packages/", "/score", false },
+	{ KIND_FEED, "api/packages/", "/feed.atom", false },
+	{ KIND_SITE_FEED, "feed.atom", NULL, false },
+	{ KIND_COMPLETION, "api/package-name-completion-data", NULL, false },
+	{ KIND_NOT_FOUND, "not-found.json", NULL, false },
 };
 
 static bool is_digit(char c)
@@ -98,6 +120,15 @@ static bool split_version(struct object_name *name)
 	return version_is_canonical(name->version.text, name->version.len);
 }
 
+static bool match_pattern(const char *text, size_t i, struct object_name *name)
+{
+	if (!patterns[i].after)
+		return !strcmp(text, patterns[i].before);
+	return cut_middle(text, patterns[i].before, patterns[i].after, &name->package) &&
+	       (!patterns[i].versioned || split_version(name)) &&
+	       catalog_is_package_name(name->package.text, name->package.len);
+}
+
 enum kind catalog_match(const char *key, struct object_name *ret)
 {
 	struct name_part prefix = { key, strcspn(key, "/") };
@@ -108,12 +139,7 @@ enum kind catalog_match(const char *key, struct object_name *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
 		struct object_name name = { .kind = patterns[i].kind, .prefix = prefix };
 
-		if (!cut_middle(key + prefix.len + 1, patterns[i].before, patterns[i].after,
-				&name.package))
-			continue;
-		if (patterns[i].versioned && !split_version(&name))
-			continue;
-		if (!catalog_is_package_name(name.package.text, name.package.len))
+		if (!match_pattern(key + prefix.len + 1, i, &name))
 			continue;
 		*ret = name;
 		return name.kind;

@@ -11,6 +11,17 @@ int advisories_body(const struct package *pkg, const struct release_list *releas
 int listing_body(const struct package *pkg, const struct release_list *releases,
 		 const struct rendering *how, struct strbuf *out) MUST_CHECK;
 
+int likes_body(const struct package *pkg, const struct release_list *releases,
+	       const struct rendering *how, struct strbuf *out) MUST_CHECK;
+int options_body(const struct package *pkg, const struct release_list *releases,
+		 const struct rendering *how, struct strbuf *out) MUST_CHECK;
+int publisher_body(const struct package *pkg, const struct release_list *releases,
+		   const struct rendering *how, struct strbuf *out) MUST_CHECK;
+int score_body(const struct package *pkg, const struct release_list *releases,
+	       const struct rendering *how, struct strbuf *out) MUST_CHECK;
+int feed_body(const struct package *pkg, const struct release_list *releases,
+	      const struct rendering *how, struct strbuf *out) MUST_CHECK;
+
 /* Appends `"name":"<time>"`, as both documents have it. */
 void add_time_member(struct strbuf *out, const char *name, int64_t us);
 

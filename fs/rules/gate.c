@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "atom.h"
 #include "body.h"
 #include "clock.h"
 #include "codec.h"
@@ -370,6 +371,91 @@ static int check_advisories(struct check *c, const struct place *at, struct json
 	return check_members(c, at, value, members, ARRAY_SIZE(members));
 }
 
+static int check_whole_number(struct check *c, const struct place *at, struct json value)
+{
+	size_t n = 0;
+
+	while (n < value.len && strchr("-0123456789", value.text[n]))
+		n++;
+	if (value.type == JSON_NUMBER && n == value.len)
+		return 0;
+	return refuse_value(c, at, value, "a whole number");
+}
+
+static int check_whole_number_or_null(struct check *c, const struct place *at, struct json value)
+{
+	return value.type == JSON_NULL ? 0 : check_whole_number(c, at, value);
+}
+
+static int check_likes(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = {
+		{ "package", true, check_package_name },
+		{ "likes", true, check_whole_number },
+	};
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_options(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = {
+		{ "isDiscontinued", true, check_bool },
+		{ "replacedBy", true, check_string_or_null },
+		{ "isUnlisted", true, check_bool },
+	};
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_publisher(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = { { "publisherId", true, check_string_or_null } };
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_score(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = {
+		{ "grantedPoints", true, check_whole_number_or_null },
+		{ "maxPoints", true, check_whole_number_or_null },
+		{ "likeCount", true, check_whole_number },
+		{ "downloadCount30Days", true, check_whole_number_or_null },
+		{ "tags", true, check_strings },
+	};
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_completion(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = { { "packages", true, check_strings } };
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_error(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = {
+		{ "code", true, check_string },
+		{ "message", true, check_string },
+	};
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
+static int check_not_found(struct check *c, const struct place *at, struct json value)
+{
+	static const struct member members[] = {
+		{ "error", true, check_error },
+		{ "code", true, check_string },
+		{ "message", true, check_string },
+	};
+
+	return check_members(c, at, value, members, ARRAY_SIZE(members));
+}
+
 static int parse_and_check(struct check *c, const char *text, size_t n, check_fn *check)
 {
 	const struct place whole = { .up = NULL };
@@ -448,21 +534,24 @@ static int gate_archive(struct check *c, const struct body *body, struct name_pa
 	return 0;
 }
 
+/* The contracts of the kinds that are JSON. */
+static check_fn *const json_contracts[KIND_COUNT] = {
+	[KIND_LISTING] = check_listing,	      [KIND_ADVISORIES] = check_advisories,
+	[KIND_LIKES] = check_likes,	      [KIND_OPTIONS] = check_options,
+	[KIND_PUBLISHER] = check_publisher,   [KIND_SCORE] = check_score,
+	[KIND_COMPLETION] = check_completion, [KIND_NOT_FOUND] = check_not_found,
+};
+
 static int check_body(struct check *c, const struct object_name *name, const struct body *body)
 {
-	switch (name->kind) {
-	case KIND_LISTING:
-		return gate_json(c, body, check_listing);
-	case KIND_ADVISORIES:
-		return gate_json(c, body, check_advisories);
-	case KIND_ARCHIVE:
+	if (name->kind == KIND_ARCHIVE)
 		return gate_archive(c, body, name->version);
-	case KIND_NONE:
-	case KIND_COUNT:
-	default:
-		strbuf_addstr(c->why, "the export has no object of this name");
-		return -EINVAL;
-	}
+	if (name->kind == KIND_FEED || name->kind == KIND_SITE_FEED)
+		return atom_check(body, c->why);
+	if (json_contracts[name->kind])
+		return gate_json(c, body, json_contracts[name->kind]);
+	strbuf_addstr(c->why, "the export has no object of this name");
+	return -EINVAL;
 }
 
 int gate_check(const struct object_name *name, const struct body *body, struct strbuf *why)

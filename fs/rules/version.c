@@ -217,15 +217,37 @@ static const char *skip_space(const char *at)
 	return at;
 }
 
+enum bound { BOUND_CARET, BOUND_FROM, BOUND_ABOVE, BOUND_TO, BOUND_BELOW, BOUND_EXACT };
+
 /* What may stand before a version of a constraint; the first that fits. */
 static const struct {
 	const char *text;
 	bool lower; /* the version is a lower bound */
 	bool alone; /* nothing else may stand in the constraint */
 } operators[] = {
-	{ "^", true, true },	{ ">=", true, false }, { ">", true, false },
-	{ "<=", false, false }, { "<", false, false }, { "", true, false },
+	[BOUND_CARET] = { "^", true, true },   [BOUND_FROM] = { ">=", true, false },
+	[BOUND_ABOVE] = { ">", true, false },  [BOUND_TO] = { "<=", false, false },
+	[BOUND_BELOW] = { "<", false, false }, [BOUND_EXACT] = { "", true, false },
 };
+
+/* One operator and its version. NULL: neither. */
+static const char *take_bound(const char *at, const char *end, enum bound *ret,
+			      struct version *ret_version)
+{
+	size_t i = 0;
+
+	while (strncmp(at, operators[i].text, strlen(operators[i].text)))
+		i++;
+	*ret = (enum bound)i;
+	return take_version(skip_space(at + strlen(operators[i].text)), end, ret_version);
+}
+
+bool version_constraint_is_any(const char *constraint)
+{
+	const char *at = skip_space(constraint);
+
+	return !strncmp(at, "any", 3) && !*skip_space(at + 3);
+}
 
 int version_lower_bound(const char *constraint, struct version *ret)
 {
@@ -233,16 +255,14 @@ int version_lower_bound(const char *constraint, struct version *ret)
 	struct version bound, v;
 	bool found = false, alone = false;
 
-	if (!strncmp(at, "any", 3) && !*skip_space(at + 3))
+	if (version_constraint_is_any(at))
 		return -ENOENT;
 	if (at == end)
 		return -EINVAL;
 	for (size_t n = 0; at < end; n++, at = skip_space(at)) {
-		size_t i = 0;
+		enum bound i;
 
-		while (strncmp(at, operators[i].text, strlen(operators[i].text)))
-			i++;
-		at = take_version(skip_space(at + strlen(operators[i].text)), end, &v);
+		at = take_bound(at, end, &i, &v);
 		alone |= operators[i].alone;
 		if (!at || (alone && n))
 			return -EINVAL;
@@ -255,6 +275,45 @@ int version_lower_bound(const char *constraint, struct version *ret)
 		return -ENOENT;
 	*ret = bound;
 	return 0;
+}
+
+/* Whether one bound leaves nothing of what `from` begins. */
+static bool bound_ends_before(enum bound bound, const struct version *v, const struct version *from)
+{
+	switch (bound) {
+	case BOUND_CARET:
+		return v->number[0] < from->number[0]; /* up to the next major version */
+	case BOUND_TO:
+	case BOUND_EXACT:
+		return version_compare(v, from) < 0;
+	case BOUND_BELOW:
+		return version_compare(v, from) <= 0;
+	case BOUND_FROM:
+	case BOUND_ABOVE:
+		break;
+	}
+	return false;
+}
+
+bool version_constraint_reaches(const char *constraint, int64_t major)
+{
+	const char *at = skip_space(constraint), *end = at + strlen(at);
+	const struct version from = { .number = { major } };
+
+	if (at == end)
+		return false;
+	if (version_constraint_is_any(at))
+		return true;
+	while (at < end) {
+		struct version v;
+		enum bound bound;
+
+		at = take_bound(at, end, &bound, &v);
+		if (!at || bound_ends_before(bound, &v, &from))
+			return false;
+		at = skip_space(at);
+	}
+	return true;
 }
 
 size_t version_latest(const struct candidate *candidates, size_t n)

@@ -213,3 +213,14 @@ Test(codec, base64_of_another_form_or_length_is_refused)
 		cr_assert_eq(base64_decode(texts[i], &byte, 1), -EINVAL, "%s", texts[i]);
 	cr_assert_eq(byte, 42);
 }
+
+Test(codec, sha512_of_a_known_text)
+{
+	unsigned char sum[SHA512_SIZE];
+	char hex[2 * SHA512_SIZE + 1];
+
+	sha512("abc", 3, sum);
+	hex_encode(sum, sizeof(sum), hex);
+	cr_assert_str_eq(hex, "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+			      "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+}

@@ -16,6 +16,9 @@
 #define LATEST "latest/api/"
 #define BIG    ((size_t)16 << 20)
 
+/* Of two packages with a version each, in one prefix. */
+#define OBJECTS (2 * (PACKAGE_DOCUMENTS + 1) + SITE_DOCUMENTS)
+
 static struct world w;
 static struct export_counts exported;
 
@@ -108,10 +111,10 @@ Test(adopt, each_foreign_object_is_read_once_and_gets_our_keys)
 	world_stat(&w, LATEST "packages/foo", &before);
 	cr_assert_eq(adopt_latest(false, &counts), 0);
 	c = counter_read(w.counter);
-	cr_assert_eq(counts.objects, 6);
-	cr_assert_eq(counts.adopted, 6);
-	cr_assert_eq(c.read, 6);
-	cr_assert_eq(c.touch, 6);
+	cr_assert_eq(counts.objects, OBJECTS);
+	cr_assert_eq(counts.adopted, OBJECTS);
+	cr_assert_eq(c.read, OBJECTS);
+	cr_assert_eq(c.touch, OBJECTS);
 	cr_assert_eq(c.write + c.copy + c.remove + c.stat, 0);
 	world_stat(&w, LATEST "packages/foo", &after);
 	cr_assert_eq(after.generation, before.generation, "the bytes stay");
@@ -150,7 +153,7 @@ Test(adopt, what_has_our_keys_is_not_read_again)
 	counter_read(w.counter);
 	cr_assert_eq(adopt_latest(false, &counts), 0);
 	c = counter_read(w.counter);
-	cr_assert_eq(counts.ours, 6);
+	cr_assert_eq(counts.ours, OBJECTS);
 	cr_assert_eq(counts.adopted, 0);
 	cr_assert_eq(c.read + c.touch, 0);
 }
@@ -164,9 +167,9 @@ Test(adopt, a_dry_run_counts_the_requests_and_sends_none)
 	cr_assert_eq(adopt_latest(true, &counts), 0);
 	c = counter_read(w.counter);
 	cr_assert_eq(c.read + c.touch, 0);
-	cr_assert_eq(counts.adopted, 6);
-	cr_assert_eq(counts.reads, 6);
-	cr_assert_eq(counts.changes, 6);
+	cr_assert_eq(counts.adopted, OBJECTS);
+	cr_assert_eq(counts.reads, OBJECTS);
+	cr_assert_eq(counts.changes, OBJECTS);
 	world_expect_order(&w, "");
 }
 
@@ -184,14 +187,14 @@ Test(adopt, what_clients_could_not_read_stays_as_it_is_and_holds_up_no_other)
 	put_foreign(LATEST "archives/bar-1.0.0.tar.gz", &text);
 	cr_assert_eq(adopt_latest(false, &counts), -EIO);
 	cr_assert_eq(counts.refused, 2);
-	cr_assert_eq(counts.adopted, 4);
+	cr_assert_eq(counts.adopted, OBJECTS - 2);
 	world_stat(&w, LATEST "packages/foo", &obj);
 	cr_assert_not(obj.has_sha256);
 	object_release(&obj);
 	w.options.own = false;
 	world_export_well(&w, &exported); /* writes them anew */
 	cr_assert_eq(adopt_latest(false, &counts), 0);
-	cr_assert_eq(counts.ours, 6);
+	cr_assert_eq(counts.ours, OBJECTS);
 }
 
 static void store_plainly(struct object *obj)
@@ -216,7 +219,7 @@ Test(adopt, what_is_stored_with_another_encoding_is_left_to_sync)
 	edit_release(&edit, 1);
 	cr_assert_eq(adopt_latest(false, &counts), -EIO);
 	cr_assert_eq(counts.refused, 1);
-	cr_assert_eq(counts.adopted, 5);
+	cr_assert_eq(counts.adopted, OBJECTS - 1);
 }
 
 static void write_again(void *ctx)
@@ -241,7 +244,7 @@ Test(adopt, what_another_program_writes_meanwhile_stays_as_it_wrote_it)
 	recorder_before(w.recorder, write_again, NULL);
 	cr_assert_eq(adopt(&options, &counts), -EIO);
 	cr_assert_eq(counts.raced, 1);
-	cr_assert_eq(counts.adopted, 5);
+	cr_assert_eq(counts.adopted, OBJECTS - 1);
 	world_stat(&w, LATEST "packages/foo", &obj);
 	cr_assert_not(obj.has_sha256);
 	object_release(&obj);
@@ -265,7 +268,7 @@ Test(adopt, whichever_call_fails_another_run_ends_it)
 		if (!fault_fired(w.fault))
 			break;
 		cr_assert_eq(adopt_latest(false, &counts), 0, "call %u", n);
-		cr_assert_eq(counts.ours + counts.adopted, 6);
+		cr_assert_eq(counts.ours + counts.adopted, OBJECTS);
 		world_expect_servable(&w);
 	}
 }
@@ -286,7 +289,7 @@ Test(adopt, objects_of_no_kind_stay)
 	free(recorder_take(w.recorder));
 	cr_assert_eq(adopt_latest(false, &counts), 0);
 	cr_assert_eq(counts.others, 1);
-	cr_assert_eq(counts.adopted, 6);
+	cr_assert_eq(counts.adopted, OBJECTS);
 }
 
 Test(adopt, a_stop_ends_it_and_nothing_is_lost)

@@ -196,14 +196,15 @@ Test(deployments, the_older_one_leaves_to_the_newer_one_what_that_has_written)
 	run(OLD);
 	run(NEW);
 	change(1);
-	cr_assert_eq(pass(OLD, false), 1, "the listing in its own prefix");
+	cr_assert_eq(pass(OLD, false), 2, "listing and options in its own prefix");
 	cr_assert_eq(exporter_left(sides[OLD].ex, &left), 1);
 	cr_assert_str_eq(left[0], "foo");
 	cr_assert_not(world_has_text(&w, LISTING, "\"r1\""));
-	cr_assert_eq(pass(NEW, false), 2);
+	cr_assert_eq(pass(NEW, false), 4);
 	cr_assert(shows(NEW) && world_has_text(&w, LISTING, "\"r1\""));
 	pass(OLD, true);
 	cr_assert_eq(exporter_left(sides[OLD].ex, &left), 1, "its own would be another");
+	cr_assert_eq(pass(NEW, true), 2, "completion data waits for a full pass");
 	expect_quiet();
 }
 
@@ -216,9 +217,11 @@ Test(deployments, what_is_new_is_written_by_whoever_comes_first_and_again_by_the
 	world_sql(&w, "UPDATE package_version SET pubspec = json_set(pubspec,"
 		      " '$.environment.sdk', '>=3.0.0 <9.0.0')");
 	world_add(&w, "bar", "0.9.0");
-	cr_assert_eq(pass(OLD, false), 8, "four in each prefix");
+	cr_assert_eq(pass(OLD, false), 2 * (2 + PACKAGE_DOCUMENTS) + 2,
+		     "all of each prefix, and both feeds");
 	cr_assert(world_has_text(&w, "latest/api/packages/bar", "\"latest\":{\"version\":\"0.9.0\""));
-	cr_assert_eq(pass(NEW, false), 5, "four in its own, and the listing that it makes otherwise");
+	cr_assert_eq(pass(NEW, false), 2 + PACKAGE_DOCUMENTS + 1 + 1,
+		     "all in its own, its feed, and the listing that it makes otherwise");
 	cr_assert(world_has_text(&w, "latest/api/packages/bar", "\"latest\":{\"version\":\"1.0.0\""));
 	cr_assert_eq(pass(OLD, false), 0);
 	cr_assert_eq(pass(NEW, false), 0);
@@ -255,11 +258,12 @@ Test(deployments, a_retired_one_leaves_latest_alone_at_once_and_keeps_its_own_pr
 	run(NEW);
 	cr_assert_eq(db_retire(w.db, known[NEW].version, true), 0);
 	change(1);
-	cr_assert_eq(pass(NEW, false), 1);
+	cr_assert_eq(pass(NEW, false), 2);
 	cr_assert(world_has_text(&w, "2026.03.01/api/packages/foo", "\"r1\""));
 	cr_assert_not(world_has_text(&w, LISTING, "\"r1\""));
 	pass(OLD, true);
 	cr_assert(shows(OLD) && world_has_text(&w, LISTING, "\"r1\""));
+	cr_assert_eq(pass(NEW, true), 1, "completion data of its own");
 	expect_quiet();
 	cr_assert_eq(db_retire(w.db, known[NEW].version, false), 0);
 	pass(NEW, true);

@@ -25,10 +25,14 @@ struct scene {
 	size_t garbage, no_archive;
 };
 
-#define EXPORT_DOCUMENTS "write packages/foo/advisories\nwrite packages/foo\n"
+/* A bar stands between stages. */
+#define EXPORT_DOCUMENTS                                                                           \
+	"write packages/foo/advisories\nwrite packages/foo\n|\n"                                   \
+	"write packages/foo/likes\nwrite packages/foo/options\nwrite packages/foo/publisher\n"      \
+	"write packages/foo/score\nwrite packages/foo/feed.atom\n"
 
 static const struct scene scenes[] = {
-	/* archives, then advisories, then the listing */
+	/* archives, then advisories, then the listing, then what stands apart */
 	{ .rows = { { "1.0.0", VISIBLE }, { "2.0.0", VISIBLE } },
 	  .canonical = { "1.0.0", "2.0.0" },
 	  .steps = "copy archives/foo-1.0.0.tar.gz\ncopy "
@@ -45,7 +49,7 @@ static const struct scene scenes[] = {
 		    "archives/foo-3.0.0.tar.gz", "packages/foo" },
 	  .canonical = { "1.0.0", "2.0.0", "3.0.0" },
 	  .steps = "copy archives/foo-1.0.0.tar.gz\n" EXPORT_DOCUMENTS
-		   "remove archives/foo-2.0.0.tar.gz\nremove archives/foo-3.0.0.tar.gz\n" },
+		   "|\nremove archives/foo-2.0.0.tar.gz\nremove archives/foo-3.0.0.tar.gz\n" },
 	/* an archive without a row is counted and stays; so does a name that is none of ours */
 	{ .rows = { { "1.0.0", VISIBLE } },
 	  .have = { "archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.zip" },
@@ -58,7 +62,7 @@ static const struct scene scenes[] = {
 	  .canonical = { "2.0.0", "3.0.0" },
 	  .steps = EXPORT_DOCUMENTS,
 	  .no_archive = 1 },
-	/* an invisible package goes whole, the listing first, archives of absent rows too */
+	/* an invisible package goes whole, in reverse, archives of absent rows too */
 	{ .moderated = true,
 	  .rows = { { "1.0.0", VISIBLE } },
 	  .have = { "archives/foo-0.9.0.tar.gz", "archives/foo-1.0.0.tar.gz", "packages/foo",
@@ -72,13 +76,14 @@ static const struct scene scenes[] = {
 		    "packages/foo/unknown/likes" },
 	  .verdict = PLAN_TAKE_DOWN,
 	  .steps = "remove packages/foo\n" },
-	/* the documents that another exporter made go too */
+	/* what stands apart goes before the listing */
 	{ .moderated = true,
 	  .have = { "archives/foo-1.0.0.tar.gz", "packages/foo", "packages/foo/feed.atom",
 		    "packages/foo/likes", "packages/foo/score" },
 	  .verdict = PLAN_TAKE_DOWN,
-	  .steps = "remove packages/foo\nremove packages/foo/feed.atom\nremove packages/foo/likes\n"
-		   "remove packages/foo/score\nremove archives/foo-1.0.0.tar.gz\n" },
+	  .steps = "remove packages/foo/feed.atom\nremove packages/foo/likes\n"
+		   "remove packages/foo/score\n|\nremove packages/foo\n"
+		   "remove archives/foo-1.0.0.tar.gz\n" },
 	/* all versions taken down: as if the package were */
 	{ .rows = { { "1.0.0", MODERATED }, { "2.0.0", DELETED } },
 	  .have = { "archives/foo-1.0.0.tar.gz", "packages/foo" },
@@ -135,9 +140,16 @@ static char *plan_text(const struct plan *plan)
 	static const char *const verbs[] = { "copy", "write", "remove" };
 	struct strbuf text = STRBUF_INIT(10000);
 
-	for (size_t i = 0; i < plan->n; i++)
-		strbuf_addf(&text, "%s %s\n", verbs[plan->steps[i].kind],
-			    plan->steps[i].key + strlen("latest/api/"));
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct step *step = &plan->steps[i];
+		struct object_name name;
+
+		if (i && step->stage > step[-1].stage)
+			strbuf_addstr(&text, "|\n");
+		cr_assert(step->stage < STAGES && (!i || step->stage >= step[-1].stage));
+		cr_assert_eq(step->apart, document_is_apart(catalog_match(step->key, &name)));
+		strbuf_addf(&text, "%s %s\n", verbs[step->kind], step->key + strlen("latest/api/"));
+	}
 	return strbuf_detach(&text);
 }
 
@@ -189,7 +201,7 @@ Test(plan, a_step_has_the_object_it_was_decided_on_and_the_source_of_a_copy)
 	cr_assert_null(plan.steps[1].have, "there are no advisories");
 	cr_assert_eq(listing->have->generation, 44);
 	cr_assert_eq(package_documents[listing->document].kind, KIND_LISTING);
-	cr_assert_eq(plan.steps[3].have->generation, 42);
+	cr_assert_eq(plan.steps[1 + n_package_documents].have->generation, 42);
 }
 
 Test(plan, the_hash_of_a_row_goes_with_its_copy_unless_it_is_empty)

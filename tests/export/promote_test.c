@@ -127,7 +127,7 @@ Test(promote, copies_archives_then_advisories_then_listings)
 			       "copy " LATEST "packages/bar\n"
 			       "copy " LATEST "packages/foo\n"
 			       "copy " LATEST "packages/new\n");
-	cr_assert_eq(counts.copied, 7);
+	cr_assert_eq(counts.copied, 14, "7, 5 more of new, and two feeds");
 	cr_assert_eq(counts.removed, 0);
 	expect_equal();
 	world_expect_servable(&w);
@@ -161,7 +161,7 @@ Test(promote, removes_last_and_the_listing_first)
 			       "remove " LATEST "packages/gone/advisories\n"
 			       "remove " LATEST "archives/foo-2.0.0.tar.gz\n"
 			       "remove " LATEST "archives/gone-1.0.0.tar.gz\n");
-	cr_assert_eq(counts.removed, 4);
+	cr_assert_eq(counts.removed, PACKAGE_DOCUMENTS + 2);
 	expect_equal();
 }
 
@@ -409,7 +409,7 @@ Test(promote, whoever_writes_meanwhile_is_not_overwritten_and_the_listing_waits)
 	recorder_before(w.recorder, write_first, NULL);
 	cr_assert_eq(promote_own(&counts), -EIO);
 	cr_assert_eq(counts.raced, 1);
-	cr_assert_eq(counts.waiting, 1, "the listing of foo");
+	cr_assert_eq(counts.waiting, 2, "the listing and the feed of foo");
 	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
 	cr_assert(world_has(&w, LATEST "packages/new"), "others go on");
 	cr_assert_eq(promote_own(NULL), 0);

@@ -51,10 +51,14 @@ static void expect_found(bool deep, const char *expected)
 {
 	CLEANUP(verification_release) struct verification v;
 	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
+	CLEANUP(free_char) char *routes = NULL;
 
 	free(recorder_take(w.recorder));
 	cr_assert_eq(found_by(deep, &v, &found), 0);
-	cr_assert_str_eq(found.buf, expected, "%s", found.buf);
+	routes = routes_of(found.buf);
+	cr_assert_str_eq(routes, expected, "%s", found.buf);
+	if (!*expected)
+		cr_assert_str_eq(found.buf, "");
 	world_expect_order(&w, ""); /* it changes nothing */
 }
 
@@ -297,6 +301,7 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 {
 	CLEANUP(verification_release) struct verification v;
 	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
+	CLEANUP(free_char) char *routes = NULL;
 
 	world_sql(&w, "DELETE FROM package_version WHERE version = '2.0.0'");
 	world_sql(&w, "DELETE FROM package WHERE name = 'bar'");
@@ -306,7 +311,8 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 	world_put_stray(&w, LATEST "elsewhere");
 	world_put_stray(&w, RUNTIME "/readme");
 	cr_assert_eq(found_by(false, &v, &found), 0);
-	cr_assert_str_eq(found.buf, "garbage " OWN "archives/bar-1.0.0.tar.gz\n"
+	routes = routes_of(found.buf);
+	cr_assert_str_eq(routes, "garbage " OWN "archives/bar-1.0.0.tar.gz\n"
 				    "garbage " OWN "archives/foo-2.0.0.tar.gz\n"
 				    "garbage " OWN "packages/bar\n"
 				    "garbage " OWN "packages/bar/advisories\n"
@@ -320,9 +326,12 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 			 "%s", found.buf);
 	for (unsigned kind = 0; kind < FINDING_DIFFERENCES; kind++)
 		cr_assert_eq(v.counts[kind], 0);
-	cr_assert_eq(v.objects, 17);
+	cr_assert_eq(v.objects, 17 + PREFIXES * (2 * (PACKAGE_DOCUMENTS - 2) + SITE_DOCUMENTS));
 	cr_assert_eq(v.packages, 1);
 }
+
+/* Of two packages with three versions in all. */
+#define OBJECTS (PREFIXES * (3 + 2 * PACKAGE_DOCUMENTS + SITE_DOCUMENTS))
 
 Test(verify, no_body_is_read_unless_that_is_asked_for_and_then_each_once)
 {
@@ -334,14 +343,15 @@ Test(verify, no_body_is_read_unless_that_is_asked_for_and_then_each_once)
 	counter_read(w.canonical_counter);
 	expect_found(false, "");
 	c = counter_read(w.counter);
-	cr_assert_eq(c.read + c.stat, 0);
+	cr_assert_eq(c.read, 0);
+	cr_assert_eq(c.stat, PREFIXES * SITE_DOCUMENTS);
 	c = counter_read(w.canonical_counter);
 	cr_assert_eq(c.read + c.stat, 0);
 	cr_assert_eq(found_by(true, &v, &found), 0);
 	c = counter_read(w.counter);
-	cr_assert_eq(v.objects, 14);
-	cr_assert_eq(v.bodies, 14);
-	cr_assert_eq(c.read, 14);
+	cr_assert_eq(v.objects, OBJECTS);
+	cr_assert_eq(v.bodies, OBJECTS);
+	cr_assert_eq(c.read, OBJECTS);
 }
 
 Test(verify, no_record_of_an_export_is_believed)
@@ -406,4 +416,23 @@ Test(verify, whichever_call_fails_it_is_a_failure_and_nothing_is_changed)
 		if (!fault_fired(w.fault))
 			break;
 	}
+}
+
+Test(verify, a_document_of_a_prefix_is_looked_at_like_one_of_a_package)
+{
+	CLEANUP(verification_release) struct verification v;
+	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
+
+	remove_object("latest/feed.atom");
+	replace_object("latest/not-found.json", NULL, other_type);
+	world_put(&w, RUNTIME "/api/package-name-completion-data", "{\"packages\":[\"x\"]}", "hand");
+	remove_object(LATEST "packages/foo/likes");
+	cr_assert_eq(found_by(false, &v, &found), 0);
+	cr_assert_str_eq(found.buf,
+			 "stale " OWN "package-name-completion-data\n"
+			 "missing " LATEST "packages/foo/likes\nmissing latest/feed.atom\n"
+			 "headers latest/not-found.json\n",
+			 "%s", found.buf);
+	world_export_well(&w, &counts);
+	expect_found(false, "");
 }

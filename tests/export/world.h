@@ -20,6 +20,12 @@
 #define RUNTIME	 "2026.08.18"
 #define BASE_URL "https://pub.example.com"
 
+/* What is written where nothing is there: of each package, and of a prefix (render.h, site.c). */
+#define PACKAGE_DOCUMENTS 7
+#define SITE_DOCUMENTS	  3
+#define PREFIXES	  2
+#define FIRST_WRITES(packages) (PREFIXES * ((packages)*PACKAGE_DOCUMENTS + SITE_DOCUMENTS))
+
 /* counter > recorder > fault > mem: is what the exporter sees; tests look at mem: itself. */
 struct world {
 	struct store *bucket, *fault, *recorder, *counter;
@@ -57,9 +63,12 @@ int world_export_changed(struct world *w, struct export_counts *ret);
 
 /* A full pass that goes well, and leaves the bucket servable. */
 void world_export_well(struct world *w, struct export_counts *ret);
-/* The keys of the bucket, and the changes since recorder_take(), a line each. */
+/* The keys of the bucket, and the changes since recorder_take(), a line each; of the three routes
+ * and of names that are no document's. details_test.c looks at the others. */
 void world_expect_keys(struct world *w, const char *expected);
 void world_expect_order(struct world *w, const char *expected);
+/* Of lines that end in a key: those. The caller frees it. */
+char *routes_of(const char *lines);
 bool world_has_text(struct world *w, const char *key, const char *text);
 /* One number out of the database. */
 int64_t world_query(struct world *w, const char *sql);

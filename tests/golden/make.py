@@ -7,15 +7,20 @@ run it again only when the story or the format changes, and read the difference.
 
     tests/golden/make.py            writes tests/golden/archives/ and tests/golden/NN/
 """
+import datetime
 import gzip
 import hashlib
 import io
+import json
 import os
 import shutil
 import tarfile
+import uuid
+from xml.sax.saxutils import escape
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE_URL = "https://pub.example.com/dart"
+SITE = "pub.example.com/dart"
 PREFIXES = ("latest", "2026.08.18")
 
 # The pubspec of each archive as YAML, and by hand what the listing must show of it.
@@ -103,9 +108,11 @@ class Package:
     def __init__(self, versions=(), latest=None):
         self.versions = list(versions)  # ascending: the story adds them in that order
         self.latest = latest
-        self.discontinued = self.hidden = False
-        self.replaced_by = self.advisories_updated = None
+        self.discontinued = self.hidden = self.unlisted = False
+        self.replaced_by = self.advisories_updated = self.publisher = self.downloads = None
         self.advisories = []
+        self.likes = self.granted = self.most = 0
+        self.tags = []
 
 
 def entry(name, v):
@@ -135,6 +142,123 @@ def listing(name, p):
     return out + "}"
 
 
+def is_offered(v):
+    return not v.hidden and not v.retracted
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_node(name, text):
+    quotes = {'"': "&quot;", "'": "&#39;", "/": "&#47;"}
+    return "<%s>%s</%s>" % (name, escape(text, quotes), name)
+
+
+def link(**attributes):
+    return "<link%s/>" % "".join(
+        ' %s="%s"' % (k, escape(v, {'"': "&quot;"})) for k, v in attributes.items())
+
+
+def urn(seed):
+    digest = hashlib.sha512(seed.encode()).digest()[:16]
+    return "urn:uuid:%s" % uuid.UUID(bytes=digest, version=4)
+
+
+def description(v):
+    """None of the story's is so long that it would be cut."""
+    return json.loads(v.pubspec).get("description")
+
+
+def when(time):
+    return datetime.datetime.fromisoformat(time[:-1])
+
+
+def newest_first(versions):
+    """Of pairs of a name and a version; those of one time by name."""
+    by_name = sorted(versions, key=lambda nv: (nv[0], nv[1].version))
+    return sorted(by_name, key=lambda nv: when(nv[1].published), reverse=True)
+
+
+def entry_node(seed, name, v, author, content, page, title):
+    return "<entry>%s%s%s%s%s%s</entry>" % (
+        text_node("id", urn(seed)), text_node("title", "v%s of %s" % (v.version, name)),
+        "<updated>%s</updated>" % v.published,
+        "<author>%s</author>" % text_node("name", author) if author else "",
+        text_node("content", content), link(href=page, rel="alternate", title=title))
+
+
+def feed(self_link, title, updated, author, page, subtitle, entries):
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<feed xmlns="http://www.w3.org/2005/Atom">%s%s<updated>%s</updated>%s%s%s'
+            '<generator version="0.1.0">Pub Feed Generator</generator>%s%s</feed>\n') % (
+        text_node("id", self_link), text_node("title", title), updated,
+        "<author>%s</author>" % text_node("name", author) if author else "",
+        link(href=page, rel="alternate"), link(href=self_link, rel="self"),
+        text_node("subtitle", subtitle) if subtitle is not None else "", "".join(entries))
+
+
+def package_feed(name, p):
+    shown = [v for _, v in newest_first([(name, v) for v in p.versions])[:10] if is_offered(v)]
+    page = "%s/packages/%s" % (BASE_URL, name)
+    entries = []
+    for v in shown:
+        day = datetime.date.fromisoformat(v.published[:10])
+        content = "%s was published on %s %d, %d." % (
+            v.version, day.strftime("%b"), day.day, day.year)
+        entries.append(entry_node("package-feed/%s/%s" % (name, v.version), name, v, None, content,
+                                  "%s/versions/%s" % (page, v.version), v.version))
+    return feed("%s/api/packages/%s/feed.atom" % (BASE_URL, name),
+                "Recently published versions of package %s on %s" % (name, SITE),
+                shown[0].published if shown else p.versions[0].published,
+                p.publisher if shown else None, page,
+                description(shown[0]) if shown else None, entries)
+
+
+def site_feed(world):
+    everything = [(name, v) for name, p in world.items() for v in p.versions]
+    entries, updated = [], EPOCH
+    for name, v in newest_first(everything)[:100]:
+        p = world[name]
+        if p.hidden or not is_offered(v):
+            continue
+        updated = v.published if not entries else updated
+        text = description(v)
+        entries.append(entry_node("%s/%s" % (name, v.version), name, v, p.publisher,
+                                  "[no description]" if text is None else text,
+                                  "%s/packages/%s" % (BASE_URL, name), name))
+    return feed(BASE_URL + "/feed.atom", "Recently published packages on " + SITE, updated, None,
+                BASE_URL + "/", None, entries)
+
+
+def completion(world):
+    """Of the story, what names a Dart SDK at all names one from 3.0.0 on."""
+    names = []
+    for name, p in sorted(world.items(), key=lambda item: (-item[1].likes, item[0])):
+        latest = [v for v in p.versions if v.version == p.latest][0]
+        sdk = json.loads(latest.pubspec).get("environment", {}).get("sdk")
+        if sdk and not p.hidden and not p.discontinued and not p.unlisted:
+            names.append(name)
+    return compact({"packages": names})
+
+
+def details(name, p):
+    return {
+        "likes": compact({"package": name, "likes": p.likes}),
+        "options": compact({"isDiscontinued": p.discontinued, "replacedBy": p.replaced_by,
+                            "isUnlisted": p.unlisted}),
+        "publisher": compact({"publisherId": p.publisher}),
+        "score": compact({"grantedPoints": p.granted, "maxPoints": p.most, "likeCount": p.likes,
+                          "downloadCount30Days": p.downloads, "tags": p.tags}),
+        "feed.atom": package_feed(name, p),
+    }
+
+
+def not_found():
+    what = {"code": "NotFound", "message": "Package or version requested could not be found."}
+    return compact({"error": what, **what})
+
+
 def put(path, data):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as f:
@@ -146,6 +270,9 @@ def write_tree(number, world):
     shutil.rmtree(root, ignore_errors=True)
     for prefix in PREFIXES:
         api = os.path.join(root, prefix, "api")
+        put(os.path.join(root, prefix, "feed.atom"), site_feed(world).encode())
+        put(os.path.join(root, prefix, "not-found.json"), not_found().encode())
+        put(os.path.join(api, "package-name-completion-data"), completion(world).encode())
         for name, p in world.items():
             if p.hidden:
                 continue
@@ -153,6 +280,8 @@ def write_tree(number, world):
             put(os.path.join(api, "packages", name + ".d", "advisories"),
                 ('{"advisories":[%s],"advisoriesUpdated":"%s"}' % (
                     ",".join(p.advisories), p.advisories_updated or EPOCH)).encode())
+            for below, text in details(name, p).items():
+                put(os.path.join(api, "packages", name + ".d", below), text.encode())
             for v in p.versions:
                 if v.body and not v.hidden:
                     put(os.path.join(api, "archives", "%s-%s.tar.gz" % (name, v.version)), v.body)
@@ -226,10 +355,17 @@ def main():
     def advisory_removed():
         oxygen.advisories.clear()  # the time stays: it only moves forward
 
+    def details_set():
+        oxygen.likes, oxygen.granted, oxygen.most, oxygen.downloads = 42, 130, 160, 9876543210
+        oxygen.publisher, oxygen.tags = "dart.dev/<&>", ["sdk:dart", "license:\u00fc/\"x\""]
+
+    def unlisted():
+        oxygen.unlisted = True
+
     story = (new_package, new_version, discontinued, continued, old_retracted, old_back,
              latest_retracted, all_retracted, version_moderated, version_reinstated,
              package_moderated, package_reinstated, archive_missing, advisory_added,
-             advisory_removed)
+             advisory_removed, details_set, unlisted)
     for number, step in enumerate(story, 1):
         step()
         write_tree(number, world)

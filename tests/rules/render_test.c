@@ -7,21 +7,33 @@
 #include "strbuf.h"
 
 /* The listing's advisoriesUpdated must not be ahead of the advisories, at any moment. */
-Test(render, the_listing_is_written_last)
+Test(render, the_advisories_are_written_before_the_listing_and_the_rest_behind_it)
 {
-	static const char *const keys[] = { "latest/api/packages/foo/advisories",
-					    "latest/api/packages/foo" };
-	static const enum kind kinds[] = { KIND_ADVISORIES, KIND_LISTING };
+	static const struct {
+		const char *below;
+		enum kind kind;
+	} expected[] = {
+		{ "/advisories", KIND_ADVISORIES }, { "", KIND_LISTING },
+		{ "/likes", KIND_LIKES },	    { "/options", KIND_OPTIONS },
+		{ "/publisher", KIND_PUBLISHER },   { "/score", KIND_SCORE },
+		{ "/feed.atom", KIND_FEED },
+	};
 
-	cr_assert_eq(n_package_documents, 2);
+	cr_assert_eq(n_package_documents, ARRAY_SIZE(expected));
 	for (size_t i = 0; i < n_package_documents; i++) {
 		struct strbuf key = STRBUF_INIT(1000);
+		struct object_name name;
 
 		package_documents[i].key("latest", "foo", &key);
-		cr_expect_str_eq(key.buf, keys[i]);
-		cr_expect_eq(package_documents[i].kind, kinds[i]);
+		cr_expect_str_eq(key.buf + strlen("latest/api/packages/foo"), expected[i].below);
+		cr_expect_eq(package_documents[i].kind, expected[i].kind);
+		cr_expect_eq(catalog_match(key.buf, &name), expected[i].kind);
+		cr_expect_eq(package_documents[i].apart, i > 1);
+		cr_expect_eq(document_is_apart(expected[i].kind), i > 1);
 		strbuf_release(&key);
 	}
+	cr_expect_not(document_is_apart(KIND_ARCHIVE));
+	cr_expect_not(document_is_apart(KIND_SITE_FEED));
 }
 
 Test(render, keys_of_archives_are_not_encoded)

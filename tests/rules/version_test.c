@@ -332,3 +332,28 @@ Test(version, a_constraint_has_a_lower_bound_or_none)
 		cr_assert_eq(version_compare(&v, &expected), 0, "%s", constraints[i].constraint);
 	}
 }
+
+Test(version, a_constraint_reaches_a_major_version_or_ends_before_it)
+{
+	static const struct {
+		const char *constraint;
+		bool reaches;
+	} rows[] = {
+		{ ">=1.0.0 <2.0.0", false },	 { ">=1.0.0 <2.0.1", true },
+		{ ">=1.0.0 <=2.0.0", true },	 { "<=1.999.0", false },
+		{ "<2.0.0-dev.1", false },	 { "^1.19.0", false },
+		{ "^0.1.0", false },		 { "^2.0.0", true },
+		{ "^3.0.0", true },		 { "1.24.3", false },
+		{ "2.0.0", true },		 { ">=1.0.0", true },
+		{ ">1.0.0", true },		 { "<3.0.0 >=2.12.0", true },
+		{ "any", true },		 { " any ", true },
+		{ "", false },			 { "nonsense", false },
+		{ ">=1.0.0 <3.0.0 <2.0.0", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		cr_assert_eq(version_constraint_reaches(rows[i].constraint, 2), rows[i].reaches,
+			     "%s", rows[i].constraint);
+	cr_assert(version_constraint_is_any(" any"));
+	cr_assert_not(version_constraint_is_any("anything"));
+}

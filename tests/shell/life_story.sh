@@ -110,6 +110,12 @@ sql "INSERT INTO advisory (id, osv, synced)
 step "advisory added"
 sql "DELETE FROM advisory WHERE id = 'GHSA-aaaa-bbbb-cccc'"
 step "advisory removed"
+sql "UPDATE package SET likes = 42, granted_points = 130, max_points = 160,
+	download_count_30d = 9876543210, publisher = 'dart.dev/<&>',
+	tags = '[ \"sdk:dart\", \"license:\\u00fc/\\\"x\\\"\" ]' WHERE name = 'oxygen'"
+step "publisher and score"
+sql "UPDATE package SET unlisted = 1 WHERE name = 'oxygen'"
+step "unlisted"
 
 [ "${looks:-both}" = both ] || look_by_commands "at the end"
 if can_mount; then

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * site.c - the documents of a prefix that are of no package (spec, section 9).
+ *
+ * Each is made of rows of many packages, read one after the other: what is kept of them is the
+ * document. It is rendered once and compared by its hash in every prefix, as all else is. A full
+ * pass does that only where something can have changed; new versions are in the feed
+ * at once. They carry no `change`, which is a package's. latest/ has those of one deployment, which
+ * each other one leaves alone.
+ */
+#include "site.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "catalog.h"
+#include "clock.h"
+#include "db.h"
+#include "log.h"
+#include "memory.h"
+#include "names.h"
+#include "pass.h"
+#include "planned.h"
+#include "publish.h"
+#include "render.h"
+#include "store.h"
+#include "strbuf.h"
+#include "survey.h"
+#include "verifier.h"
+
+#define RECORDED  ".site" /* no package has such a name */
+#define TRIES_MAX 5
+
+struct feed {
+	const struct rendering *how;
+	struct strbuf entries;
+	int64_t updated;
+};
+
+static int add_entry(void *ctx, const struct newest *newest)
+{
+	struct feed *feed = ctx;
+	const struct newest_version offered = { newest->package, newest->publisher,
+						newest->version };
+
+	if (!newest->visible || !package_version_is_visible(newest->version) ||
+	    newest->version->retracted)
+		return 0;
+	if (!feed->entries.len)
+		feed->updated = newest->version->created;
+	site_feed_entry(&offered, feed->how, &feed->entries);
+	return strbuf_error(&feed->entries);
+}
+
+static int feed_render(const struct pass *pass, struct strbuf *out)
+{
+	struct feed feed = {
+		.how = &pass->opt->rendering,
+		.entries = STRBUF_INIT(DOCUMENT_MAX),
+		.updated = 0, /* of a registry without any version: the epoch */
+	};
+	int r = db_newest(pass->opt->db, SITE_FEED_VERSIONS, add_entry, &feed);
+
+	if (!r)
+		site_feed_body(&feed.entries, feed.updated, feed.how, out);
+	strbuf_release(&feed.entries);
+	return r;
+}
+
+static int add_name(void *ctx, const char *package, const char *latest)
+{
+	(void)latest;
+	names_add(ctx, package);
+	return 0;
+}
+
+/* 1: clients of today can use its latest version; 0: they cannot, or there is none. */
+static int is_offered(const struct pass *pass, const char *name)
+{
+	CLEANUP(package_release) struct package pkg;
+	CLEANUP(releases_release) struct release_list releases = { .versions = NULL };
+	int r;
+
+	package_init(&pkg);
+	r = db_package(pass->opt->db, name, &pkg);
+	if (r < 0) /* gone meanwhile, or a row that cannot be read: that was said of the package */
+		return r == -ENOENT || r == -EINVAL || r == -E2BIG ? 0 : r;
+	r = releases_select(&pkg, &pass->opt->rendering, &releases);
+	if (r < 0)
+		return r;
+	return releases.n && !pubspec_is_dart_1(releases.pubspecs[releases.latest]);
+}
+
+/* The names alone are kept, and packages read one after the other until there are enough. */
+static int completion_render(const struct pass *pass, struct strbuf *out)
+{
+	CLEANUP(names_release) struct names ranked = { 0 }, offered = { 0 };
+	int r = db_ranked(pass->opt->db, add_name, &ranked);
+
+	for (size_t i = 0; !r && i < ranked.n && offered.n < COMPLETION_MAX; i++) {
+		if (pass_stopping(pass))
+			return -ECANCELED;
+		r = is_offered(pass, ranked.names[i]);
+		if (r > 0)
+			names_add(&offered, ranked.names[i]);
+		r = r > 0 ? 0 : r;
+	}
+	if (!r)
+		completion_body(offered.names, offered.n, out);
+	return r;
+}
+
+static int not_found_render(const struct pass *pass, struct strbuf *out)
+{
+	(void)pass;
+	not_found_body(out);
+	return 0;
+}
+
+/* In the order in which they are written; the feed, which has turns of its own, first. */
+static const struct site_document {
+	const char *name; /* behind the prefix */
+	int (*render)(const struct pass *pass, struct strbuf *out);
+} site_documents[] = {
+	{ "feed.atom", feed_render },
+	{ "api/package-name-completion-data", completion_render },
+	{ "not-found.json", not_found_render },
+};
+
+/* One document in one prefix. */
+struct placed {
+	char *key;
+	struct object have;
+	bool there;
+	bool left; /* to another deployment */
+	struct publication publication;
+};
+
+static void placed_release(struct placed *p)
+{
+	free(p->key);
+	object_release(&p->have);
+	publication_release(&p->publication);
+}
+
+static int place(const struct pass *pass, size_t k, const struct body *body, struct placed *p)
+{
+	struct publication *pub = &p->publication;
+	int r;
+
+	object_release(&p->have);
+	object_init(&p->have);
+	publication_release(pub);
+	publication_init(pub);
+	r = store_stat(pass->opt->store, p->key, &p->have);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	p->there = !r;
+	p->left = pass_is_latest(pass, k) &&
+		  (pass->latest_closed || latest_yields(&pass->latest, p->have.runtime_version));
+	pub->action = PUBLISH_WRITE;
+	pub->key = p->key;
+	pub->have = p->there ? &p->have : NULL;
+	pub->why = p->there ? "a package changed" : "it is new";
+	pub->force = pass->opt->force;
+	pub->refresh = pass->refresh;
+	pub->body = body;
+	return 0;
+}
+
+static void placed_print(const struct pass *pass, const struct placed *p)
+{
+	const struct publication *pub = &p->publication;
+	bool touch = pub->done == PUBLISHED_TOUCH;
+	const struct planned planned = {
+		.action = touch ? PLANNED_RENEW : PLANNED_WRITE,
+		.key = p->key,
+		.why = touch ? "its metadata is not as it should be" : pub->why,
+		.generation = p->there ? p->have.generation : 0,
+		.bytes = touch ? 0 : pub->body->size,
+	};
+
+	if (pub->done != PUBLISHED_NOTHING)
+		planned_print(pass->opt->dry_run, &planned);
+}
+
+static void placed_count(struct pass *pass, const struct placed *p)
+{
+	pthread_mutex_lock(&pass->lock);
+	pass->counts.written += p->publication.done == PUBLISHED_WRITE;
+	pass->counts.touched += p->publication.done == PUBLISHED_TOUCH;
+	pthread_mutex_unlock(&pass->lock);
+	if (pass->opt->dry_run)
+		placed_print(pass, p);
+	if (pass->opt->verifier)
+		verifier_see_site(pass, &p->publication);
+}
+
+/* Into one prefix; who loses a race looks again. */
+static int place_and_publish(struct pass *pass, size_t k, const struct body *body,
+			     struct placed *p)
+{
+	int r = 0;
+
+	for (unsigned tries = 1; tries <= TRIES_MAX; tries++) {
+		r = place(pass, k, body, p);
+		if (r < 0)
+			return fail(r, "cannot look at %s", p->key);
+		if (p->left)
+			return 0;
+		r = pass_rehearses(pass) ? publish_preview(pass->opt->publisher, &p->publication, 1)
+					 : publish(pass->opt->publisher, &p->publication, 1);
+		if (r != -ESTALE)
+			break;
+		r = store_refresh(pass->opt->store, p->key, 0);
+		if (r < 0)
+			return r;
+		r = -ESTALE;
+	}
+	if (r == -ESTALE)
+		return fail(r, "%s is being changed by others all the time", p->key);
+	if (!r)
+		placed_count(pass, p);
+	return r;
+}
+
+/* Sets of each prefix whether the document is left to another deployment. */
+static int document_run(struct pass *pass, const struct site_document *doc, bool *left)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	struct body body;
+	int r = doc->render(pass, &text), first = 0;
+
+	if (!r)
+		r = strbuf_error(&text);
+	if (r < 0)
+		return r == -ECANCELED ? r : fail(r, "cannot make %s", doc->name);
+	body = body_of_strbuf(&text);
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		struct placed p = { .key = xasprintf("%s/%s", pass->prefixes[k], doc->name) };
+
+		object_init(&p.have);
+		publication_init(&p.publication);
+		r = place_and_publish(pass, k, &body, &p);
+		left[k] |= p.left;
+		if (!first)
+			first = r;
+		placed_release(&p);
+	}
+	return first;
+}
+
+void site_state_add(unsigned char state[SHA256_SIZE], const char *package, const char *change)
+{
+	CLEANUP(free_char) char *text = xasprintf("%s %s", package, change);
+	unsigned char one[SHA256_SIZE];
+
+	sha256(text, strlen(text), one);
+	survey_merge(state, one);
+}
+
+/* The objects of a prefix as they are; `ret_whole`: all are there, and none has to be renewed. */
+static int site_survey(const struct pass *pass, const char *prefix, unsigned char ret[SHA256_SIZE],
+		       bool *ret_whole)
+{
+	memset(ret, 0, SHA256_SIZE);
+	*ret_whole = true;
+	for (size_t i = 0; i < ARRAY_SIZE(site_documents); i++) {
+		CLEANUP(free_char)
+		char *key = xasprintf("%s/%s", prefix, site_documents[i].name);
+		CLEANUP(object_release) struct object obj;
+		int r;
+
+		object_init(&obj);
+		r = store_stat(pass->opt->store, key, &obj);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (!r)
+			survey_toggle(ret, &obj);
+		*ret_whole &= !r && clock_rules() - obj.validated <= VALIDATED_MAX_AGE;
+	}
+	return 0;
+}
+
+/* 1: they are what was made of these packages. */
+static int is_recorded(const struct pass *pass, size_t k, const char *state)
+{
+	CLEANUP(export_state_release) struct export_state known = { .change = NULL };
+	unsigned char seen[SHA256_SIZE];
+	bool whole;
+	int r = db_state(pass->opt->db, pass->opt->store->url, pass->keys[k], RECORDED, &known);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!known.change || strcmp(known.change, state) != 0 || !known.renderer ||
+	    strcmp(known.renderer, pass->renderer) != 0)
+		return 0;
+	r = site_survey(pass, pass->prefixes[k], seen, &whole);
+	return r < 0 ? r : whole && !memcmp(seen, known.seen, SHA256_SIZE);
+}
+
+/* What is left to another deployment is recorded with no digest, so that it is looked at again. */
+static int record(const struct pass *pass, char *state, const bool *left)
+{
+	struct export_record records[PREFIXES_MAX];
+
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		struct export_record *record = &records[k];
+		bool whole;
+		int r;
+
+		*record = (struct export_record){
+			.prefix = pass->keys[k],
+			.package = RECORDED,
+			.state = { .change = state, .renderer = pass->renderer },
+		};
+		r = left[k] ? 0
+			    : site_survey(pass, pass->prefixes[k], record->state.seen, &whole);
+		if (r < 0)
+			return r;
+	}
+	return db_record(pass->opt->db, pass->opt->store->url, records, pass->n_prefixes);
+}
+
+static int run_all(struct pass *pass, const unsigned char digest[SHA256_SIZE])
+{
+	char state[2 * SHA256_SIZE + 1];
+	bool left[PREFIXES_MAX] = { false }, all_recorded = !pass->opt->force && !pass->opt->verifier;
+	int first = 0;
+
+	hex_encode(digest, SHA256_SIZE, state);
+	for (size_t k = 0; k < pass->n_prefixes && all_recorded; k++) {
+		int r = is_recorded(pass, k, state);
+
+		if (r < 0)
+			return r;
+		all_recorded = r;
+	}
+	if (all_recorded)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(site_documents); i++) {
+		int r = document_run(pass, &site_documents[i], left);
+
+		if (!first)
+			first = r;
+	}
+	return first || pass_rehearses(pass) ? first : record(pass, state, left);
+}
+
+void site_turn_init(struct site_turn *turn, int64_t pause, int64_t now)
+{
+	*turn = (struct site_turn){ .pause = pause, .looked = now - pause };
+}
+
+int64_t site_turn_due(const struct site_turn *turn)
+{
+	return turn->waits ? turn->looked + turn->pause : INT64_MAX;
+}
+
+int site_run(struct pass *pass, struct site_turn *turn, int64_t now, bool at_once, bool any,
+	     const unsigned char *state)
+{
+	bool left[PREFIXES_MAX] = { false };
+
+	if (pass->opt->verifier && !state)
+		return 0;
+	turn->waits |= any;
+	if (!state && (!turn->waits || (!at_once && now < site_turn_due(turn))))
+		return 0;
+	turn->waits = false;
+	turn->looked = now;
+	return state ? run_all(pass, state) : document_run(pass, &site_documents[0], left);
+}
