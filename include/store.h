@@ -118,7 +118,8 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
 int store_list_part(struct store *s, const char *prefix, const char *after, const char *end,
 		    object_fn *fn, void *ctx) MUST_CHECK;
 
-/* As a deep store_list(), but shows only what objects are compared by, which an index has at hand. */
+/* As a deep store_list(), but shows only what objects are compared by, which an index has at hand:
+ * fn is called in the middle of its reading, so it is quick. */
 int store_fingerprints(struct store *s, const char *prefix, const char *after, fingerprint_fn *fn,
 		       void *ctx) MUST_CHECK;
 

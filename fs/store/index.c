@@ -305,43 +305,50 @@ static int index_list(struct store *s, const char *prefix, bool deep, const char
 	return r;
 }
 
-static int show_fingerprints(const struct index *x, const struct pager *p, fingerprint_fn *fn,
-			     void *ctx)
+/* A page, shown as it is read. *ret_more: there is something behind it. */
+static int show_fingerprints(const struct index *x, struct pager *p, fingerprint_fn *fn, void *ctx,
+			     bool *ret_more)
 {
+	CLEANUP(txn_abort) struct txn t = { .x = x };
+	CLEANUP(walk_close) struct walk w = { .key = STRBUF_INIT(0) };
 	struct fingerprint f;
-	struct slice content;
-	size_t offset = 0;
-	const char *key;
-	int r = 0;
+	struct row row;
+	size_t folded = 0;
+	int found, r = txn_read(x, &t);
 
-	while (!r && batch_next(&p->page, &offset, &key, &content)) {
-		if (row_unpack_fingerprint(key, content, &f) < 0)
+	if (!r)
+		r = walk_open(&t, TABLE_OBJECTS, &w);
+	if (r < 0)
+		return r;
+	found = next_shown(p, &w, walk_seek(&w, &p->at), &row, &folded);
+	for (size_t n = 0; found > 0 && n < PAGE; n++) {
+		if (row_unpack_fingerprint(w.key.buf, row.content, &f) < 0)
 			return index_failed(x, "read", MDB_CORRUPTED);
 		r = fn(ctx, &f);
+		if (r)
+			return r;
+		if (n + 1 == PAGE)
+			place_behind_key(&p->at, w.key.buf);
+		found = next_shown(p, &w, walk_next(&w), &row, &folded);
 	}
-	return r;
+	*ret_more = found > 0;
+	return found < 0 ? found : 0;
 }
 
+/* Nothing is copied: fn is called inside a transaction, and is quick (store.h). */
 static int index_fingerprints(struct store *s, const char *prefix, const char *after,
 			      fingerprint_fn *fn, void *ctx)
 {
-	struct pager p = {
-		.prefix = prefix,
-		.deep = true,
-		.at = STRBUF_INIT(INDEX_KEY_MAX),
-		.page = BATCH_INIT,
-	};
-	int more = 1, r = ensure_listed(index_of(s), prefix, true);
+	struct pager p = { .prefix = prefix, .deep = true, .at = STRBUF_INIT(INDEX_KEY_MAX) };
+	int r = ensure_listed(index_of(s), prefix, true);
+	bool more = true;
 
 	if (!after || strcmp(after, prefix) < 0)
 		strbuf_addstr(&p.at, prefix);
 	else
 		place_behind_key(&p.at, after);
-	while (!r && more) {
-		more = fill_page(index_of(s), &p);
-		r = more < 0 ? more : show_fingerprints(index_of(s), &p, fn, ctx);
-	}
-	batch_release(&p.page);
+	while (!r && more)
+		r = show_fingerprints(index_of(s), &p, fn, ctx, &more);
 	strbuf_release(&p.at);
 	return r;
 }
