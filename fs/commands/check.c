@@ -23,6 +23,7 @@ struct trial {
 	struct store *store;
 	char *key, *copy; /* no kind of object has such names */
 	uint64_t generation;
+	const char *text; /* that is there */
 	bool is_reached; /* the bucket: it is there, and knows who asks */
 };
 
@@ -64,23 +65,27 @@ static int try_list(struct trial *t)
 
 static int try_create(struct trial *t)
 {
-	return one_edit(t, EDIT_WRITE, t->key, FIRST_TEXT, STORE_ABSENT, &t->generation);
+	t->text = FIRST_TEXT;
+	return one_edit(t, EDIT_WRITE, t->key, t->text, STORE_ABSENT, &t->generation);
 }
 
 /* A store that does not look at conditions loses what others wrote. */
 static int try_condition(struct trial *t)
 {
-	int r = one_edit(t, EDIT_WRITE, t->key, SECOND_TEXT, STORE_ABSENT, NULL);
+	int r = one_edit(t, EDIT_WRITE, t->key, SECOND_TEXT, STORE_ABSENT, &t->generation);
 
-	return r == -ESTALE ? 0 : r ? r : fail(-EIO, "a condition that does not hold was ignored");
+	if (r < 0)
+		return r == -ESTALE ? 0 : r;
+	t->text = SECOND_TEXT;
+	return fail(-EIO, "a condition that does not hold was ignored");
 }
 
 static int try_get(struct trial *t)
 {
 	CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(4096);
-	int r = store_read(t->store, t->key, t->generation, 0, sizeof(FIRST_TEXT), &out);
+	int r = store_read(t->store, t->key, t->generation, 0, out.max, &out);
 
-	if (r == 0 && strcmp(out.buf, FIRST_TEXT))
+	if (r == 0 && strcmp(out.buf, t->text))
 		r = fail(-EBADMSG, "%s has other bytes than those that were written", t->key);
 	return r;
 }

@@ -29,6 +29,7 @@ static const struct word {
 	{ "crc32c", offsetof(struct fault, crc32c), NOWHERE, true },
 	{ "damage", offsetof(struct fault, damage), NOWHERE, true },
 	{ "limit", offsetof(struct fault, limit), NOWHERE, true },
+	{ "careless", offsetof(struct fault, careless), NOWHERE, true },
 	{ "elsewhere", offsetof(struct fault, elsewhere), NOWHERE, true },
 	{ "spin", offsetof(struct fault, spin), NOWHERE, true },
 	{ "drop", offsetof(struct fault, drop), NOWHERE, true },

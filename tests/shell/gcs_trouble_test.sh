@@ -42,6 +42,11 @@ without storage.objects.create create
 check "what needs an object is not tried" test "$(grep -c 'not tried$' table)" -eq 6
 without storage.objects.delete overwrite delete
 check "what could not be removed is named" grep -q "gs://scratch/.pubfs-check-" said
+control "reset
+fault insert skip=1 careless"
+fails "a store that does not mind conditions" 3 "a condition that does not hold was ignored" \
+	pubfs check --store gs://scratch
+same "is found out" 1 grep -c "^conditional create *fails$" .out
 control "reset"
 fails "a bucket that is not there" 3 "there is no bucket nothing" pubfs ls --store gs://nothing /
 
