@@ -18,6 +18,7 @@
 #include "caller.h"
 #include "clock.h"
 #include "interrupt.h"
+#include "log.h"
 #include "memory.h"
 #include "strbuf.h"
 #include "tree.h"
@@ -256,6 +257,17 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		file_close(f);
 }
 
+/* Tools print the errno alone, which is none that would tell. */
+static void say_why_not(fuse_req_t req, fuse_ino_t folder, const char *name)
+{
+	CLEANUP(strbuf_release) struct strbuf path = STRBUF_INIT(XATTR_MAX);
+
+	tree_path(tree_of(req), folder, &path);
+	log_warning("cannot make %s in /%s: the export has no file of this name there, and no tool "
+		    "makes such a scratch file",
+		    name, path.buf);
+}
+
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
@@ -265,6 +277,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct file *f;
 	int r = tree_create(tree_of(req), parent, name, fi->flags, mode, &f, &node);
 
+	if (r == -EINVAL)
+		say_why_not(req, parent, name);
 	if (r < 0) {
 		reply_error(req, r);
 		return;

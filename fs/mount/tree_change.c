@@ -246,7 +246,7 @@ int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 		return -ENOTDIR;
 	r = folder_key(path.buf, &key);
 	if (!r && is_permanent(t, key.buf))
-		return -EBUSY;
+		return fail(-EBUSY, "cannot remove %s: every export has this folder", path.buf);
 	if (!r)
 		r = bucket_has(t, key.buf);
 	if (r == 1)

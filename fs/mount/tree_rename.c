@@ -255,7 +255,9 @@ int tree_rename(struct tree *t, uint64_t dir, const char *name, uint64_t to_dir,
 		return r;
 	from.tree = t;
 	if (from.inode->type == INODE_FOLDER)
-		return -ENOTSUP;
+		return fail(-ENOTSUP,
+			    "cannot rename %s: a folder is nothing but the names in it; copy it",
+			    names.from.buf);
 	r = check_target(t, &names, flags);
 	if (r < 0 || !strcmp(names.from.buf, names.to.buf))
 		return r;

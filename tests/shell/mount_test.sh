@@ -98,6 +98,9 @@ check "the reason is in the log" grep -q "latest/api/packages/oxygen" "$m.log"
 check "the old object is untouched" cmp kept "$packages/oxygen"
 same "and its generation" "$before" generation "$packages/oxygen"
 fails "a foreign name is refused at create" 1 "Invalid argument" cp kept "$packages/no.such"
+check "the log says why" grep -q "cannot make no.such in /latest/api/packages" "$m.log"
+check "a folder is not renamed, and the log says why" sh -c \
+	"! mv '$m/latest' '$m/other' 2>/dev/null && grep -q 'cannot rename latest: a folder' '$m.log'"
 fails "a name of 65 characters" 1 "Invalid argument" \
 	cp kept "$packages/$(printf 'a%.0s' $(seq 65))"
 fails "a link" 1 "Operation not permitted" ln -s x "$packages/link"
@@ -123,6 +126,7 @@ check "mkdir and rmdir of a virtual folder" sh -c \
 	"mkdir '$m/2030.01.01' && ls -d '$m/2030.01.01' && rmdir '$m/2030.01.01' && ! ls -d '$m/2030.01.01'"
 fails "rmdir of a full folder" 1 "not empty" rmdir "$packages/oxygen.d"
 check "the skeleton stays" sh -c "! rmdir '$m/latest/api/packages'"
+check "the log says so" grep -q "cannot remove latest/api/packages: every export has this folder" "$m.log"
 check "a folder emptied here stays until rmdir" sh -c \
 	"rm '$packages/oxygen_lamp.d/advisories' && ls -d '$packages/oxygen_lamp.d' &&
 	rmdir '$packages/oxygen_lamp.d' && ! ls -d '$packages/oxygen_lamp.d'"
