@@ -51,5 +51,6 @@ int main(int argc, char **argv)
 		errx(1, "%s has another length", argv[1]);
 	save(argv[2], mapped, n);
 	save(argv[3], bytes, n);
+	free(bytes);
 	return 0;
 }

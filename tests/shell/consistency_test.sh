@@ -46,25 +46,25 @@ soon=$daemon
 # a reader that holds a file, and those who come after the change
 mkfifo go
 changed_beneath() { # NAME MOUNT COMMAND...: ./new comes to be what the bucket has, by that command
-	name=$1 seen=$2/$key
+	what=$1 seen=$2/$key
 	shift 2
 	turn
-	cmp -s old "$seen" || not_ok "$name: at first it is the old one"
+	cmp -s old "$seen" || not_ok "$what: at first it is the old one"
 	before=$(stat -c '%s %Y %Z' "$seen")
 	"$reader" "$seen" mapped read >said <go &
 	holder=$!
 	processes="$processes $holder"
 	exec 9>go
 	wait_until grep -q open said
-	check "$name" "$@"
-	check "$name: a new open has the new bytes" cmp new "$seen"
-	same "$name: and the length" "${before%% *}" stat -c %s "$seen"
-	same "$name: its number is in the new bytes" "$number" jq .x "$seen"
+	check "$what" "$@"
+	check "$what: a new open has the new bytes" cmp new "$seen"
+	same "$what: and the length" "${before%% *}" stat -c %s "$seen"
+	same "$what: its number is in the new bytes" "$number" jq .x "$seen"
 	echo >&9
 	exec 9>&-
-	check "$name: who held it could go on" wait "$holder"
-	check "$name: what was mapped is the old one" cmp old mapped
-	check "$name: what was read is the old one" cmp old read
+	check "$what: who held it could go on" wait "$holder"
+	check "$what: what was mapped is the old one" cmp old mapped
+	check "$what: what was read is the old one" cmp old read
 }
 changed_beneath "a write of this mount" "$T/here" cp new "$T/here/$key"
 changed_beneath "another process of the host" "$T/here" "$PUBFS" put new $key
