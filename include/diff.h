@@ -13,7 +13,8 @@
 struct store;
 struct strbuf;
 
-/* What is compared: all of a store below a prefix such as "latest/", or all of it (""). Borrowed. */
+/* What is compared: all of a store below a prefix such as "latest/", or all of it (""). All
+ * borrowed. */
 struct diff_side {
 	struct store *store;
 	const char *prefix;

@@ -38,7 +38,7 @@ struct object {
 struct fingerprint {
 	const char *key;
 	uint64_t generation, size;	    /* stored bytes */
-	const unsigned char *sha256, *md5; /* of the decoded bytes, of the stored ones; NULL: not known */
+	const unsigned char *sha256, *md5;  /* of the decoded, the stored bytes; NULL: not known */
 	uint64_t headers; /* of a hash of type, cache control and disposition; 0: the catalog's */
 	uint32_t crc32c;  /* of the stored bytes */
 	bool has_crc32c, gzip, foreign_encoding;

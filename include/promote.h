@@ -24,7 +24,7 @@ struct promote_options { /* all borrowed for the call */
 	const char *version;	     /* the prefix, a runtime version */
 	struct brake_limits limits;
 	const char *held;	/* where the plan that the brake holds is kept; NULL: nowhere */
-	bool allow_mass_change; /* an operator's word for this one run: release what is held there */
+	bool allow_mass_change; /* an operator's word for this run: release what is held there */
 	unsigned jobs;
 	int64_t ttl; /* microseconds: how old the index may be */
 	/* Called for each change that would be made, and then nothing is done; NULL: do it. */

@@ -52,10 +52,12 @@ static int print_summary(const struct options *o, const struct adopt_counts *cou
 				   " objects would be adopted, by %" PRIu64
 				   " requests: %" PRIu64 " reads of %" PRIu64
 				   " bytes in all, and %" PRIu64 " changes of metadata\n",
-				   counts->adopted, counts->objects, counts->reads + counts->changes,
-				   counts->reads, counts->bytes, counts->changes);
-	r = output_text("%" PRIu64 " object%s: %" PRIu64 " adopted, %" PRIu64 " had our keys, %" PRIu64
-			" refused, %" PRIu64 " written by others meanwhile, %" PRIu64 " failed\n",
+				   counts->adopted, counts->objects,
+				   counts->reads + counts->changes, counts->reads, counts->bytes,
+				   counts->changes);
+	r = output_text("%" PRIu64 " object%s: %" PRIu64 " adopted, %" PRIu64
+			" had our keys, %" PRIu64 " refused, %" PRIu64
+			" written by others meanwhile, %" PRIu64 " failed\n",
 			counts->objects, counts->objects == 1 ? "" : "s", counts->adopted,
 			counts->ours, counts->refused, counts->raced, counts->failed);
 	if (r == 0 && counts->others)

@@ -69,7 +69,8 @@ static uint64_t count_differences(const struct verification *v)
 }
 
 /* "; 2 missing, 1 stale", of what there is. */
-static void add_counts(const struct verification *v, unsigned from, unsigned to, struct strbuf *line)
+static void add_counts(const struct verification *v, unsigned from, unsigned to,
+		       struct strbuf *line)
 {
 	const char *lead = "; ";
 

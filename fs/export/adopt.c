@@ -97,7 +97,8 @@ static void count_one(struct adoption *a, const struct object *obj)
 static void settle(struct adoption *a, const struct publication *p)
 {
 	if (p->result == -ESTALE) {
-		log_warning("%s was written by another program meanwhile, and stays as it is", p->key);
+		log_warning("%s was written by another program meanwhile, and stays as it is",
+			    p->key);
 		a->counts->raced++;
 	} else if (p->result == -EINVAL) {
 		a->counts->refused++;

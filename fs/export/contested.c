@@ -73,5 +73,6 @@ int contested_save(const struct pass *pass)
 			names_add(&now, before.names[i]);
 	}
 	names_sort(&now);
-	return held_save(path, "made ours in latest/, where another program had written them", &now);
+	return held_save(path, "made ours in latest/, where another program had written them",
+			 &now);
 }

@@ -107,8 +107,8 @@ static bool is_no_zone(const struct json *a, const struct json *b)
 {
 	const struct json *longer = a->len > b->len ? a : b, *shorter = longer == a ? b : a;
 
-	return a->type == JSON_STRING && b->type == JSON_STRING && longer->len == shorter->len + 1 &&
-	       longer->text[longer->len - 2] == 'Z' &&
+	return a->type == JSON_STRING && b->type == JSON_STRING &&
+	       longer->len == shorter->len + 1 && longer->text[longer->len - 2] == 'Z' &&
 	       !memcmp(a->text, b->text, shorter->len - 1);
 }
 

@@ -443,7 +443,9 @@ static int record_gone(const struct collection *c)
 					   .renderer = c->pass->renderer },
 			};
 	}
-	r = pass_rehearses(c->pass) ? 0 : db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
+	r = 0;
+	if (!pass_rehearses(c->pass))
+		r = db_record(c->ex->opt.db, c->ex->opt.store->url, records, n);
 	free(records);
 	return r;
 }

@@ -151,7 +151,8 @@ static void find_unplanned(struct verifier *v, const struct item *item, const st
 	enum kind kind = catalog_match(obj->key, &name);
 
 	if (kind == KIND_NONE)
-		find(v, FINDING_STRAY, item->name, obj->key, "an export makes no object of this name");
+		find(v, FINDING_STRAY, item->name, obj->key,
+		     "an export makes no object of this name");
 	else if (kind == KIND_ARCHIVE && !has_row(item, name.version))
 		find(v, FINDING_GARBAGE, item->name, obj->key,
 		     "its version has no row; it waits for gc");

@@ -62,7 +62,8 @@ static void write_foreign(const char *key, const char *text)
 }
 
 #define OTHER                                                                                      \
-	"{\"name\":\"foo\",\"theirs\":1,\"latest\":{},\"versions\":[{\"version\":\"1.0.0\"},"           \
+	"{\"name\":\"foo\",\"theirs\":1,\"latest\":{},\"versions\":["                         \
+	"{\"version\":\"1.0.0\"},"                                                                \
 	"{\"version\":\"2.0.0\"}]}"
 
 Test(contested, what_another_program_wrote_is_made_ours_once_and_then_held)

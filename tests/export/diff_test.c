@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* diff_test.c - two prefixes compared by hash: what counts as a difference, why, and what it costs. */
+/* diff_test.c - two prefixes compared by hash: what is a difference, why, and what it costs. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <ftw.h>
@@ -221,7 +221,8 @@ Test(diff, each_cause_is_known_by_the_bodies)
 		unsigned expected;
 	} rows[] = {
 		{ KIND_LISTING, "{}", "{}", 1u << CAUSE_GZIP },
-		{ KIND_LISTING, "{\"a\":1,\"b\":2}", "{ \"b\": 2, \"a\": 1}", 1u << CAUSE_SPELLING },
+		{ KIND_LISTING, "{\"a\":1,\"b\":2}", "{ \"b\": 2, \"a\": 1}",
+		  1u << CAUSE_SPELLING },
 		{ KIND_ADVISORIES,
 		  "{\"advisories\":[],\"advisoriesUpdated\":\"1970-01-01T00:00:00.000\"}",
 		  "{\"advisories\":[],\"advisoriesUpdated\":\"1970-01-01T00:00:00.000Z\"}",
@@ -245,7 +246,8 @@ Test(diff, each_cause_is_known_by_the_bodies)
 		  1u << CAUSE_STATE },
 		/* another latest version: what is said of it differs for no other reason */
 		{ KIND_LISTING, "{\"latest\":{\"version\":\"1.0.0\",\"pubspec\":{\"a\":1}}}",
-		  "{\"latest\":{\"version\":\"2.0.0\",\"pubspec\":{\"a\":2}}}", 1u << CAUSE_LATEST },
+		  "{\"latest\":{\"version\":\"2.0.0\",\"pubspec\":{\"a\":2}}}",
+		  1u << CAUSE_LATEST },
 		{ KIND_LISTING, "{\"latest\":{\"version\":\"1.0.0\",\"pubspec\":{\"a\":1}}}",
 		  "{\"latest\":{\"version\":\"1.0.0\",\"pubspec\":{\"a\":2}}}",
 		  1u << CAUSE_PUBSPEC },

@@ -100,7 +100,7 @@ static void expect_held(const char *expected)
 		cr_assert_str_eq(version, expected);
 }
 
-/* The prefix has foo 1.0.0 and 2.0.0, and its new rows; latest/ has older rows, and another version. */
+/* The prefix has a version, a package and an advisory that latest/ does not have yet. */
 static void make_apart(void)
 {
 	world_add(&w, "foo", "1.0.0");
@@ -112,6 +112,16 @@ static void make_apart(void)
 	w.options.latest = false;
 	cr_assert_eq(world_export_all(&w, &exported), 0);
 	free(recorder_take(w.recorder));
+}
+
+static void take_away(const char *key)
+{
+	struct edit edit = { .op = EDIT_REMOVE, .if_generation = STORE_ANY };
+
+	object_init(&edit.object);
+	edit.object.key = xstrdup(key);
+	cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
+	edit_release(&edit, 1);
 }
 
 Test(promote, copies_archives_then_advisories_then_listings)
@@ -145,15 +155,7 @@ Test(promote, removes_last_and_the_listing_first)
 		      "UPDATE package SET moderated = 1 WHERE name = 'gone'");
 	w.options.latest = false;
 	cr_assert_eq(world_export_all(&w, &exported), 0);
-	/* collected in the prefix alone */
-	{
-		struct edit edit = { .op = EDIT_REMOVE, .if_generation = STORE_ANY };
-
-		object_init(&edit.object);
-		edit.object.key = xstrdup(OWN "archives/foo-2.0.0.tar.gz");
-		cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
-		edit_release(&edit, 1);
-	}
+	take_away(OWN "archives/foo-2.0.0.tar.gz"); /* collected in the prefix alone */
 	free(recorder_take(w.recorder));
 	cr_assert_eq(promote_own(&counts), 0);
 	world_expect_order(&w, "copy " LATEST "packages/foo\n"
@@ -213,16 +215,6 @@ Test(promote, whichever_call_fails_it_is_servable_and_another_run_ends_the_same)
 		expect_equal();
 		world_expect_servable(&w);
 	}
-}
-
-static void take_away(const char *key)
-{
-	struct edit edit = { .op = EDIT_REMOVE, .if_generation = STORE_ANY };
-
-	object_init(&edit.object);
-	edit.object.key = xstrdup(key);
-	cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
-	edit_release(&edit, 1);
 }
 
 static void no_archive(void)
