@@ -33,10 +33,11 @@ struct adoption {
 	char *after; /* the last key of the list so far */
 };
 
-static bool is_ours(const struct object *obj)
+/* What is no package's, such as not-found.json, has no change. */
+static bool is_ours(const struct object *obj, const struct object_name *name)
 {
 	return obj->has_sha256 && obj->has_decoded_size && obj->validated != NO_TIME &&
-	       obj->runtime_version && obj->change;
+	       obj->runtime_version && (obj->change || !name->package.len);
 }
 
 static int add_foreign(void *ctx, const struct object *obj)
@@ -51,7 +52,7 @@ static int add_foreign(void *ctx, const struct object *obj)
 		return 0;
 	}
 	a->counts->objects++;
-	if (is_ours(obj)) {
+	if (is_ours(obj, &name)) {
 		a->counts->ours++;
 		a->done++;
 		return 0;
@@ -69,6 +70,8 @@ static void page_clear(struct adoption *a)
 static void publication_make(const struct adoption *a, const struct object *obj, unsigned group,
 			     struct publication *ret)
 {
+	struct object_name name;
+
 	publication_init(ret);
 	ret->action = PUBLISH_ADOPT;
 	ret->key = obj->key;
@@ -76,7 +79,9 @@ static void publication_make(const struct adoption *a, const struct object *obj,
 	ret->have = obj;
 	ret->from = a->opt->store;
 	ret->source = obj;
-	ret->change = obj->change ? obj->change : CHANGE_ADOPTED;
+	ret->change = obj->change;
+	if (!obj->change && catalog_match(obj->key, &name) != KIND_NONE && name.package.len)
+		ret->change = CHANGE_ADOPTED;
 	ret->why = "written by another program, and adopted";
 }
 
