@@ -15,28 +15,23 @@
 
 #define SCHEMA_NAME "pubfs" /* of PostgreSQL, unless another one is named */
 
-#ifndef HAVE_POSTGRESQL
-int postgresql_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
-{
-	(void)url, (void)mode, (void)schema, (void)ret;
-	return fail(-EINVAL, "this pubfs was built without PostgreSQL: write sqlite:PATH");
-}
-
-void postgresql_schema(const char *schema, struct strbuf *out)
-{
-	(void)schema, (void)out;
-}
-#endif
-
 static const struct {
 	const char *kind, *scheme;
 	int (*open)(const char *url, enum db_mode mode, const char *schema, struct db **ret);
 	void (*print_schema)(const char *schema, struct strbuf *out);
 } drivers[] = {
 	{ "sqlite", "sqlite:", sqlite_open, sqlite_print_schema },
+#ifdef HAVE_POSTGRESQL
 	{ "postgresql", "postgresql://", postgresql_open, postgresql_schema },
 	{ "postgresql", "postgres://", postgresql_open, postgresql_schema },
+#endif
 };
+
+#ifdef HAVE_POSTGRESQL
+#define ALL_KINDS "sqlite:PATH or postgresql://HOST/DATABASE"
+#else
+#define ALL_KINDS "sqlite:PATH (this pubfs was built without PostgreSQL)"
+#endif
 
 bool db_is_url(const char *url)
 {
@@ -53,8 +48,7 @@ int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db
 			return drivers[i].open(url, mode, schema ? schema : SCHEMA_NAME, ret);
 	/* what stands behind the kind may be a password */
 	return fail(-EINVAL,
-		    "%.*s is no database: write sqlite:PATH or postgresql://HOST/DATABASE",
-		    (int)strcspn(url, ":"), url);
+		    "%.*s is no database: write " ALL_KINDS, (int)strcspn(url, ":"), url);
 }
 
 int db_open(const char *url, enum db_mode mode, struct db **ret)

@@ -38,7 +38,7 @@ static const struct {
 /* Before the options of the URL, which go over them. Times are read as text in UTC. To compile a
  * query that looks through all packages (jit) takes ten times as long as to run it. */
 #define OPTIONS                                                                                    \
-	"-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c statement_timeout=60s"                      \
+	"-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c statement_timeout=60s"                     \
 	" -c lock_timeout=60s -c idle_in_transaction_session_timeout=1h"
 
 static void quote_identifier(const char *name, struct strbuf *out)
@@ -253,7 +253,8 @@ static int judge(struct postgresql *db, const struct identity *id, enum db_mode 
 			    "the database %s cannot be written: pubfs keeps there what it exported",
 			    db->db.url);
 	if (!id->may_use)
-		return fail(-EACCES, "the role of the database %s has no right USAGE on the schema %s",
+		return fail(-EACCES,
+			    "the role of the database %s has no right USAGE on the schema %s",
 			    db->db.url, db->schema);
 	if (!id->version && mode == DB_OPEN)
 		return fail(-ENOENT,

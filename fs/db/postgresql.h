@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* postgresql.h - connections to PostgreSQL and statements on them, for the postgresql files alone. */
+/* postgresql.h - connections to PostgreSQL and statements on them, for its own files alone. */
 #ifndef PUBFS_POSTGRESQL_H
 #define PUBFS_POSTGRESQL_H
 
@@ -24,13 +24,13 @@ struct pg_result;
 struct postgresql {
 	struct db db; /* first */
 	char *schema;
-	char *keywords[SETTINGS_MAX], *values[SETTINGS_MAX]; /* of every connection; NULL at the end */
+	char *keywords[SETTINGS_MAX], *values[SETTINGS_MAX]; /* of every connection; then NULL */
 	int64_t patience; /* how long a call tries to reach the server, in microseconds */
 	bool foreign;	  /* not every table has a trigger of ours */
 
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
-	struct pg_conn *idle[LINKS_MAX], *listener; /* behind lock; listener NULL: none, or in use */
+	struct pg_conn *idle[LINKS_MAX], *listener; /* behind lock; NULL: none, or in use */
 	size_t n_idle, n_open;		    /* behind lock */
 
 	pthread_mutex_t turn; /* of db_begin(), kept to the end of its transaction */
@@ -89,8 +89,8 @@ void argument_number(struct arguments *args, int64_t number);
 void arguments_set(struct arguments *args, const char *types, ...);
 
 /* Within a link_fn. The rows are the caller's (PQclear()). */
-int link_ask(struct link *link, struct pg_result **ret, const char *sql, const struct arguments *args)
-	MUST_CHECK;
+int link_ask(struct link *link, struct pg_result **ret, const char *sql,
+	     const struct arguments *args) MUST_CHECK;
 /* How many rows it changed. */
 int link_run(struct link *link, const char *sql, const char *types, ...) MUST_CHECK;
 /* Row by row, of any number; fn borrows a result of one row. What it returns ends it if not 0. */

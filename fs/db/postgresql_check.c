@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* postgresql_check.c - what of a schema is missing: tables, columns, rights; and how changes come. */
+/* postgresql_check.c - what a schema lacks: tables, columns, rights; and how changes come. */
 #include "postgresql.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static const struct {
 };
 
 #define LACKS                                                                                      \
-	"), needed (tab, right_) AS ("                                                               \
+	"), needed (tab, right_) AS ("                                                             \
 	" SELECT tab, 'SELECT' FROM unnest(array['package', 'package_version', 'advisory',"        \
 	" 'advisory_package', 'package_change', 'package_now']) tab"                               \
 	" UNION ALL SELECT tab, r FROM unnest(array['package_event', 'package_counter', 'settled',"\
@@ -131,7 +131,8 @@ int postgresql_check(struct db *base, struct strbuf *out)
 	if (!db->foreign)
 		strbuf_addstr(out, "changes are noticed by triggers of pubfs");
 	else if (callers.len)
-		strbuf_addf(out, "changes are told by triggers of the registry, on %s", callers.buf);
+		strbuf_addf(out, "changes are told by triggers of the registry, on %s",
+			    callers.buf);
 	else
 		strbuf_addstr(out, "changes are looked for by `updated`");
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * postgresql_link.c - connections to PostgreSQL: a small pool, calls on them, and what is lost.
  *
- * 1. A thread has a connection for the length of a call; up to LINKS_MAX threads call at a time, the
- *    others wait. Nothing of the database is locked while a thread waits for a connection.
+ * 1. A thread has a connection for the length of a call; up to LINKS_MAX threads call at a time,
+ *    the others wait. Nothing of the database is locked while a thread waits for a connection.
  * 2. db_begin() keeps one to the end of its transaction. Its thread's calls join that transaction,
  *    and those of other threads take other connections.
  * 3. A connection that was lost takes the idle ones with it: they are to the same server, and the

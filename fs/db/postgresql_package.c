@@ -205,8 +205,9 @@ static int update_version(struct link *link, const char *package, const struct p
 
 	clock_format(v->created, &created);
 	return link_run(link,
-			"UPDATE package_version SET created = $3, pubspec = $4, archive_sha256 = $5,"
-			" retracted = $6::int::bool, moderated = $7::int::bool,"
+			"UPDATE package_version SET created = $3, pubspec = $4,"
+			" archive_sha256 = $5, retracted = $6::int::bool,"
+			" moderated = $7::int::bool,"
 			" deleted = $8::int::bool WHERE package = $1 AND version = $2",
 			"sssssiii", package, v->version, created.buf, v->pubspec, v->archive_sha256,
 			(int)v->retracted, (int)v->moderated, (int)v->deleted);
@@ -243,7 +244,8 @@ int postgresql_put_version(struct db *base, const char *package, const struct pa
 	};
 
 	if (memchr(v->pubspec, '\0', v->pubspec_len))
-		return fail(-EINVAL, "the pubspec of %s %s has a NUL byte, which PostgreSQL cannot"
-			    " keep", package, v->version);
+		return fail(-EINVAL,
+			    "the pubspec of %s %s has a NUL byte, which PostgreSQL cannot keep",
+			    package, v->version);
 	return postgresql_call((struct postgresql *)base, CALL_INTAKE, "write", put_version, &call);
 }

@@ -155,7 +155,8 @@ static int purge(struct link *link, void *ctx)
 	int r;
 
 	if (call->version) {
-		r = link_run(link, "DELETE FROM package_version WHERE package = $1 AND version = $2",
+		r = link_run(link,
+			     "DELETE FROM package_version WHERE package = $1 AND version = $2",
 			     "ss", call->package, call->version);
 		return r > 0 ? 0 : r < 0 ? r : -ENOENT;
 	}
@@ -269,7 +270,8 @@ int postgresql_put_advisory(struct db *base, const struct advisory *a, char *con
 	if (memchr(a->osv, '\0', a->osv_len))
 		return fail(-EINVAL, "the advisory %s has a NUL byte, which PostgreSQL cannot keep",
 			    a->id);
-	return postgresql_call((struct postgresql *)base, CALL_INTAKE, "write", put_advisory, &call);
+	return postgresql_call((struct postgresql *)base, CALL_INTAKE, "write", put_advisory,
+			       &call);
 }
 
 static int remove_advisory(struct link *link, void *ctx)

@@ -30,8 +30,8 @@ void reading_init(struct reading *reading, const char *package);
 /* How many columns a statement of that kind has to have. */
 size_t row_columns(enum row_kind kind);
 
-/* One row into a zeroed struct (package, package_version, advisory), which the caller releases, also
- * after a failure. -EINVAL: a column that cannot be read (named); -E2BIG: there is no room. */
+/* One row into a zeroed struct (package, package_version, advisory), which the caller releases,
+ * also after a failure. -EINVAL: a column that cannot be read (named); -E2BIG: there is no room. */
 int row_read(struct reading *reading, enum row_kind kind, const struct cell *cells, void *into)
 	MUST_CHECK;
 /* One more row of a package. */

@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS package_event (
 			::bit(64)::bigint,
 	moved timestamptz, -- of `updated`; null: it does not move
 	advised timestamptz, -- of `latest_advisory`; null: it does not move
-	removes boolean NOT NULL DEFAULT false -- an advisory: `advised` becomes the time of the commit
+	removes boolean NOT NULL DEFAULT false -- an advisory: `advised` becomes the commit's time
 );
 CREATE INDEX IF NOT EXISTS package_event_by_package ON package_event (package);
 
@@ -119,8 +119,8 @@ CREATE TABLE IF NOT EXISTS settled (
 );
 INSERT INTO settled (total) VALUES (0) ON CONFLICT DO NOTHING;
 
--- What a transaction did to an advisory, and the packages that it could see to be named by it. Those
--- that another one named at the same time are found when both are over, by settle().
+-- What a transaction did to an advisory, and the packages that it could see to be named by it.
+-- Those that another one named at the same time are found when both are over, by settle().
 CREATE TABLE IF NOT EXISTS advisory_event (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	advisory text NOT NULL,
@@ -272,7 +272,8 @@ BEGIN
 	FROM unnest(noted) AS one;
 	IF only_package IS NULL OR noted = '{}' THEN
 		INSERT INTO advisory_event (advisory, package, removed, noted)
-		VALUES (note_advisory.advisory, CASE WHEN removed THEN only_package END, removed, noted);
+		VALUES (note_advisory.advisory, CASE WHEN removed THEN only_package END, removed,
+			noted);
 		IF current_setting('pubfs.notify', true) IS DISTINCT FROM 'off' THEN
 			PERFORM pg_notify(current_schema(), '');
 		END IF;
@@ -455,7 +456,8 @@ BEGIN
 		CREATE OR REPLACE TRIGGER pubfs_insert AFTER INSERT ON advisory_package
 		FOR EACH ROW EXECUTE FUNCTION advisory_package_noted();
 
-		CREATE OR REPLACE TRIGGER pubfs_rename BEFORE UPDATE ON advisory_package FOR EACH ROW
+		CREATE OR REPLACE TRIGGER pubfs_rename BEFORE UPDATE ON advisory_package
+		FOR EACH ROW
 		WHEN ((NEW.advisory, NEW.package) IS DISTINCT FROM (OLD.advisory, OLD.package))
 		EXECUTE FUNCTION advisory_package_noted();
 
@@ -480,7 +482,9 @@ BEGIN
 		SELECT tgrelid::regclass AS place, tgname
 		FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 		WHERE tgname LIKE 'pubfs\_%' AND NOT tgisinternal
-			AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+			AND relnamespace = (
+				SELECT oid FROM pg_namespace WHERE nspname = current_schema()
+			)
 	LOOP
 		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', ours.place, ours.tgname);
 	END LOOP;
@@ -499,7 +503,8 @@ BEGIN
 			SELECT id FROM advisory_event LIMIT at_most FOR UPDATE SKIP LOCKED
 		) RETURNING *
 	), missed AS (
-		SELECT t.removed, t.at, n.package, a.synced, coalesce(advisory_moves(a.osv::text), true) AS moves
+		SELECT t.removed, t.at, n.package, a.synced,
+			coalesce(advisory_moves(a.osv::text), true) AS moves
 		FROM taken t JOIN advisory_package n ON n.advisory = t.advisory
 			JOIN package p ON p.name = n.package
 			LEFT JOIN advisory a ON a.id = t.advisory
@@ -511,7 +516,8 @@ BEGIN
 	), found AS (
 		INSERT INTO package_event (package, moved, advised)
 		SELECT package, CASE WHEN moves THEN at END,
-			CASE WHEN moves AND removed THEN clock_timestamp() WHEN moves THEN synced END
+			CASE WHEN moves AND removed THEN clock_timestamp()
+				WHEN moves THEN synced END
 		FROM missed
 	)
 	SELECT count(*) INTO events FROM taken;
@@ -533,15 +539,16 @@ BEGIN
 		advised = greatest(c.advised, excluded.advised);
 END $$;
 
--- Where no trigger tells of changes: counts one for each package whose row has another look than the
--- last time, of those that were updated in the last so many microseconds. How many these are.
+-- Where no trigger tells of changes: counts one for each package whose row has another look than
+-- the last time, of those that were updated in the last so many microseconds. How many these are.
 CREATE OR REPLACE FUNCTION scan(span bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	found bigint;
 BEGIN
 	WITH looked AS (
-		SELECT p.name::text COLLATE "C" AS name, p.updated, hashtextextended(p::text, 0) AS digest
+		SELECT p.name::text COLLATE "C" AS name, p.updated,
+			hashtextextended(p::text, 0) AS digest
 		FROM package p
 		WHERE p.updated > clock_timestamp()
 				- make_interval(secs => least(span, 3000000000000000) / 1000000.0)
@@ -550,7 +557,8 @@ BEGIN
 		SELECT l.* FROM looked l LEFT JOIN package_scan s ON s.package = l.name
 		WHERE s.digest IS DISTINCT FROM l.digest
 	), kept AS (
-		INSERT INTO package_scan (package, digest) SELECT name, digest FROM other ORDER BY name
+		INSERT INTO package_scan (package, digest)
+		SELECT name, digest FROM other ORDER BY name
 		ON CONFLICT (package) DO UPDATE SET digest = excluded.digest
 	), noted AS (
 		INSERT INTO package_event (package, moved) SELECT name, updated FROM other
@@ -568,7 +576,8 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON package, package_version, advisory, advisory_package,'
 		' package_change, package_now, schema_version TO %s', role);
 	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON package_event, package_counter,'
-		' settled, package_scan, advisory_event, export_state, deployment, lease, latest_hold TO %s', role);
+		' settled, package_scan, advisory_event, export_state, deployment, lease,'
+		' latest_hold TO %s', role);
 END $$;
 
 CREATE OR REPLACE FUNCTION grant_intake(role regrole) RETURNS void

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fixture.h - a database of a test's own, and a second program that writes plain SQL. fixture.c makes
- * it in SQLite, fixture_postgresql.c in PostgreSQL: a program of the conformance suite is linked with
- * each (tests/db/db_test, tests/db/postgresql/db_test), and its SQL is what both understand, with the
- * help of dialect_postgresql.sql.
+ * fixture.h - a database of a test's own, and a second program that writes plain SQL. fixture.c
+ * makes it in SQLite, fixture_postgresql.c in PostgreSQL: a program of the conformance suite is
+ * linked with each (tests/db/db_test, tests/db/postgresql/db_test), and its SQL is what both
+ * understand, with the help of dialect_postgresql.sql.
  */
 #ifndef PUBFS_DB_FIXTURE_H
 #define PUBFS_DB_FIXTURE_H

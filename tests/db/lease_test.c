@@ -158,7 +158,7 @@ Test(lease, old_ones_are_swept_away_by_a_heartbeat)
 /* How many of the names this process was given. */
 static int claim_many(int process)
 {
-	char owner[8], *names[NAMES];
+	char owner[16], *names[NAMES];
 	enum claim claims[NAMES];
 	struct lease lease = lease_of(owner);
 	struct db *db;

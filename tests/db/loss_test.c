@@ -175,13 +175,36 @@ Test(loss, rows_that_were_handed_on_are_not_handed_on_again)
 	cr_assert_lt(calls, 100000);
 }
 
+static int read_timeout(struct link *link, void *ctx)
+{
+	PGresult *result = NULL;
+	int r = link_ask(link, &result, "SHOW statement_timeout", NULL);
+
+	*(char **)ctx = r < 0 ? NULL : xstrdup(PQgetvalue(result, 0, 0));
+	PQclear(result);
+	return r;
+}
+
+static char *timeout_of(struct db *db)
+{
+	char *ret;
+
+	cr_assert_eq(postgresql_call((struct postgresql *)db, CALL_ONE, "read", read_timeout, &ret),
+		     0);
+	return ret;
+}
+
 Test(loss, a_statement_that_waits_too_long_is_ended)
 {
+	CLEANUP(free_char) char *usual = timeout_of(w.db), *said_so = NULL;
 	CLEANUP(free_char) char *url = xasprintf("%s&options=-c%%20statement_timeout%%3D200ms", w.url);
 	struct db *impatient = NULL;
 	uint64_t n;
 
 	cr_assert_eq(db_open(url, DB_OPEN, &impatient), 0);
+	said_so = timeout_of(impatient);
+	cr_assert_str_eq(usual, "1min");
+	cr_assert_str_eq(said_so, "200ms");
 	sql(&w, "BEGIN; LOCK TABLE package IN ACCESS EXCLUSIVE MODE");
 	cr_assert_eq(db_count(impatient, &n), -EIO);
 	cr_assert(said("statement timeout", "another program may have kept it locked", NULL));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* postgresql_server.c - a private server for shell tests: prints its URL, and ends with SIGTERM. Exit
- * status 77: there is no PostgreSQL on this system. */
+/* postgresql_server.c - a private server for shell tests: prints its URL, and ends with SIGTERM.
+ * Exit status 77: there is no PostgreSQL on this system. */
 #include <signal.h>
 #include <stdio.h>
 

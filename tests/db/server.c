@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* server.c - a private PostgreSQL server: initdb and pg_ctl of Debian's postgresql-15. Which one it is,
- * the environment says, so that the processes below the one that started it know it, too. */
+/* server.c - a private PostgreSQL server: initdb and pg_ctl of Debian's postgresql-15. Which one it
+ * is, the environment says, so that the processes below the one that started it know it, too. */
 #include "server.h"
 
 #include <grp.h>
-#include <stdarg.h>
+#include <libpq-fe.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compiler.h"
@@ -19,31 +21,30 @@
 #define NOBODY	    65534
 #define SERVER_USER "pubfs_test"
 
+static pid_t keeper; /* of the server that this process started last */
+
 static const char *folder(void)
 {
 	return getenv(SERVER_FOLDER);
 }
 
-/* A shell command, in the folder, as a user who may run a server. */
-static bool run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static bool run(const char *fmt, ...)
+/* In a child: in the folder, as a user who may run a server. */
+static void become_server(void)
 {
-	CLEANUP(free_char) char *command = NULL;
-	va_list ap;
-	pid_t child;
+	if (geteuid() == 0 && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+		_exit(126);
+	if (chdir(folder()))
+		_exit(126);
+}
+
+/* A shell command. */
+static bool run(const char *command)
+{
+	pid_t child = fork();
 	int status;
 
-	va_start(ap, fmt);
-	if (vasprintf(&command, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	child = fork();
 	if (child == 0) {
-		if (geteuid() == 0 &&
-		    (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
-			_exit(126);
-		if (chdir(folder()))
-			_exit(126);
+		become_server();
 		execl("/bin/sh", "sh", "-c", command, NULL);
 		_exit(127);
 	}
@@ -64,24 +65,74 @@ static bool make_cluster(void)
 			    " --no-instructions >output 2>&1");
 }
 
-static bool stop(void)
+/* Ends with the process that started it, however that one ends. */
+static void end_with(pid_t parent, int signal)
 {
-	return run(PROGRAMS "pg_ctl stop -D cluster -w -m immediate >>output 2>&1");
+	if (prctl(PR_SET_PDEATHSIG, signal) || getppid() != parent)
+		_exit(126);
+}
+
+static void be_server(pid_t parent)
+{
+	become_server();
+	end_with(parent, SIGQUIT);
+	if (!freopen("/dev/null", "r", stdin) || !freopen("log", "a", stdout) || dup2(1, 2) < 0)
+		_exit(126);
+	execl(PROGRAMS "postgres", "postgres", "-D", "cluster", "-k", folder(), "-c",
+	      "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60", "-c",
+	      "deadlock_timeout=100ms", "-c", "max_prepared_transactions=4", NULL);
+	_exit(127);
+}
+
+/* Stands between, for as long as the parent lives: Criterion must not find a child of its own dead
+ * that is no test. */
+static void be_keeper(pid_t parent)
+{
+	pid_t self = getpid(), server;
+
+	end_with(parent, SIGKILL);
+	server = fork();
+	if (server == 0)
+		be_server(self);
+	waitpid(server, NULL, 0);
+	for (;;)
+		pause();
+}
+
+static bool wait_until_it_answers(void)
+{
+	const struct timespec nap = { .tv_nsec = 20 * 1000 * 1000 };
+	CLEANUP(free_char) char *info = xasprintf("%s dbname=postgres", server_conninfo());
+
+	for (int i = 0; i < 3000; i++) {
+		if (PQping(info) == PQPING_OK)
+			return true;
+		nanosleep(&nap, NULL);
+	}
+	fprintf(stderr, "the server does not answer: %s/log\n", folder());
+	return false;
 }
 
 bool server_start(void)
 {
+	pid_t parent = getpid();
+
 	if (access(PROGRAMS "initdb", X_OK)) {
 		fprintf(stderr, "there is no " PROGRAMS "initdb: scripts/setup --tests installs it\n");
 		return false;
 	}
 	if (!folder() && !make_cluster())
 		return false;
-	return run(PROGRAMS "pg_ctl start -D cluster -w -l log -o \"-k %s -c listen_addresses=''"
-			    " -c fsync=off -c max_connections=60 -c deadlock_timeout=100ms"
-			    " -c max_prepared_transactions=4\""
-			    " >>output 2>&1 </dev/null",
-		   folder());
+	keeper = fork();
+	if (keeper == 0)
+		be_keeper(parent);
+	return keeper > 0 && wait_until_it_answers();
+}
+
+/* By the id that it left in its folder, whoever started it. */
+static bool stop(void)
+{
+	return run(PROGRAMS "pg_ctl stop -D cluster -w -m immediate >>output 2>&1");
 }
 
 void server_kill(void)
@@ -95,6 +146,8 @@ void server_stop(void)
 	if (!folder())
 		return;
 	stop();
+	if (keeper > 0 && !kill(keeper, SIGKILL))
+		waitpid(keeper, NULL, 0);
 	run("rm -rf cluster log output");
 	rmdir(folder());
 	unsetenv(SERVER_FOLDER);

@@ -17,8 +17,8 @@ void server_kill(void);
 const char *server_conninfo(void);
 /* The URL of a database in it. To be freed. */
 char *server_url(const char *database);
-/* For Criterion's tests (server_hooks.c), whose program has started one if it could: skips the test if
- * there is none, but fails it under CI=true. */
+/* For Criterion's tests (server_hooks.c), whose program has started one if it could: skips the test
+ * if there is none, but fails it under CI=true. */
 void server_need(void);
 
 #endif

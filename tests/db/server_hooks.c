@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* server_hooks.c - Criterion runs each test in a process of its own: the server is started and stopped
- * in the one above them. */
+/* server_hooks.c - Criterion runs each test in a process of its own: the server is started and
+ * stopped in the one above them. */
 #include <criterion/criterion.h>
 #include <criterion/hooks.h>
 #include <stdlib.h>
