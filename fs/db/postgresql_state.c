@@ -251,7 +251,8 @@ static int read_renderers(struct link *link, void *ctx)
 	arguments_set(&args, "s", call->store);
 	return link_each(link,
 			 "SELECT DISTINCT prefix, renderer FROM export_state"
-			 " WHERE store = $1 AND renderer IS NOT NULL ORDER BY 1, 2",
+			 " WHERE store = $1 AND renderer IS NOT NULL"
+			 " AND package IN (SELECT name::text FROM package) ORDER BY 1, 2",
 			 &args, call_for_renderer, call);
 }
 
