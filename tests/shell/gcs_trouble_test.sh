@@ -142,8 +142,8 @@ if can_mount; then
 	# shows NAME FILE: whatever its size was said to be before, all of it is read, and no more
 	shows() {
 		f=$T/mnt/$in/$1
-		stat -c %s "$f" >/dev/null && cat "$f" >read && cmp read "$2" &&
-			test "$(wc -c <"$f")" -eq "$(wc -c <"$2")" && cp "$f" read && cmp read "$2"
+		stat -c %s "$f" >/dev/null && cat "$f" >seen && cmp seen "$2" &&
+			test "$(wc -c <"$f")" -eq "$(wc -c <"$2")" && cp "$f" seen && cmp seen "$2"
 	}
 	check "mounted: gzip without our metadata" shows packed one
 	check "mounted: gzip of two members" shows members both
