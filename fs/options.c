@@ -31,7 +31,7 @@
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
 #define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE))
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS | \
-		      BIT(DEPLOYMENTS))
+		      BIT(DEPLOYMENTS) | BIT(SET) | BIT(ADVISORY))
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -438,6 +438,8 @@ const struct option_row option_rows[] = {
 	  "the database was restored or replaced: take its side" },
 	{ "release", 0, NULL, BIT(PROMOTE), false, parse_flag, TARGET(release), YES_OR_NO,
 	  "let latest/ go, for the newest deployment to keep" },
+	{ "remove", 0, NULL, BIT(ADVISORY), false, parse_flag, TARGET(remove), YES_OR_NO,
+	  "remove the advisories of these ids" },
 	{ "replace", 0, NULL, BIT(LOAD), false, parse_flag, TARGET(replace), YES_OR_NO,
 	  "replace versions that differ" },
 	{ "runtime-version", 0, "V", BUCKET, true, parse_runtime_version, TARGET(runtime_version),

@@ -14,6 +14,7 @@ struct tree;
 enum command_id {
 	COMMAND_NONE, /* what stands before any command: --help, --version */
 	COMMAND_ADOPT,
+	COMMAND_ADVISORY,
 	COMMAND_CAT,
 	COMMAND_CHECK,
 	COMMAND_DEPLOYMENTS,
@@ -29,6 +30,7 @@ enum command_id {
 	COMMAND_PUT,
 	COMMAND_RM,
 	COMMAND_SCHEMA,
+	COMMAND_SET,
 	COMMAND_STAT,
 	COMMAND_SYNC,
 	COMMAND_VERIFY,
@@ -82,6 +84,7 @@ int path_split(struct tree *t, const char *path, struct node *ret, const char **
 	MUST_CHECK;
 
 enum exit_status command_adopt(const struct options *o, int argc, char *const *argv);
+enum exit_status command_advisory(const struct options *o, int argc, char *const *argv);
 enum exit_status command_cat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_check(const struct options *o, int argc, char *const *argv);
 enum exit_status command_deployments(const struct options *o, int argc, char *const *argv);
@@ -97,6 +100,7 @@ enum exit_status command_publish(const struct options *o, int argc, char *const 
 enum exit_status command_put(const struct options *o, int argc, char *const *argv);
 enum exit_status command_rm(const struct options *o, int argc, char *const *argv);
 enum exit_status command_schema(const struct options *o, int argc, char *const *argv);
+enum exit_status command_set(const struct options *o, int argc, char *const *argv);
 enum exit_status command_stat(const struct options *o, int argc, char *const *argv);
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv);
 enum exit_status command_watch(const struct options *o, int argc, char *const *argv);

@@ -45,6 +45,7 @@ struct options {
 	bool force, rebase;			       /* sync */
 	bool foreground, read_only, update;		/* mount */
 	char *mount_options;				/* every -o, joined by commas */
+	bool remove;					/* advisory */
 	bool replace;					/* load */
 	bool json, detailed;				/* ls, stat */
 	bool explain, quiet, stat;			/* diff */

@@ -17,6 +17,8 @@ _Static_assert(EXIT_READER_GONE == 128 + SIGPIPE, "what a shell shows for SIGPIP
 const struct command commands[] = {
 	{ COMMAND_ADOPT, "adopt", "[PREFIX...]", 0, ANY_NUMBER,
 	  "makes objects that another exporter wrote our own", command_adopt },
+	{ COMMAND_ADVISORY, "advisory", "FILE.json... | --remove ID...", 1, ANY_NUMBER,
+	  "adds security advisories to the database, or removes them", command_advisory },
 	{ COMMAND_CAT, "cat", "PATH...", 1, ANY_NUMBER, "prints decoded contents", command_cat },
 	{ COMMAND_CHECK, "check", "", 0, 0, "tries what pubfs does to a bucket: what works?",
 	  command_check },
@@ -42,6 +44,8 @@ const struct command commands[] = {
 	{ COMMAND_PUT, "put", "FILE PATH", 2, 2, "writes one object; FILE may be -", command_put },
 	{ COMMAND_RM, "rm", "PATH...", 1, ANY_NUMBER, "removes objects", command_rm },
 	{ COMMAND_SCHEMA, "schema", "sqlite|postgresql", 1, 1, "prints the database's DDL", command_schema },
+	{ COMMAND_SET, "set", "PACKAGE[@VERSION] NAME=VALUE...", 2, ANY_NUMBER,
+	  "changes a row of the database", command_set },
 	{ COMMAND_STAT, "stat", "PATH...", 1, ANY_NUMBER, "prints all that is known of a path",
 	  command_stat },
 	{ COMMAND_SYNC, "sync", "[PACKAGE...]", 0, ANY_NUMBER,
