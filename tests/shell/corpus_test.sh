@@ -47,7 +47,7 @@ mkdir -p "$PUBFS_HOME/archives/packages"
 cp "$PUBFS_CORPUS"/archives/*.tar.gz "$PUBFS_HOME/archives/packages/"
 
 peak "first sync" sync_all
-same "every document and archive is in the bucket" $((2 * (2 * 310 + 60))) objects "$PUBFS_HOME/bucket"
+same "every document and archive is in the bucket" $((2 * (7 * 310 + 60 + 3))) objects "$PUBFS_HOME/bucket"
 check "every listing has every version" sh -c "
 	gzip -dc '$PUBFS_CORPUS/packages.jsonl.gz' | jq -r '\"\(.package) \(.version)\"' | LC_ALL=C sort >wanted
 	for f in '$PUBFS_HOME'/bucket/latest/api/packages/*; do
@@ -61,7 +61,7 @@ check "a sync to a second, empty store exports everything" sync_all --store "dir
 same "all of it" "$(objects "$PUBFS_HOME/bucket")" objects "$T/second"
 find "$PUBFS_HOME/bucket" -mindepth 1 -maxdepth 1 -not -name .pubfs-store -exec rm -r {} +
 check "a sync --ttl 0 after the bucket was emptied" sync_all --ttl 0
-same "exports everything" $((2 * (2 * 310 + 60))) objects "$PUBFS_HOME/bucket"
+same "exports everything" $((2 * (7 * 310 + 60 + 3))) objects "$PUBFS_HOME/bucket"
 
 if can_mount; then
 	check "mount" mount_at "$T/mnt"

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* details_test.c - the documents beside the three routes: when they are written, and what they stop. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "memory.h"
+#include "world.h"
+
+#define OWN RUNTIME "/api/"
+
+static struct world w;
+static struct export_counts counts;
+
+static void init(void)
+{
+	clock_rules_set(1700000000 * SECOND_US);
+	world_init(&w);
+	w.options.latest = false;
+	w.options.jobs = 1;
+	world_add(&w, "foo", "1.0.0");
+}
+
+static void fini(void)
+{
+	world_release(&w);
+}
+
+TestSuite(details, .init = init, .fini = fini);
+
+static void expect_changes(const char *expected)
+{
+	CLEANUP(free_char) char *lines = recorder_take(w.recorder);
+
+	cr_assert_str_eq(lines, expected, "%s", lines);
+}
+
+#define APART                                                                                      \
+	"write " OWN "packages/foo/likes\nwrite " OWN "packages/foo/options\n"                      \
+	"write " OWN "packages/foo/publisher\nwrite " OWN "packages/foo/score\n"                    \
+	"write " OWN "packages/foo/feed.atom\n"
+
+Test(details, they_are_written_behind_the_listing_and_those_of_the_prefix_last)
+{
+	world_export_well(&w, &counts);
+	expect_changes("copy " OWN "archives/foo-1.0.0.tar.gz\nwrite " OWN
+		       "packages/foo/advisories\nwrite " OWN "packages/foo\n" APART
+		       "write " RUNTIME "/feed.atom\nwrite " OWN
+		       "package-name-completion-data\nwrite " RUNTIME "/not-found.json\n");
+}
+
+Test(details, a_take_down_removes_all_of_a_package_and_those_first)
+{
+	world_export_well(&w, &counts);
+	free(recorder_take(w.recorder));
+	world_sql(&w, "UPDATE package SET moderated = 1");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	expect_changes("remove " OWN "packages/foo/feed.atom\nremove " OWN
+		       "packages/foo/likes\nremove " OWN "packages/foo/options\nremove " OWN
+		       "packages/foo/publisher\nremove " OWN "packages/foo/score\nremove " OWN
+		       "packages/foo\nremove " OWN "packages/foo/advisories\nremove " OWN
+		       "archives/foo-1.0.0.tar.gz\nwrite " RUNTIME "/feed.atom\n");
+}
+
+Test(details, likes_change_two_documents_and_nothing_else)
+{
+	world_export_well(&w, &counts);
+	free(recorder_take(w.recorder));
+	world_sql(&w, "UPDATE package SET likes = 3");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	expect_changes("write " OWN "packages/foo/likes\nwrite " OWN "packages/foo/score\n");
+}
+
+static void write_likes(void *ctx)
+{
+	recorder_before(w.recorder, NULL, NULL);
+	(void)ctx;
+	world_put(&w, OWN "packages/foo/likes", "{}", "hand");
+}
+
+Test(details, one_that_lost_a_race_ends_no_other_and_is_decided_again)
+{
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package SET likes = 3, unlisted = 1");
+	recorder_before(w.recorder, write_likes, NULL);
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert(world_has_text(&w, OWN "packages/foo/likes", "\"likes\":3"));
+	cr_assert(world_has_text(&w, OWN "packages/foo/options", "\"isUnlisted\":true"));
+}
+
+Test(details, those_of_a_prefix_are_made_again_only_when_something_changed)
+{
+	world_export_well(&w, &counts);
+	counter_read(w.counter);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counted_changes(w.counter), 0);
+	world_put(&w, RUNTIME "/not-found.json", "{}", "hand");
+	world_export_well(&w, &counts);
+	cr_assert(world_has_text(&w, RUNTIME "/not-found.json", "could not be found"));
+	world_sql(&w, "UPDATE package SET likes = 1;"
+		      "UPDATE package_version SET pubspec = json_set(pubspec,"
+		      " '$.environment.sdk', '^3.0.0')");
+	world_export_well(&w, &counts);
+	cr_assert(world_has_text(&w, OWN "package-name-completion-data", "[\"foo\"]"));
+}
+
+Test(details, an_old_validated_of_theirs_is_renewed_by_a_full_pass)
+{
+	world_export_well(&w, &counts);
+	clock_rules_set(clock_rules() + 4 * DAY_US);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.touched, SITE_DOCUMENTS);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.touched, 0);
+}
+
+static int64_t now;
+
+static int64_t read_clock(void *ctx)
+{
+	(void)ctx;
+	return now;
+}
+
+Test(details, the_feed_of_all_packages_waits_for_its_turn)
+{
+	struct exporter *ex;
+
+	w.options.feed_pause = FEED_PAUSE;
+	w.options.clock = read_clock;
+	cr_assert_eq(exporter_new(&w.options, &ex), 0);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v1.0.0 of foo"), "the first is at once");
+	cr_assert_eq(exporter_due(ex), INT64_MAX);
+	world_add(&w, "foo", "2.0.0");
+	now += FEED_PAUSE - 1;
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_not(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
+	cr_assert_eq(exporter_due(ex), FEED_PAUSE);
+	now++;
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
+	cr_assert_eq(exporter_due(ex), INT64_MAX);
+	exporter_free(ex);
+}
