@@ -111,7 +111,7 @@ check "the plan says what is held, and why" grep -q \
 check "and how much of it there is" grep -q "^in all: held remove listing: 22, [0-9]* bytes" plan
 gc --dry-run --json >plan.json 2>/dev/null
 check "as JSON too" jq -s -e \
-	'[.[] | select(.action == "remove")] | length == 44 and all(.held and .generation != null)' plan.json
+	'[.[] | select(.action == "remove")] | length == 154 and all(.held and .generation != null)' plan.json
 check "a dry run removes nothing" same_bytes
 check "more may be allowed" gc --max-removals 11
 check "then they are gone" sh -c "! test -e '$bucket/latest/api/packages/p001'"
@@ -135,14 +135,14 @@ put latest/stray
 put latest/api/archives/helium-1.0.0.zip
 cp -a "$PUBFS_HOME" copy
 PUBFS_HOME=$T/copy sync_all >/dev/null 2>&1 # of a store in another place nothing is recorded yet
-same "a collection removes what it should" "11 objects removed" \
+same "a collection removes what it should" "21 objects removed" \
 	sh -c "PUBFS_HOME='$T/copy' '$PUBFS' gc --runtime-version 2026.08.18 $accept $later --ttl 0 | grep -o '^[0-9]* objects removed'"
 if can_mount; then
 	m=$T/mnt
 	# shellcheck disable=SC2086 # options
 	check "mount" mount_at "$m" --db "sqlite:$PUBFS_HOME/pub.db" --runtime-version 2026.08.18 $accept $later --ttl 0 --log-level info
 	cat "$m/.pubfs/garbage" >garbage
-	same "garbage names as many" 11 sh -c "wc -l <garbage"
+	same "garbage names as many" 21 sh -c "wc -l <garbage"
 	check "rm of what it names is the whole collection" \
 		sh -c "cd '$m' && xargs -r -d '\n' rm -- < .pubfs/garbage"
 	check "what is left is what gc leaves" \
@@ -151,7 +151,7 @@ if can_mount; then
 	same "and gc finds nothing more" "0 objects removed" \
 		sh -c "'$PUBFS' gc --runtime-version 2026.08.18 $accept $later --ttl 0 | grep -o '^0 objects removed'"
 	check "each removal is in .pubfs/changes" \
-		sh -c "jq -s -e '[.[] | select(.action == \"remove\")] | length == 11' '$m/.pubfs/changes'"
+		sh -c "jq -s -e '[.[] | select(.action == \"remove\")] | length == 21' '$m/.pubfs/changes'"
 	check "garbage is not counted by the brake on rm" \
 		sh -c "jq -e '.rm_brake.last_hour == 0' '$m/.pubfs/status'"
 
