@@ -457,8 +457,8 @@ Test(gc, a_package_of_which_something_changes_after_it_was_judged_stays_whole)
 	purge("foo");
 	options.db = &odd.db;
 	cr_assert_eq(collect(), 0);
-	cr_assert_eq(counts.removed, 3);
-	cr_assert_eq(counts.raced, 3);
+	cr_assert_eq(counts.removed, OBJECTS);
+	cr_assert_eq(counts.raced, OBJECTS);
 	cr_assert(world_has(&w, LATEST "packages/foo"));
 	cr_assert_not(world_has(&w, OWN "packages/foo"));
 }
