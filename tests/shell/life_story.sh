@@ -114,7 +114,7 @@ sql "UPDATE package SET likes = 42, granted_points = 130, max_points = 160,
 	download_count_30d = 9876543210, publisher = 'dart.dev/<&>',
 	tags = '[ \"sdk:dart\", \"license:\\u00fc/\\\"x\\\"\" ]' WHERE name = 'oxygen'"
 step "publisher and score"
-sql "UPDATE package SET unlisted = 1 WHERE name = 'oxygen'"
+sql "UPDATE package SET unlisted = true WHERE name = 'oxygen'"
 step "unlisted"
 
 [ "${looks:-both}" = both ] || look_by_commands "at the end"
