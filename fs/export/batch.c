@@ -138,8 +138,9 @@ static void target_settle(struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
-	if (t->left) /* so that a full pass looks at it again, whoever keeps latest/ then */
-		memset(t->seen, 0, SHA256_SIZE);
+	if (t->left) /* so that a full pass looks at it again, whoever keeps latest/ then; it is no
+		      * digest, and that of nothing at all is all zeros */
+		memset(t->seen, 0xff, SHA256_SIZE);
 	if (t->held)
 		t->error = xstrdup("held: too much would change at once");
 	else if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
@@ -522,6 +523,8 @@ static size_t item_records(const struct pass *pass, const struct item *item,
 		const struct target *t = &item->targets[k];
 		struct export_record record = { .prefix = pass->keys[k], .package = item->name };
 
+		if (t->left && pass->latest.deployment && !pass->latest.filled)
+			continue; /* it is work still, for other hosts of the deployment, too */
 		record.state.last_error = t->error;
 		if (!t->error) {
 			record.state.change = item->pkg.change;

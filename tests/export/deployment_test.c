@@ -189,6 +189,18 @@ Test(deployments, one_fills_its_own_prefix_before_it_first_touches_latest)
 	expect_quiet();
 }
 
+Test(deployments, what_is_not_in_latest_at_all_yet_is_written_once_the_own_prefix_is_whole)
+{
+	world_sql(&w, "DELETE FROM package; DELETE FROM package_version");
+	world_add_row(&w, "bar", "1.0.0"); /* without an archive */
+	start(OLD);
+	pass(OLD, true);
+	cr_assert_not(world_has(&w, "latest/api/packages/bar"));
+	pass(OLD, true);
+	cr_assert(world_has(&w, "latest/api/packages/bar"));
+	expect_quiet();
+}
+
 Test(deployments, the_older_one_leaves_to_the_newer_one_what_that_has_written)
 {
 	char *const *left;

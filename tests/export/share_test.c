@@ -148,6 +148,27 @@ Test(share, without_enough_of_a_lease_left_nothing_is_written)
 	cr_assert_eq(changed(a), WRITES);
 }
 
+Test(share, what_a_host_that_just_started_leaves_in_latest_is_work_for_the_others)
+{
+	struct export_counts counts = { 0 };
+
+	exporter_free(a);
+	exporter_free(b);
+	w.options.deployment = true;
+	a = host("a");
+	b = host("b");
+	exporter_set_latest(a, false, true);
+	exporter_set_latest(b, true, true);
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(export_all(a, &counts), 0);
+	export_counts_release(&counts);
+	cr_assert(world_has(&w, RUNTIME "/api/packages/foo"));
+	cr_assert_not(world_has(&w, "latest/api/packages/foo"));
+	cr_assert_eq(changed(b), 2);
+	cr_assert(world_has(&w, "latest/api/packages/foo"));
+	cr_assert_eq(changed(b), 0);
+}
+
 Test(share, a_command_without_an_owner_claims_nothing)
 {
 	world_add(&w, "foo", "1.0.0");
