@@ -58,7 +58,7 @@ check "a package that is moderated" wait_until has_not latest/api/packages/oxyge
 sql "UPDATE package SET moderated = 0"
 check "and reinstated" wait_until has latest/api/packages/oxygen
 same "one is live" "2026.08.18 live" sh -c "'$PUBFS' deployments --json | jq -r '.runtime_version + \" \" + .state'"
-check "--on-change is told of each object" wait_until grep -qx latest/api/packages/oxygen/advisories "$T/told"
+check "on-change: it is told of each object" wait_until grep -qx latest/api/packages/oxygen/advisories "$T/told"
 
 # a second host of it, and one with another base URL
 watching 2026.08.18
