@@ -145,3 +145,25 @@ Test(details, the_feed_of_all_packages_waits_for_its_turn)
 	cr_assert_eq(exporter_due(ex), INT64_MAX);
 	exporter_free(ex);
 }
+
+Test(details, what_is_not_offered_is_not_in_the_feed_of_all_packages)
+{
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "bar", "2.0.0");
+	world_add(&w, "hidden", "1.0.0");
+	world_sql(&w, "UPDATE package_version SET retracted = 1 WHERE version = '2.0.0'");
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'hidden'");
+	world_export_well(&w, &counts);
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v1.0.0 of bar"));
+	cr_assert_not(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of bar"));
+	cr_assert_not(world_has_text(&w, RUNTIME "/feed.atom", "hidden"));
+}
+
+Test(details, a_restored_database_is_noticed_by_their_marks_too)
+{
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package SET likes = 3");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	world_sql(&w, "UPDATE package_change SET change = '1-0123456789abcdef'");
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+}
