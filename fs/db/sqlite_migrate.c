@@ -47,6 +47,7 @@ static int read_version(struct sqlite *db, int *ret)
 	return r < 0 ? r : 0;
 }
 
+/* Those that are made anew; an owner of the database may have others beside them. */
 static int drop_views_and_triggers(struct sqlite *db)
 {
 	CLEANUP(strbuf_release) struct strbuf drops = STRBUF_INIT(DROPS_MAX);
@@ -57,8 +58,10 @@ static int drop_views_and_triggers(struct sqlite *db)
 	if (sqlite3_prepare_v2(db->handle,
 			       "SELECT printf('DROP %s IF EXISTS \"%w\";', type, name)"
 			       " FROM sqlite_schema WHERE type IN ('trigger', 'view')"
+			       " AND instr(?, printf('CREATE %s %s ', upper(type), name))"
 			       " ORDER BY type",
-			       -1, &stmt, NULL))
+			       -1, &stmt, NULL) ||
+	    sqlite3_bind_text(stmt, 1, sqlite_schema, -1, SQLITE_STATIC))
 		return sqlite_fail(db, "read");
 	while ((r = statement_step(db, stmt)) > 0)
 		strbuf_addstr(&drops, (const char *)sqlite3_column_text(stmt, 0));

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +68,18 @@ Test(migrate, an_earlier_file_becomes_what_a_new_one_is_and_keeps_its_rows)
 	w.raw = raw_open(w.path);
 	made = describe();
 	cr_assert_str_eq(migrated, made);
+}
+
+Test(migrate, views_and_triggers_of_others_stay)
+{
+	sql(&w, "CREATE TABLE audit (package);"
+		"CREATE TRIGGER package_audit AFTER UPDATE ON package BEGIN"
+		" INSERT INTO audit VALUES (NEW.name); END;"
+		"CREATE VIEW package_names AS SELECT name FROM package");
+	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
+	sql(&w, "UPDATE package SET unlisted = 1 WHERE name IN (SELECT name FROM package_names)");
+	cr_assert_neq(count_of(&w, "p"), 1, "ours are there");
+	cr_assert_gt(atoi(ask(&w, "SELECT count(*) FROM audit")), 0, "and theirs");
 }
 
 Test(migrate, a_failure_half_way_leaves_the_file_as_it_was)
