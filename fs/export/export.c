@@ -10,8 +10,9 @@
  *	run	  the packages in chunks, on threads where there are many; first those that have
  *		  something to be kept from clients, so that no take-down is behind an import
  *	site	  the documents that are of no package
- * A package is current, and not read at all, when its change and renderer are the exported ones
- * and the digest of its objects is the one that was recorded with them.
+ * A package is current, and not read at all, when its change and renderer are the exported ones,
+ * the digest of its objects is the one that was recorded with them, and none of them has to be
+ * validated again.
  */
 #include "export.h"
 
@@ -216,6 +217,32 @@ static bool is_restored(const struct survey *have, const char *change)
 	return false;
 }
 
+/* What was exported on one day is renewed on four, by the package's name. */
+static int64_t renewal_age(const char *package)
+{
+	unsigned sum = 0;
+
+	for (; *package; package++)
+		sum += (unsigned char)*package;
+	return VALIDATED_MAX_AGE + sum % 4 * DAY_US;
+}
+
+/* True: gc would take it for a stray one day, if nobody renewed its `validated` (spec, section 10). */
+static bool is_old(const struct survey *have, const char *package)
+{
+	int64_t age = renewal_age(package);
+
+	for (size_t i = 0; i < have->n; i++) {
+		const struct object *obj = &have->objects[i];
+		struct object_name name;
+
+		if (catalog_match(obj->key, &name) != KIND_NONE && obj->validated != NO_TIME &&
+		    clock_rules() - obj->validated > age)
+			return true;
+	}
+	return false;
+}
+
 /* 1: everything is as it was left. */
 static int collect_objects(struct collection *c, const struct work *work)
 {
@@ -235,7 +262,8 @@ static int collect_objects(struct collection *c, const struct work *work)
 		restored |= is_restored(&have, work->change);
 		c->n_known[i] += have.n > 0;
 		survey_merge(have.digest, canonical.digest);
-		current = current && is_exported(c, work, i, have.digest);
+		current = current && is_exported(c, work, i, have.digest) &&
+			  !is_old(&have, work->package);
 	}
 	if (restored && !c->n_restored++)
 		c->restored = xstrdup(work->package);

@@ -369,6 +369,29 @@ Test(export, old_validated_is_renewed_where_a_package_is_processed)
 	cr_assert_eq(counts.current, 1);
 }
 
+Test(export, old_validated_is_renewed_within_a_week_and_not_all_on_one_day)
+{
+	static const char *const names[] = { "a", "b", "c", "d" };
+	uint64_t touched = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		world_add(&w, names[i], "1.0.0");
+	world_export_well(&w, &counts);
+	clock_rules_set(clock_rules() + VALIDATED_MAX_AGE);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.current, ARRAY_SIZE(names), "it is not older than that");
+	for (size_t day = 0; day < ARRAY_SIZE(names); day++) {
+		clock_rules_set(clock_rules() + SECOND_US);
+		cr_assert_eq(world_export_changed(&w, &counts), 0);
+		cr_assert_eq(counts.touched, 0, "an event pass leaves that alone");
+		world_export_well(&w, &counts);
+		cr_assert_eq(counts.current, ARRAY_SIZE(names) - 1, "day %zu", day);
+		touched += counts.touched;
+		clock_rules_set(clock_rules() + DAY_US - SECOND_US);
+	}
+	cr_assert_geq(touched, ARRAY_SIZE(names) * (FIRST_WRITES(0) + PREFIXES));
+}
+
 Test(export, a_dry_run_prints_the_plan_and_changes_nothing)
 {
 	CLEANUP(free_char) char *before = NULL;
