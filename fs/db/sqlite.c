@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "log.h"
 #include "memory.h"
@@ -469,6 +470,22 @@ static int identify(struct sqlite *db, enum owner *ret)
 	return 0;
 }
 
+/* Nobody else may be at the file while its mode changes, and those that make it at the same time
+ * are: each of them tries, so that the last one changes it. */
+static int use_wal(struct sqlite *db)
+{
+	static const struct timespec nap = { .tv_nsec = 5000000 };
+	int64_t until = clock_monotonic() + BUSY_MS * 1000LL;
+	int code;
+
+	while ((code = sqlite3_exec(db->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL))) {
+		if ((code & 0xff) != SQLITE_BUSY || clock_monotonic() >= until)
+			return sqlite_fail(db, "use");
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
 /* Two processes may be here at once: the schema is one transaction, and who comes second finds
  * the tables of the first. */
 static int create_schema(struct sqlite *db)
@@ -484,7 +501,7 @@ static int create_schema(struct sqlite *db)
 	if (r < 0)
 		return r;
 	if (owner == OURS)
-		return 0;
+		return use_wal(db);
 	return fail(-EIO, "cannot make the database %s: %s", db->db.url,
 		    reason ? reason : sqlite3_errstr(code));
 }
