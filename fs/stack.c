@@ -257,6 +257,7 @@ int stack_open_tree(const struct options *o, const struct tree_options *service,
 		options.status = service->status;
 		options.sync = service->sync;
 		options.garbage = service->garbage;
+		options.metrics = service->metrics;
 		options.held = service->held;
 		options.ctx = service->ctx;
 	}

@@ -32,8 +32,9 @@ struct tree_options {
 	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database. -ENOENT:
 	 * one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
 	int (*sync)(void *ctx, char *const *names, size_t n);
-	/* Texts of .pubfs/garbage and .pubfs/held, appended; NULL: empty ones. */
+	/* Texts of these files of .pubfs, appended; NULL: empty ones. */
 	int (*garbage)(void *ctx, struct strbuf *out);
+	int (*metrics)(void *ctx, struct strbuf *out);
 	int (*held)(void *ctx, struct strbuf *out);
 	void *ctx;
 	struct rm_brake *rm_brake; /* asked before an object is removed; NULL: nobody is */

@@ -18,6 +18,7 @@
 #include "held.h"
 #include "interrupt.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
 #include "path.h"
 #include "planned.h"
@@ -179,6 +180,49 @@ static int write_status(void *ctx, struct strbuf *out)
 	return strbuf_error(out);
 }
 
+static int write_metrics(void *ctx, struct strbuf *out)
+{
+	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(REASON_MAX);
+	const struct service *s = ctx;
+	struct rm_brake_status rm = { .counted = 0 };
+	struct tree_counts counts;
+	uint64_t held_sync, held_gc;
+	int64_t since;
+	int r = tree_count(s->stack.tree, &counts);
+
+	if (r == 0)
+		r = held_count(s->stack.held, &held_sync, &why);
+	if (r == 0)
+		r = held_count(s->stack.held_gc, &held_gc, &why);
+	if (r == 0 && s->stack.rm_brake)
+		r = rm_brake_status(s->stack.rm_brake, &rm);
+	if (r < 0)
+		return r;
+	strbuf_reset(&why);
+
+	const struct metric rows[] = {
+		{ METRIC_GAUGE, "objects", NULL, "Objects that the index knows.", counts.objects },
+		{ METRIC_GAUGE, "stored_bytes", NULL, "Stored bytes of these.", counts.bytes },
+		{ METRIC_GAUGE, "unmapped", NULL, "Objects that no path shows.", counts.unmapped },
+		{ METRIC_COUNTER, "rejected", NULL, "Writes that the gate refused.",
+		  tree_refusals(s->stack.tree) },
+		{ METRIC_GAUGE, "held", "plan=\"sync\"", "Items of a plan that a brake holds.",
+		  held_sync },
+		{ METRIC_GAUGE, "held", "plan=\"gc\"", NULL, held_gc },
+		{ METRIC_GAUGE, "rm_last_hour", NULL, "Removals by hand that count for the brake.",
+		  rm.counted },
+		{ METRIC_COUNTER, "rm_refused", NULL, "Removals by hand that the brake refused.",
+		  rm.refused },
+		{ METRIC_GAUGE, "degraded", NULL, "1: the store cannot be reached.",
+		  tree_is_degraded(s->stack.tree, &since, &why) },
+	};
+
+	metrics_add(rows, ARRAY_SIZE(rows), out);
+	updating_add_metrics(&s->updating, out);
+	metrics_end(out);
+	return strbuf_error(out);
+}
+
 /* A terminal that started a daemon is let go: what is said from now on must go elsewhere. */
 static void leave_terminal(void *ctx)
 {
@@ -224,7 +268,10 @@ static bool can_export(const struct options *o)
 
 static int build(struct service *s)
 {
-	struct tree_options service = { .status = write_status, .held = write_held, .ctx = s };
+	struct tree_options service = { .status = write_status,
+					.metrics = write_metrics,
+					.held = write_held,
+					.ctx = s };
 	unsigned parts = STACK_BUCKET | STACK_BODIES;
 	int r;
 

@@ -6,6 +6,8 @@
 
 #include "facts.h"
 #include "gc.h"
+#include "memory.h"
+#include "metrics.h"
 #include "object.h"
 #include "on_change.h"
 #include "options.h"
@@ -109,5 +111,41 @@ void updating_add_facts(const struct updating *u, struct facts *f)
 	add_packages(f, "waiting", &status.waiting);
 	add_takedowns(f, &status.total);
 	facts_leave(f);
+	updater_status_release(&status);
+}
+
+void updating_add_metrics(const struct updating *u, struct strbuf *out)
+{
+	struct updater_status status;
+	const struct export_counts *total = &status.total;
+	static const char changes[] = "Objects that the updater changed.";
+
+	if (!u->updater)
+		return;
+	updater_status(u->updater, &status);
+
+	const struct metric rows[] = {
+		{ METRIC_COUNTER, "passes", NULL, "Passes of the updater.", status.passes },
+		{ METRIC_GAUGE, "last_pass_timestamp_seconds", NULL, "When the newest one ended.",
+		  status.last_pass == NO_TIME ? 0 : (uint64_t)status.last_pass },
+		{ METRIC_GAUGE, "last_pass_failed", NULL, "1: it was held, or something failed.",
+		  status.last_result < 0 },
+		{ METRIC_COUNTER, "changes", "action=\"write\"", changes, total->written },
+		{ METRIC_COUNTER, "changes", "action=\"copy\"", NULL, total->copied },
+		{ METRIC_COUNTER, "changes", "action=\"touch\"", NULL, total->touched },
+		{ METRIC_COUNTER, "changes", "action=\"remove\"", NULL, total->removed },
+		{ METRIC_GAUGE, "failing_packages", NULL, "Packages whose export fails.",
+		  status.failing.all },
+		{ METRIC_GAUGE, "waiting_packages", NULL,
+		  "Packages of which latest/ is left to another deployment.", status.waiting.all },
+		{ METRIC_COUNTER, "takedowns", NULL, "Packages of which something was taken down.",
+		  total->takedowns },
+		{ METRIC_COUNTER, "takedown_time_seconds", NULL,
+		  "From their commits to the bucket, together.", (uint64_t)total->takedown_time },
+		{ METRIC_GAUGE, "takedown_max_seconds", NULL, "The longest of these.",
+		  (uint64_t)total->takedown_max },
+	};
+
+	metrics_add(rows, ARRAY_SIZE(rows), out);
 	updater_status_release(&status);
 }

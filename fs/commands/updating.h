@@ -7,6 +7,7 @@
 #include "export.h"
 
 struct facts;
+struct strbuf;
 struct on_change;
 struct options;
 struct stack;
@@ -24,7 +25,8 @@ int updating_start(const struct options *o, const struct stack *stack,
 		   struct updating *ret) MUST_CHECK;
 /* Where it was not started, nothing. */
 void updating_stop(struct updating *u);
-/* "updater": {...}; nothing where it was not started. */
+/* "updater": {...}, or its metrics; nothing where it was not started. */
 void updating_add_facts(const struct updating *u, struct facts *f);
+void updating_add_metrics(const struct updating *u, struct strbuf *out);
 
 #endif

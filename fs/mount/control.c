@@ -94,6 +94,11 @@ static int status_text(struct tree *t, struct strbuf *out)
 	return t->options.status ? t->options.status(t->options.ctx, out) : 0;
 }
 
+static int metrics_text(struct tree *t, struct strbuf *out)
+{
+	return t->options.metrics ? t->options.metrics(t->options.ctx, out) : 0;
+}
+
 static int garbage_text(struct tree *t, struct strbuf *out)
 {
 	return t->options.garbage ? t->options.garbage(t->options.ctx, out) : 0;
@@ -171,6 +176,7 @@ static const struct control_file {
 	{ "changes", changes_text, NULL, NULL },
 	{ "garbage", garbage_text, NULL, NULL },
 	{ "held", held_plans_text, NULL, NULL },
+	{ "metrics", metrics_text, NULL, NULL },
 	{ "refresh", no_text, can_refresh, refresh_all },
 	{ "rejected", rejected_text, NULL, NULL },
 	{ "status", status_text, NULL, NULL },

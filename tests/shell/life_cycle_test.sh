@@ -107,6 +107,17 @@ check "tail reads the end of changes" sh -c "tail -n 1 '$m/.pubfs/changes' | jq 
 check "tail -c too" sh -c "test \$(tail -c 20 '$m/.pubfs/changes' | wc -c) = 20"
 check "cp has all of it" sh -c "cp '$m/.pubfs/changes' all && cat '$m/.pubfs/changes' | cmp - all"
 same "status counts" "$objects 0 0" jq -r '"\(.objects) \(.unmapped) \(.rejected)"' "$m/.pubfs/status"
+cat "$m/.pubfs/metrics" >metrics
+same "metrics count, too" "$objects 0" \
+	awk '/^pubfs_objects /{ n = $2 } /^pubfs_rejected_total /{ print n, $2 }' metrics
+# shellcheck disable=SC2016 # awk's
+check "each has a type, and nothing stands behind the end" awk '
+	ended { exit bad = 1 }
+	/^# TYPE pubfs_[a-z_]+ (gauge|counter)$/ { type[$3 ($4 == "counter" ? "_total" : "")] = 1; next }
+	/^# (UNIT|HELP) pubfs_[a-z_]+ ./ { next }
+	/^# EOF$/ { ended = 1; next }
+	{ name = $1; sub(/[{].*/, "", name); if (!type[name] || $2 !~ /^[0-9]+([.][0-9]+)?$/) exit bad = 1 }
+	END { exit bad || !ended }' metrics
 check "find and rm -r pass it by" sh -c "! find '$m' -name .pubfs | grep ."
 check "unmount" unmount "$daemon" "$m"
 sqlite3 "$PUBFS_HOME/pub.db" ".restore '$T/pub.db'"

@@ -70,6 +70,7 @@ if can_mount; then
 	check "mount --update" mount_at "$T/mnt" --update $site --ttl 0
 	status() { jq -e "$1" "$T/mnt/.pubfs/status"; }
 	check "its first pass is held" wait_until status '.updater.last_result == "held"'
+	check "a metric is raised" grep -Eq '^pubfs_held[{]plan="sync"[}] [1-9]' "$T/mnt/.pubfs/metrics"
 	check "the status says why" status '.held.sync.why | test("advisory lists in latest/ would become empty")'
 	check ".pubfs/held has each item" wait_until \
 		sh -c "[ \$(grep -c '^empty latest p[1-8] ' '$T/mnt/.pubfs/held') -eq 8 ]"

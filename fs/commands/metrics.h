@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* metrics.h - numbers for a monitoring system, as OpenMetrics text. */
+#ifndef PUBFS_METRICS_H
+#define PUBFS_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct strbuf;
+
+enum metric_type {
+	METRIC_GAUGE,
+	METRIC_COUNTER, /* its name without the `_total` that it gets */
+};
+
+struct metric {
+	enum metric_type type;
+	const char *name;   /* without the `pubfs_` that it gets; one in seconds ends in `_seconds` */
+	const char *labels; /* `plan="gc"`; NULL: none */
+	const char *help;
+	uint64_t value; /* of one in seconds: microseconds */
+};
+
+/* Those of one name stand together. */
+void metrics_add(const struct metric *metrics, size_t n, struct strbuf *out);
+/* Behind the last one. */
+void metrics_end(struct strbuf *out);
+
+#endif
