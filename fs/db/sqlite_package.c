@@ -144,6 +144,8 @@ static int call_for_newest(sqlite3_stmt *stmt, newest_fn *fn, void *ctx)
 	reading_init(&reading, newest.package);
 	read_cells(stmt, ROW_VERSION, cells);
 	r = row_read(&reading, ROW_VERSION, cells, &v);
+	if (r == -EINVAL || r == -E2BIG)
+		return 0; /* said; its package fails by itself, and holds up no other */
 	return r < 0 ? r : fn(ctx, &newest);
 }
 

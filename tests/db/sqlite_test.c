@@ -128,6 +128,24 @@ Test(sqlite, the_newest_versions_are_found_by_an_index)
 	sqlite3_finalize(stmt);
 }
 
+static int add_newest(void *ctx, const struct newest *newest)
+{
+	strbuf_addf(ctx, "%s ", newest->package);
+	return 0;
+}
+
+Test(sqlite, a_version_that_cannot_be_read_holds_up_no_other_of_the_newest)
+{
+	CLEANUP(strbuf_release) struct strbuf names = STRBUF_INIT(1024);
+
+	sql(&w, "INSERT INTO package (name) VALUES ('a'), ('b');"
+		"INSERT INTO package_version (package, version, created, pubspec) VALUES"
+		" ('a', '1.0.0', 'never', '{}'), ('b', '1.0.0', '2024-01-01T00:00:00Z', '{}')");
+	cr_assert_eq(db_newest(w.db, 10, add_newest, &names), 0);
+	cr_assert_str_eq(names.buf, "b ");
+	cr_assert(said("package a", "created", NULL));
+}
+
 Test(sqlite, a_transaction_that_sqlite_undid_takes_nothing_more)
 {
 	struct sqlite *inside = (struct sqlite *)w.db;
