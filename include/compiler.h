@@ -8,6 +8,7 @@
 #define MUST_CHECK	   __attribute__((warn_unused_result))
 #define PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define CLEANUP(release)   __attribute__((cleanup(release)))
+#define UNUSED		   __attribute__((unused)) /* a variable that is there for its cleanup */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

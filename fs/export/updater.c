@@ -149,7 +149,8 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 
 	pthread_mutex_lock(&u->lock);
 	status->last_pass = clock_now();
-	status->last_result = r;
+	/* an event pass passes by what is held already */
+	status->last_result = !r && counts->held ? -ECANCELED : r;
 	status->passes++;
 	counts_add(&status->total, counts);
 	free(status->last_error);

@@ -112,7 +112,7 @@ static void waiting_end(fuse_req_t *req)
 }
 
 /* Up to the end of its block the request may wait for the store. */
-#define WAITS(req) CLEANUP(waiting_end) fuse_req_t waiting_ = waiting_begin(req)
+#define WAITS(req) CLEANUP(waiting_end) UNUSED fuse_req_t waiting_ = waiting_begin(req)
 
 static void reply_error(fuse_req_t req, int r)
 {

@@ -69,7 +69,8 @@ if can_mount; then
 	# shellcheck disable=SC2086 # options
 	check "mount --update" mount_at "$T/mnt" --update $site --ttl 0
 	status() { jq -e "$1" "$T/mnt/.pubfs/status"; }
-	check "its first pass is held" wait_until status '.updater.last_result == "held"'
+	check "it is at rest" wait_until status '.updater.passes > 2'
+	check "its passes are held" status '.updater.last_result == "held" and .held.sync.items > 0'
 	check "a metric is raised" grep -Eq '^pubfs_held[{]plan="sync"[}] [1-9]' "$T/mnt/.pubfs/metrics"
 	check "the status says why" status '.held.sync.why | test("advisory lists in latest/ would become empty")'
 	check ".pubfs/held has each item" wait_until \
