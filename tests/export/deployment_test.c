@@ -241,6 +241,8 @@ Test(deployments, what_is_new_is_written_by_whoever_comes_first_and_again_by_the
 
 Test(deployments, when_the_newest_one_is_gone_the_next_one_takes_latest_over)
 {
+	struct export_counts counts = { 0 };
+
 	run(OLD);
 	run(MIDDLE);
 	run(NEW);
@@ -254,7 +256,8 @@ Test(deployments, when_the_newest_one_is_gone_the_next_one_takes_latest_over)
 	cr_assert(shows(NEW), "the middle one takes it over");
 	exporter_set_latest(sides[MIDDLE].ex, true, false);
 	sides[MIDDLE].filled = true;
-	cr_assert_eq(export_all(sides[MIDDLE].ex, &(struct export_counts){ 0 }), 0);
+	cr_assert_eq(export_all(sides[MIDDLE].ex, &counts), 0);
+	export_counts_release(&counts);
 	cr_assert(shows(NEW), "what the newest one sent last may be under way");
 	pass(MIDDLE, true);
 	cr_assert(shows(MIDDLE) && world_has_text(&w, LISTING, "\"r1\""));
@@ -290,11 +293,13 @@ Test(deployments, a_new_one_updates_all_responses_reliably_while_old_ones_still_
 	run(MIDDLE);
 	run(NEW);
 	for (int n = 1; n <= 20; n++) {
+		CLEANUP(free_char) char *text = xasprintf("\"r%d\"", n);
+
 		change(n);
 		for (int i = 0; i < SIDES; i++)
 			pass((i + n) % SIDES, n % 3 == 0);
 		cr_assert(shows(NEW), "after change %d", n);
-		cr_assert(world_has_text(&w, LISTING, xasprintf("\"r%d\"", n)));
+		cr_assert(world_has_text(&w, LISTING, text));
 	}
 	expect_quiet();
 }
@@ -464,17 +469,21 @@ static void random_step(int *data)
 /* Of those that run, the newest one that is not retired. */
 static int newest_live(void)
 {
-	for (int i = NEW; i >= OLD; i--)
-		if (sides[i].ex && !world_query(&w, xasprintf("SELECT max(retired) FROM deployment"
-							      " WHERE runtime_version = '%s'",
-							      known[i].version)))
+	for (int i = NEW; i >= OLD; i--) {
+		CLEANUP(free_char)
+		char *query = xasprintf("SELECT max(retired) FROM deployment"
+					" WHERE runtime_version = '%s'", known[i].version);
+
+		if (sides[i].ex && !world_query(&w, query))
 			return i;
+	}
 	return -1;
 }
 
 /* However they come and go, latest/ never goes back, and in the end it is what it should be. */
 static void random_life(unsigned seed)
 {
+	CLEANUP(free_char) char *text = NULL;
 	uint64_t seen = 0;
 	int data = 0, keeper;
 
@@ -503,8 +512,8 @@ static void random_life(unsigned seed)
 				pass(i, true);
 	cr_assert(shows(keeper), "seed %u: latest/ is not what %s makes", seed,
 		  known[keeper].version);
-	if (data)
-		cr_assert(world_has_text(&w, LISTING, xasprintf("\"r%d\"", data)), "seed %u", seed);
+	text = xasprintf("\"r%d\"", data);
+	cr_assert(!data || world_has_text(&w, LISTING, text), "seed %u", seed);
 	expect_quiet();
 }
 

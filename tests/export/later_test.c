@@ -16,12 +16,14 @@ static void fini(void)
 
 TestSuite(later, .fini = fini);
 
-/* Those that are due, with commas between. */
-static char *due(int64_t now)
+/* Those that are due, with commas between; valid until the next call. */
+static const char *due(int64_t now)
 {
 	CLEANUP(names_release) struct names names = { .n = 0 };
-	char *text = xstrdup("");
+	static char *text;
 
+	free_char(&text);
+	text = xstrdup("");
 	later_due(&l, now, &names);
 	for (size_t i = 0; i < names.n; i++) {
 		char *more = xasprintf("%s%s,", text, names.names[i]);

@@ -98,12 +98,15 @@ Test(pressure, a_package_that_fails_is_retried_with_backoff_and_delays_no_other)
 
 	world_add_broken(&w, "bad");
 	for (int i = 0; i < 120; i++) {
+		CLEANUP(free_char) char *name = xasprintf("foo%d", i);
+		CLEANUP(free_char) char *key = xasprintf("latest/api/packages/%s", name);
+
 		now += SECOND_US;
-		world_sql(&w, "INSERT OR IGNORE INTO package (name) VALUES ('foo%d')", i);
-		world_add(&w, xasprintf("foo%d", i), "1.0.0");
+		world_sql(&w, "INSERT OR IGNORE INTO package (name) VALUES ('%s')", name);
+		world_add(&w, name, "1.0.0");
 		cr_assert_eq(pass(&counts), counts.failed || counts.left_out ? -EIO : 0);
 		tries += counts.failed > 0;
-		cr_assert(world_has(&w, xasprintf("latest/api/packages/foo%d", i)));
+		cr_assert(world_has(&w, key));
 		cr_assert_str_eq(exporter_failure(ex, 0, &why), "bad");
 		cr_assert(strstr(why, "bad"), "%s", why);
 		cr_assert_null(exporter_failure(ex, 1, &why));

@@ -784,7 +784,7 @@ Test(tree, the_control_folder_is_not_listed_and_says_what_it_was_given)
 	w.options.ctx = said;
 	world_remake(&w);
 	expect_names(&w, "", "2026.08.18/ latest/ ");
-	expect_names(&w, ".pubfs", "changes garbage held refresh rejected status sync unmapped ");
+	expect_names(&w, ".pubfs", "changes garbage held metrics refresh rejected status sync unmapped ");
 	cr_assert_eq(resolve(&w, ".pubfs", &node), 0);
 	cr_assert_eq(node.mode, 0700);
 	cr_assert_eq(resolve(&w, ".pubfs/status", &node), 0);
