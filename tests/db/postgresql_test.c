@@ -97,8 +97,8 @@ static void export(void)
 /* A statement on one of the packages a and b, by one of two programs. */
 static const char *const touches[] = {
 	"INSERT INTO package_version (package, version, pubspec) VALUES ('%s', '%d.%d.0', '{}')",
-	"UPDATE package_version SET retracted = NOT retracted WHERE package = '%s'"
-	" AND version = '%d.0.0'",
+	("UPDATE package_version SET retracted = NOT retracted WHERE package = '%s'"
+	" AND version = '%d.0.0'"),
 	"DELETE FROM advisory_package WHERE package = '%s' AND advisory = 'own-%d'",
 	"SELECT changed('%s')",
 };

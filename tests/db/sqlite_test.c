@@ -175,8 +175,8 @@ Test(sqlite, the_writers_own_pragmas_hide_nothing)
 		"UPDATE package SET moderated = 1 WHERE name = 'p1'",
 		"DELETE FROM package WHERE name = 'p1'",
 		"INSERT OR REPLACE INTO package (name, updated) VALUES ('p1', '" OLD "')",
-		"INSERT OR REPLACE INTO package_version (package, version, pubspec)"
-		" VALUES ('p1', '1.0.0', '{\"a\":1}')",
+		("INSERT OR REPLACE INTO package_version (package, version, pubspec)"
+		" VALUES ('p1', '1.0.0', '{\"a\":1}')"),
 		"UPDATE package_version SET package = 'p2'",
 		"DELETE FROM package_version",
 	};
@@ -205,8 +205,8 @@ Test(sqlite, values_of_other_types_are_refused)
 		"INSERT INTO package (name) VALUES (x'61')",
 		"INSERT INTO package (name, moderated) VALUES ('b', 2)",
 		"INSERT INTO package (name, unlisted) VALUES ('b', 'yes')",
-		"INSERT INTO package_version (package, version, pubspec, retracted)"
-		" VALUES ('b', '1', '{}', 3)",
+		("INSERT INTO package_version (package, version, pubspec, retracted)"
+		" VALUES ('b', '1', '{}', 3)"),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++)
