@@ -3,6 +3,7 @@
 #ifndef PUBFS_MEMORY_H
 #define PUBFS_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "compiler.h"
@@ -17,6 +18,9 @@ char *xasprintf(const char *fmt, ...) PRINTF(1, 2) __attribute__((returns_nonnul
 
 /* A copy of s, or NULL for NULL. */
 char *xstrdup_or_null(const char *s);
+
+/* Of texts that may be NULL, which is the same as NULL alone. */
+bool same_text(const char *a, const char *b);
 
 /* Makes room for one more in a growing array: array, its count, its allocated count. */
 #define GROW(array, n, alloc)                                                                      \

@@ -47,6 +47,9 @@ struct fingerprint {
 void object_init(struct object *obj);
 void object_release(struct object *obj);
 void object_copy(struct object *to, const struct object *from); /* `to` is not released first */
+/* Headers as the catalog gives them to the key, which is set; a foreign name has none. */
+void object_set_catalog_headers(struct object *obj); /* that has none yet */
+bool object_has_catalog_headers(const struct object *obj);
 /* True when the headers that a client sees, and the custom keys but `validated`, are the same. */
 bool object_same_headers(const struct object *a, const struct object *b);
 /* Borrows from the object. */

@@ -47,6 +47,11 @@ char *xstrdup_or_null(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
+bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	char *text = NULL;

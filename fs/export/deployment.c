@@ -105,11 +105,6 @@ int latest_view_read(struct db *db, struct latest_view *ret)
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 bool latest_view_same(const struct latest_view *a, const struct latest_view *b)
 {
 	if (a->retired != b->retired || a->n_live != b->n_live || !same_text(a->held, b->held))

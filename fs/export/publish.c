@@ -285,28 +285,13 @@ static int decide_same(const struct session *s, const struct publication *p,
 	return r <= 0 ? r : !memcmp(theirs, d->sha256, SHA256_SIZE);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 /* An object of the same content whose headers or custom keys are not ours. Times and marks alone
  * are no reason to send anything. */
-static bool needs_repair(const struct session *s, const struct publication *p,
-			 const struct decision *d)
+static bool needs_repair(const struct session *s, const struct publication *p)
 {
 	const struct object *have = p->have;
-	struct object want;
-	bool same;
 
-	object_init(&want);
-	want.key = xstrdup(p->key);
-	catalog_headers(&d->name, &want);
-	same = same_text(want.type, have->type) &&
-	       same_text(want.cache_control, have->cache_control) &&
-	       same_text(want.disposition, have->disposition);
-	object_release(&want);
-	return !same || !have->has_sha256 || !have->has_decoded_size ||
+	return !object_has_catalog_headers(have) || !have->has_sha256 || !have->has_decoded_size ||
 	       have->validated == NO_TIME || (s->opt->runtime_version && !have->runtime_version) ||
 	       (p->change && !have->change) || (p->mark && !same_text(p->change, have->change));
 }
@@ -315,7 +300,7 @@ static bool needs_repair(const struct session *s, const struct publication *p,
 static void decide_metadata(const struct session *s, const struct publication *p,
 			    struct decision *d)
 {
-	if (needs_repair(s, p, d)) {
+	if (needs_repair(s, p)) {
 		d->action = PUBLISHED_TOUCH;
 	} else if (p->refresh && clock_rules() - p->have->validated > VALIDATED_MAX_AGE) {
 		d->action = PUBLISHED_TOUCH;

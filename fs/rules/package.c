@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
+
 void package_init(struct package *pkg)
 {
 	*pkg = (struct package){ 0 };
@@ -51,11 +53,6 @@ bool package_is_visible(const struct package *pkg)
 bool package_version_is_visible(const struct package_version *v)
 {
 	return !v->moderated && !v->deleted;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
 }
 
 bool package_version_equal(const struct package_version *a, const struct package_version *b)

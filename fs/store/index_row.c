@@ -176,31 +176,6 @@ int row_parse(const char *key, struct slice packed, struct row *ret)
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-static void catalogs_headers(const char *key, struct object *ret)
-{
-	struct object_name name;
-
-	object_init(ret);
-	ret->key = xstrdup(key);
-	if (catalog_match(key, &name) != KIND_NONE)
-		catalog_headers(&name, ret);
-}
-
-static bool has_catalogs_headers(const struct object *obj)
-{
-	CLEANUP(object_release) struct object want;
-
-	catalogs_headers(obj->key, &want);
-	return same_text(obj->type, want.type) &&
-	       same_text(obj->cache_control, want.cache_control) &&
-	       same_text(obj->disposition, want.disposition);
-}
-
 /* `<n>-<16 hex digits>` in the one spelling that is found again by printing it. */
 static bool parse_change(const char *change, uint64_t *ret_n, unsigned char digits[CHANGE_BYTES])
 {
@@ -222,7 +197,7 @@ static bool parse_change(const char *change, uint64_t *ret_n, unsigned char digi
 void row_pack_content(const struct object *obj, struct strbuf *out)
 {
 	unsigned char digits[CHANGE_BYTES];
-	bool own = !has_catalogs_headers(obj), packed;
+	bool own = !object_has_catalog_headers(obj), packed;
 	uint64_t n = 0;
 
 	packed = parse_change(obj->change, &n, digits);
@@ -332,14 +307,14 @@ int row_unpack_content(const char *key, struct slice content, struct object *ret
 
 	if (!take_content(content, &c))
 		return -EBADMSG;
+	object_init(ret);
+	ret->key = xstrdup(key);
 	if (c.flags & HAS_OWN_HEADERS) {
-		object_init(ret);
-		ret->key = xstrdup(key);
 		ret->type = text_of(c.type);
 		ret->cache_control = text_of(c.cache_control);
 		ret->disposition = text_of(c.disposition);
 	} else {
-		catalogs_headers(key, ret);
+		object_set_catalog_headers(ret);
 	}
 	ret->generation = c.generation;
 	ret->metageneration = c.metageneration;

@@ -43,11 +43,6 @@ void object_copy(struct object *to, const struct object *from)
 	to->change = xstrdup_or_null(from->change);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 bool object_same_headers(const struct object *a, const struct object *b)
 {
 	return a->gzip == b->gzip && a->foreign_encoding == b->foreign_encoding &&
@@ -57,6 +52,26 @@ bool object_same_headers(const struct object *a, const struct object *b)
 	       a->has_decoded_size == b->has_decoded_size &&
 	       (!a->has_decoded_size || a->decoded_size == b->decoded_size) &&
 	       same_text(a->runtime_version, b->runtime_version) && same_text(a->change, b->change);
+}
+
+void object_set_catalog_headers(struct object *obj)
+{
+	struct object_name name;
+
+	if (catalog_match(obj->key, &name) != KIND_NONE)
+		catalog_headers(&name, obj);
+}
+
+bool object_has_catalog_headers(const struct object *obj)
+{
+	CLEANUP(object_release) struct object want;
+
+	object_init(&want);
+	want.key = xstrdup(obj->key);
+	object_set_catalog_headers(&want);
+	return same_text(obj->type, want.type) &&
+	       same_text(obj->cache_control, want.cache_control) &&
+	       same_text(obj->disposition, want.disposition);
 }
 
 static void add_header(struct digest *digest, const char *text)
@@ -69,17 +84,11 @@ static void add_header(struct digest *digest, const char *text)
 /* 0: they are those that the catalog gives to the key. */
 static uint64_t hash_headers(const struct object *obj)
 {
-	CLEANUP(object_release) struct object want;
 	unsigned char sum[SHA256_SIZE];
-	struct object_name name;
 	struct digest *digest;
 	uint64_t hash;
 
-	object_init(&want);
-	if (catalog_match(obj->key, &name) != KIND_NONE)
-		catalog_headers(&name, &want);
-	if (same_text(obj->type, want.type) && same_text(obj->cache_control, want.cache_control) &&
-	    same_text(obj->disposition, want.disposition))
+	if (object_has_catalog_headers(obj))
 		return 0;
 	digest = digest_new();
 	add_header(digest, obj->type);
