@@ -4,10 +4,12 @@
  *
  * A list tells no more of itself than what it has shown, so it begins as one. Whoever has read
  * CHECK names more may cut what is left of its own part in two, and a new thread takes the second
- * half, at the key that parts_cut() guesses. Each cut costs at most one page more, so there are no
+ * half, behind the key that parts_cut() guesses. Each cut costs at most one page more, so there are no
  * more than the names that were read pay for (cuts_paid()).
  *
- * 1. A part is [from, end). `end` moves down only, and never below what was shown.
+ * 1. A part is [from, end). `end` moves down only, and never below what was shown. A cut is the least
+ *    key behind another one, so that a part is asked for from its first name on: one name more may be
+ *    one page more.
  * 2. A part that fails ends the others, which are not finished then.
  *
  * `lock` guards the table of parts; it is not held over a call of the sink or store.
@@ -36,13 +38,13 @@
 
 struct part {
 	struct parts *parts;
-	char *from;
+	char *after; /* what its list begins behind; NULL: the first one's */
+	char *from;  /* the least key behind that, or the prefix */
 	char *end;	     /* NULL: that of the prefix; moved by the part's own thread alone */
 	char *before, *last; /* shown: at the last check, and now; NULL: nothing */
 	unsigned unchecked;  /* names since then */
 	void *sink_part;
-	pthread_t thread;
-	bool threaded;
+	pthread_t thread; /* unless it is the first one */
 	int result;
 };
 
@@ -107,33 +109,38 @@ static unsigned cuts_paid(unsigned long shown)
 
 static void *run_part(void *arg);
 
+/* No name has a NUL: nothing lies between. */
+static char *least_behind(const char *key)
+{
+	return xasprintf("%s\x01", key);
+}
+
 /* With the lock held: what is left of the part is cut, if that pays. */
 static void cut_part(struct part *part)
 {
 	struct parts *ps = part->parts;
+	CLEANUP(free_char) char *cut = NULL;
+	CLEANUP(free_char) char *from = NULL;
 	struct part *second;
-	char *cut;
 
 	if (ps->n >= ps->store->parts || ps->n >= PARTS_MAX || ps->n > cuts_paid(ps->shown))
 		return;
 	cut = parts_cut(ps->prefix, part->before ? part->before : part->last, part->last,
 			part->end);
-	if (!cut)
+	from = cut ? least_behind(cut) : NULL;
+	if (!from || (part->end && strcmp(from, part->end) >= 0))
 		return;
-	assert(strcmp(cut, part->last) > 0 && (!part->end || strcmp(cut, part->end) < 0));
+	assert(strcmp(cut, part->last) > 0);
 	second = xcalloc(1, sizeof(*second));
-	second->parts = ps;
-	second->from = cut;
-	second->end = part->end;
-	second->threaded = true;
+	*second = (struct part){ .parts = ps, .after = cut, .from = from, .end = part->end };
 	if (pthread_create(&second->thread, NULL, run_part, second)) { /* then this one reads on */
-		free(second->from);
 		free(second);
 		return;
 	}
-	part->end = xstrdup(cut);
+	log_debug("a list goes on behind %s too", cut);
+	part->end = xstrdup(from);
 	ps->all[ps->n++] = second;
-	log_debug("a list goes on at %s too", cut);
+	cut = from = NULL;
 }
 
 /* True when the key belongs to the part, as it is now. */
@@ -165,31 +172,18 @@ static int show(void *ctx, const struct object *obj)
 {
 	struct part *part = ctx;
 
-	if (strcmp(obj->key, part->from) < 0)
-		return 0;
 	if (atomic_load(&part->parts->failed) || !take_key(part, obj->key))
 		return PART_ENDS;
 	part->result = part->parts->sink->show(part->sink_part, obj);
 	return part->result < 0 ? PART_ENDS : 0;
 }
 
-/* A place to begin behind, so that `from` is shown, and hardly anything before it. */
-static char *key_before(const char *from)
-{
-	size_t n = strlen(from);
-	char *key = xasprintf("%s\x7f", from);
-
-	key[n - 1]--;
-	return key;
-}
-
 static int list_part(struct part *part)
 {
 	struct parts *ps = part->parts;
 	CLEANUP(free_char) char *end = xstrdup_or_null(part->end); /* cuts are seen by take_key() */
-	CLEANUP(free_char) char *after = part->threaded ? key_before(part->from) : NULL;
-	int r = end ? store_list_part(ps->store, ps->prefix, after, end, show, part)
-		    : store_list(ps->store, ps->prefix, true, after, show, part);
+	int r = end ? store_list_part(ps->store, ps->prefix, part->after, end, show, part)
+		    : store_list(ps->store, ps->prefix, true, part->after, show, part);
 
 	if (part->result < 0)
 		return part->result;
@@ -236,11 +230,12 @@ int parts_list(struct store *s, const char *prefix, const struct parts_sink *sin
 		pthread_mutex_unlock(&ps.lock);
 		if (!more)
 			break;
-		if (part->threaded)
+		if (part->after)
 			pthread_join(part->thread, NULL);
 		if (part->result < 0 && (r == 0 || r == -ECANCELED))
 			r = part->result;
 		sink->release(ctx, part->sink_part);
+		free(part->after);
 		free(part->from);
 		free(part->before);
 		free(part->last);
