@@ -82,6 +82,9 @@ wait_until() {
 	done
 }
 
+# An updater may be writing just then.
+sqlite3() { command sqlite3 -cmd ".timeout 60000" "$@"; }
+
 can_mount() { [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ]; }
 
 # mount_at POINT OPTIONS...: mounts in the foreground, in the background of this shell, and waits
