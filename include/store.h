@@ -25,7 +25,7 @@ struct edit {
 	unsigned group;	      /* see store_edit() */
 	struct object object; /* in: key, headers, custom keys (and, for a write, md5 if known);
 			       * out, after success of anything but a removal: as it is now */
-	uint64_t if_generation;
+	uint64_t if_generation; /* out: what a write had put there itself, if it was made again */
 	uint64_t if_metageneration; /* of that generation; 0: no condition */
 	const struct body *body; /* EDIT_WRITE: the bytes to be stored, as they are */
 	struct store *from;	 /* EDIT_COPY: from this store, on the server where it can */

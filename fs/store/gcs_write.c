@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gcs_write.c - uploads: metadata and bytes in one request, or a session for what is larger. */
+/*
+ * gcs_write.c - uploads: metadata and bytes in one request, or a session for what is larger.
+ *
+ * The server gets the hashes of what is sent, and refuses other bytes. Should it have made an object
+ * of them all the same, clients would get them, and our own metadata would call them right for ever:
+ * so it is sent once more in the place of that generation, and then taken away.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,6 +18,7 @@
 #include "memory.h"
 #include "trouble.h"
 
+#define WRITE_TRIES    2
 #define RESUMABLE_FROM ((uint64_t)8 << 20) /* smaller ones cost one request in place of two */
 
 /* A multipart/related body: `lead` (with the metadata), the object's bytes, `tail`. */
@@ -139,15 +146,11 @@ static int send_resumable(struct gcs_store *g, const struct edit *e, const struc
 	return r;
 }
 
-static int check_answer(const struct gcs_store *g, const struct object *sent,
-			const struct object *now)
+static bool is_as_sent(const struct object *sent, const struct object *now)
 {
-	if (now->size != sent->size ||
-	    (now->has_md5 && memcmp(now->md5, sent->md5, MD5_SIZE) != 0) ||
-	    (now->has_crc32c && now->crc32c != sent->crc32c))
-		return fail(-EBADMSG, "gs://%s/%s: what the server has is not what was sent",
-			    g->bucket, sent->key);
-	return 0;
+	return now->size == sent->size &&
+	       (!now->has_md5 || !memcmp(now->md5, sent->md5, MD5_SIZE)) &&
+	       (!now->has_crc32c || now->crc32c == sent->crc32c);
 }
 
 /* `sent` borrows everything from the edit. */
@@ -167,28 +170,77 @@ static int checksum(const struct edit *e, struct object *sent)
 	return 0;
 }
 
-int gcs_write(struct gcs_store *g, struct edit *e)
+static int upload(struct gcs_store *g, const struct edit *e, const struct strbuf *meta,
+		  struct object *ret)
 {
 	CLEANUP(http_answer_release) struct http_answer answer;
+	int r;
+
+	http_answer_init(&answer, GCS_ANSWER_MAX);
+	if (e->body->size < RESUMABLE_FROM)
+		r = send_multipart(g, e, meta, &answer);
+	else
+		r = send_resumable(g, e, meta, &answer);
+	return r < 0 ? r : gcs_answer_object(g, &answer, ret);
+}
+
+/*
+ * The answer to an upload has other hashes: is that what is there? 1: no, all is well, with the facts
+ * in `now`; 0: yes, or nobody knows. From here on the edit is about what it has put there itself, also
+ * when it is tried again.
+ */
+static int look_again(struct gcs_store *g, struct edit *e, const struct object *sent,
+		      struct object *now)
+{
+	struct object there;
+	bool same;
+	int r;
+
+	e->if_generation = now->generation;
+	e->if_metageneration = 0;
+	r = gcs_stat(&g->store, e->object.key, &there);
+	if (r == -EAGAIN || r == -ECANCELED)
+		return r;
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : 0;
+	same = there.generation == now->generation;
+	object_release(now);
+	*now = there;
+	return same ? is_as_sent(sent, now) : -ESTALE;
+}
+
+static int take_back(struct gcs_store *g, const struct edit *e)
+{
+	struct edit removal = { .op = EDIT_REMOVE,
+				.object.key = e->object.key,
+				.if_generation = e->if_generation };
+	int r = gcs_remove(g, &removal);
+
+	if (r == -EAGAIN || r == -ECANCELED || r == -ESTALE)
+		return r;
+	return fail(-EBADMSG, "gs://%s/%s: what the server has is not what was sent, twice; it %s",
+		    g->bucket, e->object.key, r ? "is still there" : "was removed");
+}
+
+int gcs_write(struct gcs_store *g, struct edit *e)
+{
 	CLEANUP(strbuf_release) struct strbuf meta = STRBUF_INIT(GCS_META_MAX);
 	CLEANUP(object_release) struct object now = { .generation = 0 };
 	struct object sent;
 	int r = checksum(e, &sent);
 
-	http_answer_init(&answer, GCS_ANSWER_MAX);
 	if (r == 0)
 		r = gcs_object_format(&sent, &meta);
+	for (int i = 0; r == 0 && i < WRITE_TRIES; i++) {
+		object_release(&now);
+		r = upload(g, e, &meta, &now);
+		if (r == 0)
+			r = is_as_sent(&sent, &now) ? 1 : look_again(g, e, &sent, &now);
+	}
+	if (r == 0)
+		return take_back(g, e);
 	if (r < 0)
 		return r;
-	if (e->body->size < RESUMABLE_FROM)
-		r = send_multipart(g, e, &meta, &answer);
-	else
-		r = send_resumable(g, e, &meta, &answer);
-	if (r == 0)
-		r = gcs_answer_object(g, &answer, &now);
-	if (r == 0)
-		r = check_answer(g, &sent, &now);
-	if (r == 0)
-		object_set_facts(&e->object, &now);
-	return r;
+	object_set_facts(&e->object, &now);
+	return 0;
 }

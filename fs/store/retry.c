@@ -10,7 +10,8 @@
  * 1. -EAGAIN never goes up. Nothing else is repeated.
  * 2. A list goes on behind the last name that was shown: none appears twice.
  * 3. A change whose answer was lost may have been made. Its repetition then meets its own work, as
- *    -ESTALE: what is there is compared with what was sent, and is a success if it is that.
+ *    -ESTALE: what is there is compared with what was sent, and is a success if it is that. Where
+ *    only the bytes are other ones, they were damaged on the way, and it is made again in their place.
  * 4. An object that was changed too often (429) is changed at most once in SPACING from then on.
  *
  * `lock` guards `spaced` and `seed`; it is not held while anything waits.
@@ -301,8 +302,11 @@ static bool has_same_bytes(const struct object *a, const struct object *b)
 	return a->has_crc32c && b->has_crc32c && a->crc32c == b->crc32c;
 }
 
-/* True, with the facts set, when what is there is what the edit was to put there. */
-static bool is_own_work(struct store *s, struct edit *e)
+/* Whose work is there, where the edit meets what it did not expect. */
+enum work { OTHERS_WORK, OWN_WORK, OWN_DAMAGED };
+
+/* Sets the facts of its own work; and of a damaged one, the condition. */
+static enum work find_own_work(struct store *s, struct edit *e)
 {
 	CLEANUP(object_release) struct object now = { .generation = 0 };
 	struct attempt a = { .rs = retry_of(s), .verb = "look at", .what = e->object.key };
@@ -310,15 +314,21 @@ static bool is_own_work(struct store *s, struct edit *e)
 
 	if (e->op == EDIT_REMOVE || AGAIN(&a, store_stat(s->next, e->object.key, &now)) < 0 ||
 	    !object_same_headers(&now, &e->object) || now.validated != e->object.validated)
-		return false;
+		return OTHERS_WORK;
 	if (e->op == EDIT_TOUCH && !generation_meets(now.generation, e->if_generation))
-		return false;
-	if (e->op != EDIT_TOUCH &&
-	    (expected_bytes(e, &expected) < 0 || !has_same_bytes(&now, &expected)))
-		return false;
+		return OTHERS_WORK;
+	if (e->op != EDIT_TOUCH && expected_bytes(e, &expected) < 0)
+		return OTHERS_WORK;
+	if (e->op != EDIT_TOUCH && !has_same_bytes(&now, &expected)) {
+		if (e->op != EDIT_WRITE || !e->object.has_sha256)
+			return OTHERS_WORK;
+		e->if_generation = now.generation;
+		e->if_metageneration = 0;
+		return OWN_DAMAGED;
+	}
 	log_info("%s was changed though the answer was lost", e->object.key);
 	object_set_facts(&e->object, &now);
-	return true;
+	return OWN_WORK;
 }
 
 static int edit_once(struct store *s, struct edit *e)
@@ -343,9 +353,20 @@ static int retry_one(struct store *s, struct edit *e)
 		[EDIT_REMOVE] = "remove",
 	};
 	struct attempt a = { .rs = retry_of(s), .verb = verbs[e->op], .what = e->object.key };
-	int r = AGAIN(&a, edit_once(s, e));
+	enum work work;
+	int r;
 
-	return r == -ESTALE && a.tries && is_own_work(s, e) ? 0 : r;
+	do {
+		r = AGAIN(&a, edit_once(s, e));
+		if (r != -ESTALE || !a.tries)
+			return r;
+		work = find_own_work(s, e);
+		if (work != OWN_DAMAGED)
+			return work == OWN_WORK ? 0 : r;
+		trouble(0, false, "what arrived is not what was sent");
+		r = wait_again(&a);
+	} while (r == 0);
+	return r;
 }
 
 /* Removals that go together, and those of them that have to be asked for again. */

@@ -71,7 +71,8 @@ const char *gcs_server_url(const struct gcs_server *s);
  *	hash, md5, crc32c		both hashes are wrong, or that one alone
  *	flip, size=N			a wrong byte; N in place of the true length
  *	careless			an upload is made whatever its condition is
- *	damage				an upload arrives with a wrong byte
+ *	damage [unchecked]		an upload arrives with a wrong byte; and is made, whatever
+ *					hashes were sent with it
  *	decode				a gzip object is decoded though the client takes gzip; a
  *					range is one of what is decoded
  *	elsewhere			an upload goes on at another host

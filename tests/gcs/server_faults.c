@@ -28,6 +28,7 @@ static const struct word {
 	{ "md5", offsetof(struct fault, md5), NOWHERE, true },
 	{ "crc32c", offsetof(struct fault, crc32c), NOWHERE, true },
 	{ "damage", offsetof(struct fault, damage), NOWHERE, true },
+	{ "unchecked", offsetof(struct fault, unchecked), NOWHERE, true },
 	{ "limit", offsetof(struct fault, limit), NOWHERE, true },
 	{ "careless", offsetof(struct fault, careless), NOWHERE, true },
 	{ "elsewhere", offsetof(struct fault, elsewhere), NOWHERE, true },

@@ -38,7 +38,7 @@ struct fault {
 	uint64_t skip, times, every, status, retry_after, retry_date, delay, slow, lost_status;
 	uint64_t size, cut, page, huge, shift;
 	bool drop, lost, garbage, hash, flip, has_size, has_cut, has_page, overlap, repeat, spin;
-	bool decode, elsewhere, md5, crc32c, damage, limit, careless;
+	bool decode, elsewhere, md5, crc32c, damage, unchecked, limit, careless;
 };
 
 struct stored {

@@ -456,12 +456,37 @@ Test(retry, own_work_without_an_md5_is_known_by_its_crc32c)
 		struct body mine = body_of_bytes("mine", 4), body = body_of_bytes(there[i], 4);
 		struct edit e = write_of(&body, STORE_ANY);
 
+		e.object.has_sha256 = false;
 		cr_assert_eq(run_edit(w.s, &e, NULL), 0);
 		e = write_of(&mine, STORE_ABSENT);
+		e.object.has_sha256 = false;
 		w.rough.trouble = 1;
 		cr_assert_eq(run_edit(w.s, &e, NULL), i ? -ESTALE : 0, "%s", there[i]);
 	}
 	w.rough.store.next = composed.next;
+}
+
+/* All says that they are its own, but they are other bytes than were sent. */
+Test(retry, own_work_that_was_damaged_is_made_again)
+{
+	static const struct {
+		bool claimed;
+		int result;
+		const char *text;
+	} rows[] = { { true, 0, "mine" }, { false, -ESTALE, "mime" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct body mine = body_of_bytes("mine", 4), damaged = body_of_bytes("mime", 4);
+		struct edit e = write_of(&damaged, STORE_ANY);
+
+		e.object.has_sha256 = rows[i].claimed;
+		cr_assert_eq(run_edit(w.s, &e, NULL), 0);
+		e = write_of(&mine, STORE_ABSENT);
+		e.object.has_sha256 = rows[i].claimed;
+		w.rough.trouble = 1;
+		cr_expect_eq(run_edit(w.s, &e, NULL), rows[i].result);
+		expect_text(w.s, KEY, rows[i].text);
+	}
 }
 
 Test(retry, a_write_that_another_one_overtook_is_stale)
