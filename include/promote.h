@@ -46,8 +46,9 @@ void promote_counts_release(struct promote_counts *counts);
 
 /*
  * Holds latest/ at the version, then copies what differs on the server, archives first, then
- * advisories, listings and the rest, and removes last what the prefix does not have; each change on
- * the generation that was seen. Interrupted and run again it ends the same. 0: latest/ is equal;
+ * advisories, listings and the rest, and removes last, in the reverse order, what the prefix does
+ * not have; each change on the generation that was seen. Interrupted and run again it ends the
+ * same. 0: latest/ is equal;
  * -EIO: something raced or failed (the rest was done); -ENOENT: there is no such prefix (said);
  * -EINVAL: it is not complete (said; `missing` tells), or shows what the database has taken down;
  * -ECANCELED: the brake holds it (said), or `stop` was set. `ret` is always filled.

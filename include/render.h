@@ -45,8 +45,6 @@ void releases_release(struct release_list *list);
 struct document {
 	const char *name; /* for messages: "advisories" */
 	enum kind kind;
-	bool apart; /* clients of the package do not need it: it waits for the listing, and nothing
-		     * waits for it */
 	/* Appends the decoded body. -EINVAL: the rows cannot be rendered (said). -E2BIG. */
 	int (*body)(const struct package *pkg, const struct release_list *releases,
 		    const struct rendering *how, struct strbuf *out);
@@ -54,7 +52,6 @@ struct document {
 };
 extern const struct document package_documents[];
 extern const size_t n_package_documents;
-bool document_is_apart(enum kind kind);
 
 /* The documents of a prefix, which are of no package. All append. */
 #define SITE_FEED_VERSIONS 100	 /* the newest of all packages, offered or not */

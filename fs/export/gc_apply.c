@@ -3,10 +3,9 @@
  * gc_apply.c - the removals of a collection, in the order in which they are safe.
  *
  * A lot is looked at once more, and left if it is not what was judged, or if a row of it has come
- * back. Its objects go in stages: listings, then the other documents, then archives, so that no
- * listing names what is gone; where one could not be removed, what comes later stays. An old prefix
- * is served to nobody: it goes in the order of its keys. No more than CHUNK objects and one package
- * are in memory at a time.
+ * back. Its objects go in the order that is safe (order.h); where one could not be removed, what
+ * comes later stays. An old prefix is served to nobody: it goes in the order of its keys. No more
+ * than CHUNK objects and one package are in memory at a time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "log.h"
 #include "memory.h"
 #include "object.h"
+#include "order.h"
 #include "package.h"
 #include "publish.h"
 #include "store.h"
@@ -28,13 +28,11 @@
 #define CHUNK_FIRST 100
 #define CHUNK	    10000
 
-enum stage { STAGE_LISTINGS, STAGE_DOCUMENTS, STAGE_ARCHIVES, STAGES };
-
 /* What is to be removed next. */
 struct removal {
 	struct object obj;
 	const char *why;
-	enum stage stage;
+	enum order order;
 	size_t lot;
 };
 
@@ -75,7 +73,7 @@ static void settle(struct basket *b, const struct removal *removal, const struct
 		log_debug("%s stays as the index has it", removal->obj.key);
 }
 
-static void remove_stage(struct basket *b, enum stage stage)
+static void remove_those(struct basket *b, enum order order)
 {
 	struct publication *publications = xcalloc(b->n, sizeof(*publications));
 	const struct removal **of = xcalloc(b->n, sizeof(const struct removal *));
@@ -85,7 +83,7 @@ static void remove_stage(struct basket *b, enum stage stage)
 		const struct removal *removal = &b->removals[i];
 		struct publication *p = &publications[n];
 
-		if (removal->stage != stage || b->stuck[removal->lot])
+		if (removal->order != order || b->stuck[removal->lot])
 			continue;
 		publication_init(p);
 		p->action = PUBLISH_REMOVE;
@@ -105,7 +103,7 @@ static void remove_stage(struct basket *b, enum stage stage)
 	free(of);
 }
 
-static void see_stage(struct basket *b, enum stage stage)
+static void see_those(struct basket *b, enum order order)
 {
 	struct gc_collection *c = b->c;
 
@@ -113,7 +111,7 @@ static void see_stage(struct basket *b, enum stage stage)
 		const struct removal *removal = &b->removals[i];
 		bool held = c->plan.lots[removal->lot].held;
 
-		if (removal->stage != stage)
+		if (removal->order != order)
 			continue;
 		gc_see(c, PLANNED_REMOVE, &removal->obj, removal->why, held);
 		c->counts.removed += !held;
@@ -125,31 +123,21 @@ static void flush(struct basket *b)
 {
 	if (!b->n || b->refused)
 		return;
-	for (enum stage stage = STAGE_LISTINGS; stage < STAGES; stage++)
+	for (int order = ORDERS - 1; order >= 0; order--)
 		if (b->c->opt->see)
-			see_stage(b, stage);
+			see_those(b, (enum order)order);
 		else
-			remove_stage(b, stage);
+			remove_those(b, (enum order)order);
 	for (size_t i = 0; i < b->n; i++)
 		object_release(&b->removals[i].obj);
 	b->n = 0;
 	b->chunk = b->chunk * 10 < CHUNK ? b->chunk * 10 : CHUNK;
 }
 
-static enum stage stage_of(const struct gc_lot *lot, const struct object *obj)
-{
-	static const char archives[] = "/api/archives/";
-	struct object_name name;
-
-	if (lot->kind == GC_LOT_PREFIX ||
-	    !strncmp(strchr(obj->key, '/'), archives, strlen(archives)))
-		return STAGE_ARCHIVES;
-	return catalog_match(obj->key, &name) == KIND_LISTING ? STAGE_LISTINGS : STAGE_DOCUMENTS;
-}
-
 static void add_removal(struct basket *b, size_t lot, const struct object *obj, const char *why)
 {
 	struct gc_collection *c = b->c;
+	bool in_key_order = c->plan.lots[lot].kind == GC_LOT_PREFIX;
 	struct removal *removal;
 
 	c->counts.held += c->plan.lots[lot].held;
@@ -158,7 +146,7 @@ static void add_removal(struct basket *b, size_t lot, const struct object *obj, 
 	GROW(b->removals, b->n, b->alloc);
 	removal = &b->removals[b->n++];
 	*removal = (struct removal){ .why = why,
-				     .stage = stage_of(&c->plan.lots[lot], obj),
+				     .order = in_key_order ? ORDER_REST : order_of(obj->key),
 				     .lot = lot };
 	object_copy(&removal->obj, obj);
 }

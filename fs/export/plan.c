@@ -2,7 +2,7 @@
 /*
  * plan.c - what the export of one package changes in one prefix (spec, sections 11 and 20).
  *
- * The order of the steps is what keeps a prefix servable at every instant:
+ * The order of the steps (order.h) is what keeps a prefix servable at every instant:
  *	export	   archives, advisories, listing | the other documents | archives that were taken down
  *	take-down  the other documents | listing, advisories, archives
  * so that no listing names an archive that is gone, nor advisories that are not there yet. A step
@@ -19,6 +19,7 @@
 #include "catalog.h"
 #include "log.h"
 #include "memory.h"
+#include "order.h"
 #include "path.h"
 #include "strbuf.h"
 #include "survey.h"
@@ -107,7 +108,7 @@ static int plan_documents(const struct package *pkg, const char *prefix, const s
 		step = add_step(plan, STEP_WRITE, key.buf, there,
 				there ? "the package changed" : "the package is new");
 		step->document = i;
-		step->apart = package_documents[i].apart;
+		step->apart = order_of(key.buf) == ORDER_REST;
 		step->stage = step->apart ? STAGE_APART : STAGE_MAIN;
 	}
 	return 0;
@@ -176,31 +177,20 @@ static const char *take_down_reason(const struct package *pkg)
 			      : "every version is moderated or deleted";
 }
 
-/* 0: what stands apart, then listing, advisories and archives; -1: nothing of the export's. */
-static int take_down_rank(enum kind kind)
-{
-	static const enum kind order[] = { KIND_LISTING, KIND_ADVISORIES, KIND_ARCHIVE };
-
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		if (order[i] == kind)
-			return (int)i + 1;
-	return document_is_apart(kind) ? 0 : -1;
-}
-#define TAKE_DOWN_RANKS 4
-
 static void plan_take_down(const struct package *pkg, const struct survey *have, struct plan *plan)
 {
-	for (int rank = 0; rank < TAKE_DOWN_RANKS; rank++)
+	for (int order = ORDER_REST; order >= ORDER_ARCHIVES; order--)
 		for (size_t i = 0; i < have->n; i++) {
 			const struct object *obj = &have->objects[i];
 			struct object_name name;
 			struct step *step;
 
-			if (take_down_rank(catalog_match(obj->key, &name)) != rank)
+			if (catalog_match(obj->key, &name) == KIND_NONE ||
+			    (int)order_of(obj->key) != order)
 				continue;
 			step = add_step(plan, STEP_REMOVE, obj->key, obj, take_down_reason(pkg));
-			step->apart = rank == 0;
-			step->stage = rank > 0;
+			step->apart = order == ORDER_REST;
+			step->stage = order != ORDER_REST;
 		}
 }
 

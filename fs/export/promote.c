@@ -27,6 +27,7 @@
 #include "log.h"
 #include "memory.h"
 #include "names.h"
+#include "order.h"
 #include "planned.h"
 #include "promote_check.h"
 #include "publish.h"
@@ -37,22 +38,15 @@
 #define CHUNK	10000 /* objects of one publish() */
 #define WHY_MAX ((size_t)8 << 10)
 
-enum stage {
-	COPY_ARCHIVES,
-	COPY_ADVISORIES,
-	COPY_LISTINGS,
-	COPY_REST,
-	REMOVE_LISTINGS,
-	REMOVE_DOCUMENTS,
-	REMOVE_ARCHIVES,
-	STAGES
-};
+/* Copies in the order of writing, then removals in the reverse one (order.h). */
+#define STAGES (2 * ORDERS)
 
 /* One object that differs. */
 struct change {
 	char *name; /* below the prefix */
 	char *package; /* NULL: no package's */
-	enum stage stage;
+	bool is_listing;
+	unsigned stage; /* below STAGES */
 	uint64_t from, to; /* generations; 0: there is none */
 };
 
@@ -86,26 +80,21 @@ static void promotion_release(struct promotion *p)
 	names_release(&p->stuck);
 }
 
-/* What an export has besides packages' own objects is the rest. */
-static enum stage stage_of(enum kind kind, bool removal)
+static unsigned stage_of(const char *key, bool removal)
 {
-	if (kind == KIND_ARCHIVE)
-		return removal ? REMOVE_ARCHIVES : COPY_ARCHIVES;
-	if (kind == KIND_LISTING)
-		return removal ? REMOVE_LISTINGS : COPY_LISTINGS;
-	if (removal)
-		return REMOVE_DOCUMENTS;
-	return kind == KIND_ADVISORIES ? COPY_ADVISORIES : COPY_REST;
+	unsigned order = order_of(key);
+
+	return removal ? STAGES - 1 - order : order;
 }
 
 static int add_change(void *ctx, const struct difference *d)
 {
 	struct promotion *p = ctx;
+	const char *key = d->a ? d->a->key : d->b->key;
 	struct object_name name;
-	enum kind kind = catalog_match(d->a ? d->a->key : d->b->key, &name);
 	struct change *change;
 
-	if (kind == KIND_NONE) {
+	if (catalog_match(key, &name) == KIND_NONE) {
 		p->counts->others++;
 		return 0;
 	}
@@ -113,7 +102,8 @@ static int add_change(void *ctx, const struct difference *d)
 	change = &p->changes[p->n++];
 	*change = (struct change){
 		.name = xstrdup(d->name),
-		.stage = stage_of(kind, !d->a),
+		.is_listing = name.kind == KIND_LISTING,
+		.stage = stage_of(key, !d->a),
 		.from = d->a ? d->a->generation : 0,
 		.to = d->b ? d->b->generation : 0,
 	};
@@ -167,11 +157,10 @@ static int check(struct promotion *p)
 /* The listings that are replaced or removed are what the brake counts. */
 static char *item_of(const struct change *c)
 {
-	if (!c->to || (c->stage != COPY_LISTINGS && c->stage != REMOVE_LISTINGS))
+	if (!c->to || !c->is_listing)
 		return NULL;
-	return xasprintf("%s latest/%s %" PRIu64 " %" PRIu64,
-			 c->stage == COPY_LISTINGS ? "rewrite" : "remove", c->name, c->from,
-			 c->to);
+	return xasprintf("%s latest/%s %" PRIu64 " %" PRIu64, c->from ? "rewrite" : "remove",
+			 c->name, c->from, c->to);
 }
 
 struct balance {
@@ -190,7 +179,7 @@ static void weigh(const struct promotion *p, const struct names *before, struct 
 		names_add(&ret->items, item);
 		if (names_have(before, item))
 			ret->held = true;
-		else if (p->changes[i].stage == COPY_LISTINGS)
+		else if (p->changes[i].from)
 			ret->rewrites++;
 		else
 			ret->removals++;
@@ -349,7 +338,7 @@ static void apply_chunk(struct promotion *p, struct change *const *changes, size
 	free(at);
 }
 
-static void apply_stage(struct promotion *p, enum stage stage)
+static void apply_stage(struct promotion *p, unsigned stage)
 {
 	struct change **chunk = xcalloc(CHUNK, sizeof(struct change *));
 	size_t n = 0;
@@ -401,7 +390,7 @@ static int apply(struct promotion *p)
 	int r = db_hold(p->opt->db, p->opt->version);
 
 	for (unsigned stage = 0; stage < STAGES && !r; stage++)
-		apply_stage(p, (enum stage)stage);
+		apply_stage(p, stage);
 	if (r < 0)
 		return r;
 	if (is_stopping(p))

@@ -44,13 +44,13 @@ static void feed_key(const char *prefix, const char *package, struct strbuf *out
 
 /* The listing's advisoriesUpdated must never be ahead of the advisories: they are written first. */
 const struct document package_documents[] = {
-	{ "advisories", KIND_ADVISORIES, false, advisories_body, advisories_key },
-	{ "listing", KIND_LISTING, false, listing_body, listing_key },
-	{ "likes", KIND_LIKES, true, likes_body, likes_key },
-	{ "options", KIND_OPTIONS, true, options_body, options_key },
-	{ "publisher", KIND_PUBLISHER, true, publisher_body, publisher_key },
-	{ "score", KIND_SCORE, true, score_body, score_key },
-	{ "feed", KIND_FEED, true, feed_body, feed_key },
+	{ "advisories", KIND_ADVISORIES, advisories_body, advisories_key },
+	{ "listing", KIND_LISTING, listing_body, listing_key },
+	{ "likes", KIND_LIKES, likes_body, likes_key },
+	{ "options", KIND_OPTIONS, options_body, options_key },
+	{ "publisher", KIND_PUBLISHER, publisher_body, publisher_key },
+	{ "score", KIND_SCORE, score_body, score_key },
+	{ "feed", KIND_FEED, feed_body, feed_key },
 };
 const size_t n_package_documents = ARRAY_SIZE(package_documents);
 
@@ -69,14 +69,6 @@ void add_time_member(struct strbuf *out, const char *name, int64_t us)
 	strbuf_addf(out, "\"%s\":\"", name);
 	clock_format(us, out);
 	strbuf_addch(out, '"');
-}
-
-bool document_is_apart(enum kind kind)
-{
-	for (size_t i = 0; i < n_package_documents; i++)
-		if (package_documents[i].kind == kind)
-			return package_documents[i].apart;
-	return false;
 }
 
 bool pubspec_is_dart_1(struct json pubspec)

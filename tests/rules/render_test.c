@@ -28,12 +28,8 @@ Test(render, the_advisories_are_written_before_the_listing_and_the_rest_behind_i
 		cr_expect_str_eq(key.buf + strlen("latest/api/packages/foo"), expected[i].below);
 		cr_expect_eq(package_documents[i].kind, expected[i].kind);
 		cr_expect_eq(catalog_match(key.buf, &name), expected[i].kind);
-		cr_expect_eq(package_documents[i].apart, i > 1);
-		cr_expect_eq(document_is_apart(expected[i].kind), i > 1);
 		strbuf_release(&key);
 	}
-	cr_expect_not(document_is_apart(KIND_ARCHIVE));
-	cr_expect_not(document_is_apart(KIND_SITE_FEED));
 }
 
 Test(render, keys_of_archives_are_not_encoded)
