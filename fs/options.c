@@ -29,6 +29,7 @@
 #define EXPORTERS    (UPDATERS | BIT(SYNC))
 #define COLLECTORS   (UPDATERS | BIT(GC))
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
+#define WRITERS	     (EXPORTERS | BIT(ADOPT) | BIT(GC) | BIT(PROMOTE) | BIT(PUT) | BIT(RM))
 #define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE))
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS | \
 		      BIT(DEPLOYMENTS) | BIT(SET) | BIT(ADVISORY))
@@ -424,7 +425,7 @@ const struct option_row option_rows[] = {
 	{ "now", 0, "TIME", DATABASE | BIT(ADOPT) | BIT(PUT), true, parse_time, TARGET(now),
 	  "a time such as 2026-08-18T12:00:00Z",
 	  "the time by which ages are reckoned and stamped" },
-	{ "on-change", 0, "COMMAND", UPDATERS, true, parse_text, TARGET(on_change), "a command",
+	{ "on-change", 0, "COMMAND", WRITERS, true, parse_text, TARGET(on_change), "a command",
 	  "run by the shell: it reads the name of each changed object, a line each" },
 	{ "prefixes", 0, "WHICH", RENDERERS | BIT(GC), true, parse_prefixes, TARGET(own),
 	  "own, latest or both", "own, latest or both (the default)" },

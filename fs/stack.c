@@ -16,6 +16,7 @@
 #include "held.h"
 #include "log.h"
 #include "memory.h"
+#include "on_change.h"
 #include "options.h"
 #include "publish.h"
 #include "rm_brake.h"
@@ -176,7 +177,13 @@ static int open_publisher(const struct options *o, struct stack *stack)
 		.runtime_version = o->runtime_version,
 	};
 
-	return publisher_new(&options, &stack->publisher);
+	int r = publisher_new(&options, &stack->publisher);
+
+	if (r == 0 && o->on_change)
+		r = on_change_start(o->on_change, &stack->on_change);
+	if (r == 0 && stack->on_change)
+		publisher_watch(stack->publisher, on_change_tell, stack->on_change);
+	return r;
 }
 
 /* The database comes first: where it is missing, nothing is made. */
@@ -218,6 +225,7 @@ int stack_open(const struct options *o, unsigned parts, struct stack *ret)
 		.bucket = steal(stack.bucket),
 		.archives = steal(stack.archives),
 		.publisher = steal(stack.publisher),
+		.on_change = steal(stack.on_change),
 		.db = steal(stack.db),
 		.tree = NULL,
 	};
@@ -321,6 +329,7 @@ void stack_close(struct stack *stack)
 	rm_brake_free(stack->rm_brake);
 	if (stack->publisher)
 		publisher_free(stack->publisher);
+	on_change_stop(stack->on_change);
 	if (stack->db)
 		db_close(stack->db);
 	store_close(stack->bucket);

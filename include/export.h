@@ -48,9 +48,6 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	/* of a deployment; for tests; NULL: clock_monotonic() */
 	int64_t (*clock)(void *ctx);
 	void *clock_ctx;
-	/* called for each object that was changed, on any thread; NULL: nobody */
-	void (*changed)(void *ctx, const char *key);
-	void *changed_ctx;
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 

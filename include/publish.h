@@ -22,9 +22,11 @@ struct publisher_options {
 };
 
 int publisher_new(const struct publisher_options *options, struct publisher **ret) MUST_CHECK;
-/* Calls fn, on any thread, for each change that was made. Set before there is one; NULL: nobody. */
-void publisher_watch(struct publisher *pub, void (*fn)(void *ctx, const struct publication *p),
-		     void *ctx);
+/* Calls fn, on any thread, for each change that was made, as it does for others who watch already.
+ * Both while nothing is being published. */
+typedef void publication_fn(void *ctx, const struct publication *p);
+void publisher_watch(struct publisher *pub, publication_fn *fn, void *ctx);
+void publisher_unwatch(struct publisher *pub, const void *ctx);
 void publisher_free(struct publisher *pub);
 
 /* PUBLISH_ADOPT: what is there stays, and gets the metadata that it would have if it were ours. */
@@ -52,6 +54,7 @@ struct publication {
 	/* out */
 	int result;		/* 0, or -EINVAL refused, -ESTALE lost a race, -EIO, -ECANCELED */
 	enum published done;	/* what was sent */
+	bool renewed;		/* and of that, nothing but a younger `validated` */
 	struct object now;	/* after a success: as it is in the bucket; object_release() */
 	struct strbuf remark;	/* why it was refused, or what the gate noticed; may be empty */
 };

@@ -11,6 +11,7 @@
 struct db;
 struct exporter_options;
 struct gc_options;
+struct on_change;
 struct options;
 struct publisher;
 struct rm_brake;
@@ -35,6 +36,7 @@ struct stack {
 	atomic_bool *cancel;
 	struct store *bucket, *archives;
 	struct publisher *publisher;
+	struct on_change *on_change; /* who watches that */
 	struct db *db;
 	struct tree *tree; /* by stack_open_tree() */
 	struct rm_brake *rm_brake; /* of that tree, with a database, unless it is turned off */

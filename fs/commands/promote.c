@@ -17,7 +17,6 @@
 #include "memory.h"
 #include "options.h"
 #include "planned.h"
-#include "publish.h"
 #include "stack.h"
 #include "store.h"
 
@@ -50,33 +49,21 @@ static int print_result(const struct options *o, const char *version,
 	return printed;
 }
 
-static void close_publisher(struct publisher **pub)
-{
-	if (*pub)
-		publisher_free(*pub);
-}
-
 static int run(const struct options *o, const struct stack *stack, const atomic_bool *stop,
 	       const char *version)
 {
 	CLEANUP(promote_counts_release) struct promote_counts counts = { .copied = 0 };
-	CLEANUP(close_publisher) struct publisher *publisher = NULL;
 	CLEANUP(free_char) char *held = NULL;
 	struct planned_out planned = { .file = stdout };
-	const struct publisher_options publishing = { .store = stack->bucket,
-						      .gate = GATE_ENFORCE,
-						      .runtime_version = version };
 	struct promote_options options;
-	int r = publisher_new(&publishing, &publisher), printed;
+	int r, printed;
 
-	if (r < 0)
-		return r;
 	held = held_path(o->cache, stack->bucket->url, "promote");
 	options = (struct promote_options){
 		.db = stack->db,
 		.store = stack->bucket,
 		.archives = stack->archives,
-		.publisher = publisher,
+		.publisher = stack->publisher,
 		.version = version,
 		.limits = o->limits,
 		.held = held,
@@ -128,21 +115,24 @@ static int check_operands(const struct options *o, int argc, char *const *argv)
 	return 0;
 }
 
-enum exit_status command_promote(const struct options *o, int argc, char *const *argv)
+enum exit_status command_promote(const struct options *given, int argc, char *const *argv)
 {
+	struct options o = *given; /* borrows its strings */
 	struct halt halt = { .stop = false };
 	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	unsigned parts = STACK_DB | (o->release ? 0 : STACK_BUCKET | STACK_ARCHIVES);
+	unsigned parts = STACK_DB | (o.release ? 0 : STACK_BUCKET | STACK_ARCHIVES);
 	int r;
 
-	if (check_operands(o, argc, argv) < 0)
+	if (check_operands(&o, argc, argv) < 0)
 		return EXIT_USAGE;
+	o.runtime_version = argv[0]; /* who publishes; NULL at a release */
+	o.gate = GATE_ENFORCE;
 	r = halt_begin(&halt);
 	if (r < 0)
 		return exit_status_of(r);
-	r = stack_open(o, parts, &stack);
+	r = stack_open(&o, parts, &stack);
 	if (r == 0)
-		r = o->release ? release(&stack) : run(o, &stack, &halt.stop, argv[0]);
+		r = o.release ? release(&stack) : run(&o, &stack, &halt.stop, argv[0]);
 	halt_end(&halt);
 	return exit_status_of(r);
 }

@@ -9,7 +9,6 @@
 #include "memory.h"
 #include "metrics.h"
 #include "object.h"
-#include "on_change.h"
 #include "options.h"
 #include "stack.h"
 #include "updater.h"
@@ -31,18 +30,10 @@ int updating_start(const struct options *o, const struct stack *stack, struct up
 	const struct updater_options options = {
 		.export = &u->export, .accepted = o->accepted, .collect = collect, .ctx = u
 	};
-	int r = 0;
+	int r;
 
 	*u = (struct updating){ .o = o, .stack = stack };
 	stack_describe_export(o, stack, &u->export);
-	if (o->on_change)
-		r = on_change_start(o->on_change, &u->on_change);
-	if (r < 0)
-		return r;
-	if (u->on_change) {
-		u->export.changed = on_change_tell;
-		u->export.changed_ctx = u->on_change;
-	}
 	r = updater_start(&options, &u->updater);
 	if (r < 0)
 		updating_stop(u);
@@ -52,9 +43,7 @@ int updating_start(const struct options *o, const struct stack *stack, struct up
 void updating_stop(struct updating *u)
 {
 	updater_stop(u->updater);
-	on_change_stop(u->on_change);
 	u->updater = NULL;
-	u->on_change = NULL;
 }
 
 static const char *result_name(const struct updater_status *status)

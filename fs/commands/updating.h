@@ -8,7 +8,6 @@
 
 struct facts;
 struct strbuf;
-struct on_change;
 struct options;
 struct stack;
 struct updater;
@@ -18,7 +17,6 @@ struct updating {
 	const struct stack *stack; /* as is this */
 	struct exporter_options export;
 	struct updater *updater;
-	struct on_change *on_change;
 };
 /* The stack has a bucket, archives and a database, and lasts until updating_stop(). */
 int updating_start(const struct options *o, const struct stack *stack,

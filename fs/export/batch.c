@@ -238,15 +238,10 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 	return at;
 }
 
-static void note_written(const struct pass *pass, struct item *item, const struct target *t)
+static void note_written(struct item *item, const struct target *t)
 {
-	for (size_t i = 0; i < t->plan.n; i++) {
-		if (t->publications[i].done == PUBLISHED_NOTHING)
-			continue;
-		item->written = true;
-		if (pass->opt->changed && !pass->opt->dry_run)
-			pass->opt->changed(pass->opt->changed_ctx, t->publications[i].key);
-	}
+	for (size_t i = 0; i < t->plan.n; i++)
+		item->written |= t->publications[i].done != PUBLISHED_NOTHING;
 }
 
 static void target_after(const struct pass *pass, struct item *item, struct target *t,
@@ -254,7 +249,7 @@ static void target_after(const struct pass *pass, struct item *item, struct targ
 {
 	int r;
 
-	note_written(pass, item, t);
+	note_written(item, t);
 	target_settle(item, t);
 	if (t->blocked && last_try) {
 		t->blocked = false;

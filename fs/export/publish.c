@@ -28,10 +28,15 @@
 
 #define REMARK_MAX ((size_t)8 << 10)
 
+struct watcher {
+	publication_fn *fn;
+	void *ctx;
+};
+
 struct publisher {
 	struct publisher_options opt;
-	void (*watch)(void *ctx, const struct publication *p);
-	void *watch_ctx;
+	struct watcher *watchers;
+	size_t n_watchers, watchers_alloc;
 };
 
 /* A body that is to be written, judged, hashed and compressed once, however many keys get it. */
@@ -87,14 +92,24 @@ int publisher_new(const struct publisher_options *options, struct publisher **re
 
 void publisher_free(struct publisher *pub)
 {
+	free(pub->watchers);
 	free(pub);
 }
 
-void publisher_watch(struct publisher *pub, void (*fn)(void *ctx, const struct publication *p),
-		     void *ctx)
+void publisher_watch(struct publisher *pub, publication_fn *fn, void *ctx)
 {
-	pub->watch = fn;
-	pub->watch_ctx = ctx;
+	GROW(pub->watchers, pub->n_watchers, pub->watchers_alloc);
+	pub->watchers[pub->n_watchers++] = (struct watcher){ fn, ctx };
+}
+
+void publisher_unwatch(struct publisher *pub, const void *ctx)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < pub->n_watchers; i++)
+		if (pub->watchers[i].ctx != ctx)
+			pub->watchers[kept++] = pub->watchers[i];
+	pub->n_watchers = kept;
 }
 
 void publication_init(struct publication *p)
@@ -572,6 +587,7 @@ static void settle(const struct session *s, struct publication *p, const struct 
 	if (p->result < 0)
 		return;
 	p->done = d->action;
+	p->renewed = d->renewal;
 	object_release(&p->now);
 	object_init(&p->now);
 	if (edit->op != EDIT_REMOVE) {
@@ -579,8 +595,8 @@ static void settle(const struct session *s, struct publication *p, const struct 
 		object_init(&edit->object);
 	}
 	log_change(p, edit);
-	if (s->pub->watch)
-		s->pub->watch(s->pub->watch_ctx, p);
+	for (size_t i = 0; i < s->pub->n_watchers; i++)
+		s->pub->watchers[i].fn(s->pub->watchers[i].ctx, p);
 }
 
 /* Sends those that are renewals, or those that are not. */
@@ -623,6 +639,7 @@ static struct decision *decide_all(struct session *s, struct publication *public
 
 		assert(p->key && p->why);
 		p->done = PUBLISHED_NOTHING;
+		p->renewed = false;
 		strbuf_reset(&p->remark);
 		p->result = ended ? -ECANCELED : decide(s, p, &decisions[i]);
 		if (!p->result && p->have && p->action != PUBLISH_REMOVE) {

@@ -83,7 +83,7 @@ void tree_free(struct tree *t)
 	if (!t)
 		return;
 	if (t->options.publisher)
-		publisher_watch(t->options.publisher, NULL, NULL);
+		publisher_unwatch(t->options.publisher, t);
 	reach_release(&t->reach);
 	while (t->files)
 		file_close(t->files);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * on_change.c - a command that is told the name of each changed object, such as one that purges a CDN.
+ * on_change.c - a command that is told the name of each changed object, as to purge a CDN of it.
  *
  * Names are kept in memory until the command has taken them, so that a slow one holds up no export.
  * Beyond WAITING_MAX they are lost, and that is said. One that ended is run again.
@@ -21,10 +21,11 @@
 
 #include "log.h"
 #include "memory.h"
+#include "publish.h"
 #include "strbuf.h"
 
 #define WAITING_MAX ((size_t)16 << 20)
-#define ENDED_MAX   10 /* times in a row that it ended without taking anything; then names are lost */
+#define ENDED_MAX   10 /* times in a row without taking anything; then names are lost */
 
 extern char **environ;
 
@@ -178,12 +179,15 @@ int on_change_start(const char *command, struct on_change **ret)
 	return 0;
 }
 
-void on_change_tell(void *ctx, const char *key)
+void on_change_tell(void *on_change, const struct publication *p)
 {
-	struct on_change *oc = ctx;
+	struct on_change *oc = on_change;
+	const char *key = p->key;
 	size_t n = strlen(key);
 	bool lost;
 
+	if (p->renewed)
+		return;
 	pthread_mutex_lock(&oc->lock);
 	lost = n + 1 > oc->waiting.max - oc->waiting.len;
 	if (!lost) {
