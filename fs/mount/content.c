@@ -26,7 +26,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 #include <utlist.h>
 #include <zlib.h>
@@ -42,7 +41,6 @@
 
 #define PIECE	    ((size_t)256 << 10)
 #define KEPT_BODY   ((size_t)256 << 10) /* a larger one would drive out too many */
-#define LOOK_NS	    (50 * 1000 * 1000)	/* how soon a waiting reader's end is seen */
 #define GZIP_WINDOW (15 + 16) /* zlib's way to say: the largest window, and a gzip header */
 
 enum state { LOADING, READY, FAILED };
@@ -375,18 +373,11 @@ void content_close(struct content *c)
  */
 static int wait_until_loaded(struct contents *table, const struct content *c)
 {
-	while (c->state == LOADING) {
-		struct timespec until;
+	int r = 0;
 
-		if (interrupt_asked())
-			return -ECANCELED;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOOK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&table->loaded, &table->lock, &until);
-	}
-	return c->error;
+	while (c->state == LOADING && r == 0)
+		r = interrupt_wait(&table->loaded, &table->lock);
+	return r < 0 ? r : c->error;
 }
 
 /* `*ret_shared`: another thread fetches it. */

@@ -39,7 +39,6 @@
 #define REFRESH_BEFORE (5 * MINUTE_US)	/* the metadata server gives a new one no earlier */
 #define SPARE	       (10 * SECOND_US) /* a request may be that long under way */
 #define PAUSE	       (10 * SECOND_US)
-#define LOOK_NS	       50000000 /* how soon it is seen that nobody waits any more */
 #define TEXT_MAX       ((size_t)64 << 10)
 #define LIFE_MAX       (366 * DAY_US / SECOND_US) /* in seconds; a longer one is no answer */
 
@@ -238,18 +237,12 @@ static bool is_good(const struct auth *a)
 static int wait_for_answer(struct auth *a)
 {
 	unsigned before = a->answers;
+	int r = 0;
 
-	while (a->answers == before) {
-		struct timespec until;
-
-		if (interrupt_asked())
-			return -ECANCELED;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += LOOK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&a->asked, &a->lock, &until);
-	}
+	while (a->answers == before && r == 0)
+		r = interrupt_wait(&a->asked, &a->lock);
+	if (r < 0)
+		return r;
 	if (a->failure == -EAGAIN)
 		return trouble_pass(&a->trouble);
 	return a->failure == 0 || a->failure == -ECANCELED ? 0 : fail(a->failure, "%s", a->why);
