@@ -24,17 +24,18 @@ publish() { "$PUBFS" publish ${intake:+--config "$intake"} --now "$2" "$golden/a
 # shellcheck disable=SC2086 # options
 sync_all() { "$PUBFS" sync $site "$@"; }
 
-# Prints a tree through ls and cat alone into a folder of plain files.
+# Prints a tree through ls, stat and cat alone into a folder of plain files.
 copy_by_commands() { # FROM TO
 	mkdir -p "$2"
-	"$PUBFS" ls "$1" | while IFS= read -r entry; do
-		path="${1%/}/$entry"
-		if "$PUBFS" stat --json "$path" | jq -e '.is_dir' >/dev/null; then
-			copy_by_commands "$path" "$2/$entry"
-		else
-			"$PUBFS" cat "$path" >"$2/$entry" || echo "cat failed" >>"$2/$entry"
-		fi
-	done
+	"$PUBFS" ls "$1" | sed "s,^,${1%/}/," | xargs -r -d '\n' "$PUBFS" stat --json |
+		jq -r 'if .is_dir then "folder" else "file" end + " " + .path' |
+		while read -r kind path; do
+			to=$2/${path##*/}
+			case $kind in
+			folder) copy_by_commands "$path" "$to" ;;
+			*) "$PUBFS" cat "$path" >"$to" || echo "cat failed" >>"$to" ;;
+			esac
+		done
 }
 
 prune() { find "$1" -mindepth 1 -type d -empty -delete; } # folders that git does not keep
