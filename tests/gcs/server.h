@@ -45,6 +45,8 @@ const char *gcs_server_url(const struct gcs_server *s);
  * Commands, one a line; -EINVAL: not understood, and then none after it is done.
  *	bucket NAME			make one
  *	fill BUCKET COUNT PREFIX	objects PREFIX000000 and so on, of one byte
+ *	vast BUCKET OBJECT SIZE		an object for ranges alone, held by nobody: each 16 bytes of
+ *					it are where they begin, in 15 hex digits, and a line end
  *	compose BUCKET OBJECT		the object has no MD5 any more, as a composed one
  *	tokens required|optional|revoked	`revoked`: those issued so far are refused
  *	token-life SECONDS		of tokens issued from now on; 0: expired when issued

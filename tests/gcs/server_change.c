@@ -187,6 +187,10 @@ void answer_rewrite(struct request *q, struct reply *p)
 		return;
 	to = right_check(q, "storage.objects.get", p) ? request_bucket(q, p, q->to_bucket) : NULL;
 	o = to ? request_object(q, p, from, q->object, "sourceGeneration") : NULL;
+	if (o && o->vast) {
+		reply_error(p, 400, "invalid", "This object is only read, in ranges");
+		return;
+	}
 	if (!o || !conditions_hold(&q->params, "ifSource", o, false, p) ||
 	    !conditions_hold(&q->params, "if", object_find(to, q->to_object), false, p))
 		return;

@@ -40,6 +40,26 @@ static bool run_fill(struct gcs_server *s, char *words)
 	return true;
 }
 
+static bool run_vast(struct gcs_server *s, char *words)
+{
+	char *rest, *bucket = strtok_r(words, " ", &rest), *name = strtok_r(NULL, " ", &rest);
+	char *size = strtok_r(NULL, " ", &rest);
+	struct bucket *b = bucket ? bucket_find(s, bucket) : NULL;
+	struct strbuf none = STRBUF_INIT(BODY_MAX);
+	json_t *headers;
+	struct stored *o;
+	uint64_t n;
+
+	if (!b || !size || !parse_number(size, &n) || !n)
+		return false;
+	headers = json_object();
+	o = object_put(s, b, name, headers, &none);
+	json_decref(headers);
+	o->vast = n;
+	o->composed = true;
+	return true;
+}
+
 static bool run_compose(struct gcs_server *s, char *words)
 {
 	char *name = strchr(words, ' ');
@@ -140,6 +160,7 @@ static const struct {
 } commands[] = {
 	{ "bucket", run_bucket },
 	{ "fill", run_fill },
+	{ "vast", run_vast },
 	{ "compose", run_compose },
 	{ "tokens", run_tokens },
 	{ "token-life", run_token_life },

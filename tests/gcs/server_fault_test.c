@@ -66,6 +66,9 @@ Test(gcs_fault, a_script_that_is_not_understood_is_refused)
 		"fill b x a",
 		"fill b 1",
 		"compose b none",
+		"vast b a",
+		"vast c a 1",
+		"vast b a 0",
 		"tokens maybe",
 		"token-life x",
 		"rewrite-limit 0",
@@ -196,6 +199,45 @@ Test(gcs_fault, hashes_and_lengths_may_be_wrong)
 		cr_assert_null(garbage.json);
 		cr_assert_str_eq(media.body.buf, "hello");
 		cr_assert_null(strstr(answer_header(&media, "X-Goog-Hash"), "mnG7TA=="));
+	}
+}
+
+Test(gcs_fault, an_upload_may_arrive_damaged_and_be_refused_or_taken)
+{
+	static const char resource[] = "{\"name\":\"a\",\"md5Hash\":\"XUFAKrxLKna5cZ2REBfFkg==\"}";
+
+	script("fault insert damage\nfault insert damage unchecked");
+	for (int i = 0; i < 2; i++) {
+		CLEANUP(answer_release) struct answer a = client_put(url, resource, "hello", "");
+
+		cr_assert_eq(a.status, i ? 200 : 400);
+	}
+	{
+		CLEANUP(answer_release) struct answer media = client_get(url, MEDIA);
+
+		cr_assert_str_eq(media.body.buf, "hemlo");
+	}
+}
+
+Test(gcs_fault, a_vast_object_is_made_as_it_is_read_in_ranges)
+{
+	const struct call calls[] = {
+		{ .method = "GET", .target = MEDIA, .headers = { "Range: bytes=-16" } },
+		{ .method = "GET", .target = MEDIA, .headers = { "Range: bytes=14-17" } },
+	};
+
+	script("vast b a 5497558138880");
+	{
+		CLEANUP(answer_release) struct answer a = client_get(url, OBJECT);
+		CLEANUP(answer_release) struct answer last = client_send(url, &calls[0]);
+		CLEANUP(answer_release) struct answer odd = client_send(url, &calls[1]);
+
+		cr_assert_str_eq(answer_text(&a, "size"), "5497558138880");
+		cr_assert_str_eq(last.body.buf, "000004fffffffff0\n" + 1);
+		cr_assert_str_eq(answer_header(&last, "Content-Range"),
+				 "bytes 5497558138864-5497558138879/5497558138880");
+		cr_assert_str_eq(odd.body.buf, "0\n00");
+		cr_assert_eq(status_of(MEDIA), 400, "nobody can have all of it");
 	}
 }
 

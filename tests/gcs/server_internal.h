@@ -50,6 +50,7 @@ struct stored {
 	unsigned char md5[MD5_SIZE];
 	uint32_t crc32c;
 	bool composed; /* has no MD5 */
+	uint64_t vast; /* so many bytes, made when they are asked for; 0: it is `bytes` */
 };
 
 struct bucket {
@@ -164,6 +165,9 @@ struct stored *object_put(struct gcs_server *s, struct bucket *b, const char *na
 			  struct strbuf *bytes);
 void object_remove(struct bucket *b, struct stored *o);
 json_t *object_json(const struct request *q, const struct bucket *b, const struct stored *o);
+uint64_t object_size(const struct stored *o);
+/* Appends its bytes from `first` to before `end`. */
+void object_bytes(const struct stored *o, uint64_t first, uint64_t end, struct strbuf *out);
 /* "crc32c=...,md5=..." */
 char *object_hashes(const struct request *q, const struct stored *o);
 uint32_t crc32c_of(const void *bytes, size_t n);

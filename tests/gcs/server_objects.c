@@ -201,6 +201,28 @@ static void add_text(json_t *json, const char *name, const char *text)
 	json_object_set_new(json, name, json_string(text));
 }
 
+uint64_t object_size(const struct stored *o)
+{
+	return o->vast ? o->vast : o->bytes.len;
+}
+
+void object_bytes(const struct stored *o, uint64_t first, uint64_t end, struct strbuf *out)
+{
+	char line[17];
+
+	if (!o->vast) {
+		strbuf_add(out, o->bytes.buf + first, (size_t)(end - first));
+		return;
+	}
+	while (first < end) {
+		uint64_t skip = first % 16, n = 16 - skip < end - first ? 16 - skip : end - first;
+
+		snprintf(line, sizeof(line), "%015llx\n", (unsigned long long)(first - skip));
+		strbuf_add(out, line + skip, (size_t)n);
+		first += n;
+	}
+}
+
 json_t *object_json(const struct request *q, const struct bucket *b, const struct stored *o)
 {
 	json_t *json = json_deep_copy(o->headers);
@@ -219,7 +241,7 @@ json_t *object_json(const struct request *q, const struct bucket *b, const struc
 	add_text(json, "etag", etag);
 	add_number(json, "generation", o->generation);
 	add_number(json, "metageneration", o->metageneration);
-	add_number(json, "size", q->fault.has_size ? q->fault.size : o->bytes.len);
+	add_number(json, "size", q->fault.has_size ? q->fault.size : object_size(o));
 	if (!json_object_get(json, "storageClass"))
 		add_text(json, "storageClass", "STANDARD");
 	add_text(json, "crc32c", crc);

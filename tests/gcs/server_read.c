@@ -84,7 +84,7 @@ static void add_media_headers(const struct request *q, struct reply *p, const st
 	add_number_header(p, "X-Goog-Metageneration", o->metageneration);
 	reply_header(p, "X-Goog-Stored-Content-Encoding", encoding ? encoding : "identity");
 	add_number_header(p, "X-Goog-Stored-Content-Length",
-			  q->fault.has_size ? q->fault.size : o->bytes.len);
+			  q->fault.has_size ? q->fault.size : object_size(o));
 	reply_header(p, "X-Goog-Storage-Class", "STANDARD");
 }
 
@@ -125,32 +125,29 @@ static bool parse_range(const char *text, uint64_t size, uint64_t *ret_first, ui
 	return true;
 }
 
-static void send_range(const struct request *q, struct reply *p, const struct strbuf *bytes,
-		       const char *range)
+/* False, with an error answered: there is no such range of so many bytes. */
+static bool take_range(const struct request *q, struct reply *p, uint64_t size, const char *range,
+		       uint64_t *ret_first, uint64_t *ret_end)
 {
-	uint64_t first, end;
+	CLEANUP(free_char) char *sent = NULL;
 
-	bool ok = parse_range(range, bytes->len, &first, &end);
-
-	if (ok)
-		first += q->fault.shift;
-	if (!ok) {
+	if (!parse_range(range, size, ret_first, ret_end)) {
 		reply_error(p, 400, "invalid", "Invalid Range: %s", range);
-	} else if (first >= end) {
-		CLEANUP(free_char) char *size = xasprintf("bytes */%zu", bytes->len);
-
+		return false;
+	}
+	*ret_first += q->fault.shift;
+	if (*ret_first >= *ret_end) {
+		sent = xasprintf("bytes */%llu", (unsigned long long)size);
 		reply_error(p, 416, "requestedRangeNotSatisfiable",
 			    "Request range not satisfiable");
-		reply_header(p, "Content-Range", size);
-	} else {
-		CLEANUP(free_char)
-		char *sent = xasprintf("bytes %llu-%llu/%zu", (unsigned long long)first,
-				       (unsigned long long)end - 1, bytes->len);
-
-		p->status = 206;
 		reply_header(p, "Content-Range", sent);
-		strbuf_add(&p->body, bytes->buf + first, (size_t)(end - first));
+		return false;
 	}
+	sent = xasprintf("bytes %llu-%llu/%llu", (unsigned long long)*ret_first,
+			 (unsigned long long)*ret_end - 1, (unsigned long long)size);
+	p->status = 206;
+	reply_header(p, "Content-Range", sent);
+	return true;
 }
 
 void answer_read(struct request *q, struct reply *p)
@@ -159,6 +156,7 @@ void answer_read(struct request *q, struct reply *p)
 	struct stored *o = b ? request_object(q, p, b, q->object, "generation") : NULL;
 	const char *range = pairs_get(&q->headers, "Range");
 	CLEANUP(strbuf_release) struct strbuf decoded = STRBUF_INIT(BODY_MAX);
+	uint64_t first = 0, end;
 
 	if (!o || !conditions_hold(&q->params, "if", o, true, p))
 		return;
@@ -166,18 +164,22 @@ void answer_read(struct request *q, struct reply *p)
 	add_media_headers(q, p, o);
 	if (is_transcoded(q, o) && !gzip_decode(o->bytes.buf, o->bytes.len, &decoded)) {
 		reply_header(p, "Warning", "214 UploadServer gunzipped");
-		if (q->fault.decode && range) /* as who decodes on the way may do */
-			send_range(q, p, &decoded, range);
-		else
-			strbuf_add(&p->body, decoded.buf, decoded.len);
+		end = decoded.len;
+		/* as who decodes on the way may do */
+		if (!q->fault.decode || !range ||
+		    take_range(q, p, decoded.len, range, &first, &end))
+			strbuf_add(&p->body, decoded.buf + first, (size_t)(end - first));
 		return;
 	}
 	if (header_of(o, "contentEncoding"))
 		reply_header(p, "Content-Encoding", header_of(o, "contentEncoding"));
-	if (range)
-		send_range(q, p, &o->bytes, range);
+	end = object_size(o);
+	if (range && !take_range(q, p, end, range, &first, &end))
+		return;
+	if (end - first > BODY_MAX)
+		reply_error(p, 400, "invalid", "This object is only read, in ranges");
 	else
-		strbuf_add(&p->body, o->bytes.buf, o->bytes.len);
+		object_bytes(o, first, end, &p->body);
 }
 
 struct query {

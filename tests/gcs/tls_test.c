@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tls_test.c - what one connection has agreed on with a server serves those of all threads. */
+/* tls_test.c - what one connection has found out, or agreed on with a server, serves all threads. */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -121,30 +123,84 @@ static void *get_in_thread(void *url)
 	return NULL;
 }
 
+/* Keeps one handle in use, so that whoever asks next has another one. */
+struct occupant {
+	struct gcs_server *slow;
+	char *url;
+	pthread_t thread;
+};
+
+static void occupy_handle(struct occupant *o)
+{
+	o->slow = gcs_server_start();
+	o->url = xstrdup(gcs_server_url(o->slow));
+	cr_assert_eq(gcs_server_script(o->slow, "fault unknown delay=60000"), 0);
+	cr_assert_eq(pthread_create(&o->thread, NULL, get_in_thread, o->url), 0);
+	while (!gcs_server_count(o->slow, GCS_UNKNOWN))
+		sched_yield();
+}
+
+static void leave_handle(struct occupant *o)
+{
+	cr_assert_eq(gcs_server_script(o->slow, "end-delays"), 0);
+	pthread_join(o->thread, NULL);
+	gcs_server_stop(o->slow);
+	free(o->url);
+}
+
 Test(tls, a_session_is_shared_by_all_threads_that_ask_a_server)
 {
 	struct http_options options = { .ca_file = tls.ca_file };
-	struct gcs_server *slow = gcs_server_start();
-	CLEANUP(free_char) char *url = xstrdup(gcs_server_url(slow));
-	pthread_t thread;
+	struct occupant other;
 
 	start_serving();
 	cr_assert_eq(http_new(&options, &http), 0);
 	get(tls.url);
 	cr_assert_eq(atomic_load(&tls.resumed), 0);
-
-	/* whoever asks next has another handle: the first one is in use */
-	cr_assert_eq(gcs_server_script(slow, "fault unknown delay=60000"), 0);
-	cr_assert_eq(pthread_create(&thread, NULL, get_in_thread, url), 0);
-	while (!gcs_server_count(slow, GCS_UNKNOWN))
-		sched_yield();
+	occupy_handle(&other);
 	get(tls.url);
 	cr_assert_eq(atomic_load(&tls.connections), 2);
 	cr_assert_eq(atomic_load(&tls.resumed), 1);
-
-	cr_assert_eq(gcs_server_script(slow, "end-delays"), 0);
-	pthread_join(thread, NULL);
+	leave_handle(&other);
 	http_free(http);
 	stop_serving();
-	gcs_server_stop(slow);
+}
+
+/* A name that no resolver knows (RFC 2606): each look-up of libcurl comes through here, and is then
+ * the C library's own, of this host's address. */
+#define NAME "pubfs.test"
+
+static atomic_uint look_ups;
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (node && !strcmp(node, NAME)) {
+		atomic_fetch_add(&look_ups, 1);
+		node = "127.0.0.1";
+	}
+	return real(node, service, hints, ret);
+}
+
+Test(names, an_address_is_looked_up_once_for_all_threads)
+{
+	struct http_options options = { .ca_file = NULL };
+	struct gcs_server *server = gcs_server_start();
+	CLEANUP(free_char)
+	char *url = xasprintf("http://" NAME "%s", strrchr(gcs_server_url(server), ':'));
+	struct occupant other;
+
+	cr_assert_eq(http_new(&options, &http), 0);
+	get(url);
+	cr_assert_eq(atomic_load(&look_ups), 1);
+	occupy_handle(&other);
+	get(url);
+	cr_assert_eq(gcs_server_connections(server), 2, "another handle has another connection");
+	cr_assert_eq(atomic_load(&look_ups), 1);
+	leave_handle(&other);
+	http_free(http);
+	gcs_server_stop(server);
 }

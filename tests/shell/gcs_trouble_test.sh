@@ -102,6 +102,7 @@ place "/root" one
 place "latest/" one
 place "latest/a	b" one
 place "latest/$(cat long)" one
+control "vast others latest/api/archives/vast-1.0.0.tar.gz 5497558138880"
 # reads NAME FILE: the object's decoded bytes are the file's
 reads() { other cat "$in/$1" >decoded && cmp decoded "$2"; }
 check "no metadata at all" reads plain one
@@ -155,6 +156,23 @@ if can_mount; then
 		check "mounted: $name is EIO" sh -c "cat '$T/mnt/$in/$name' 2>&1 >/dev/null |
 			grep -q 'Input/output error'"
 	done
+	# 5 TiB that nobody holds: each line of 16 bytes is the number of its first one
+	vast=$T/mnt/latest/api/archives/vast-1.0.0.tar.gz tib5=5497558138880
+	at() { printf '%015x' "$1"; }
+	from() { tail -c "+$(($1 + 1))" "$vast" | head -c "$2"; }
+	same "mounted: 5 TiB are that long" $tib5 stat -c %s "$vast"
+	same "mounted: the end of 5 TiB" "$(at $((tib5 - 16)))" tail -c 16 "$vast"
+	same "mounted: the middle of 5 TiB" "$(at $((tib5 / 2)))" from $((tib5 / 2)) 16
+	from $((tib5 / 2 + 5)) 100000007 >part
+	expect_part() { # awk has not so long numbers: the half of 5 TiB is 280 and 8 zeros
+		awk 'BEGIN { for (i = 0; i <= 6250001; i++) printf "0000280%08x\n", 16 * i }' |
+			tail -c +6 | head -c 100000007 | cmp - part
+	}
+	check "mounted: 100 MB from the middle of 5 TiB, from an odd byte on" expect_part
+	same "mounted: behind the end of 5 TiB there is nothing" 0 sh -c \
+		"dd if='$vast' bs=1M iflag=skip_bytes skip=$tib5 status=none | wc -c"
+	check "mounted: no memory holds what was read of it" test \
+		"$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")" -lt 65536
 	same "mounted: what no path can show is on record" 5 \
 		sh -c "grep -c 'no path can' '$T/mnt/.pubfs/unmapped'"
 	check "unmount" unmount "$daemon" "$T/mnt"
