@@ -20,6 +20,8 @@ struct strbuf;
 
 /* Below the cache, for the plan of "sync", "gc" or "promote". The caller frees it. */
 char *held_path(const char *cache, const char *store_url, const char *plan);
+/* A file beside such a one, which is of no plan; NULL: nothing is kept. The caller frees it. */
+char *held_beside(const char *held, const char *name);
 /* Beside them, for the times of removals by hand. The caller frees it. */
 char *removals_path(const char *cache, const char *store_url);
 /* Appends all plans of a store that are held. None: nothing. */

@@ -11,7 +11,8 @@
 
 struct exporter_options;
 
-/* The first of them are differences, which `pubfs sync` repairs; the others stay. */
+/* The first of them are differences, which `pubfs sync` repairs, but FINDING_BROKEN; the others
+ * stay. */
 enum finding_kind {
 	FINDING_MISSING,
 	FINDING_DANGLING, /* an archive that a listing names is missing, though there is one */
@@ -19,10 +20,11 @@ enum finding_kind {
 	FINDING_STALE,	  /* a document that is not what the rows give */
 	FINDING_HEADERS,  /* the bytes are right, headers or custom keys are not */
 	FINDING_HASH,	  /* an archive with other bytes than its version's */
-	/* by their bodies alone; `sync --force` repairs them, since sync believes the hash that
-	 * stands in the metadata (spec, section 10) */
-	FINDING_DAMAGED, /* the bytes are not those of that hash */
-	FINDING_BROKEN,	 /* clients could not read it */
+	/* by their bodies alone: */
+	FINDING_DAMAGED, /* they are not what the metadata say; noted (suspects.h), so that a sync
+			  * does not believe these */
+	FINDING_BROKEN,	 /* clients could not read it, but it is what the rows and the canonical
+			  * store give: what has to be repaired is there */
 	FINDING_DIFFERENCES,
 	FINDING_GARBAGE = FINDING_DIFFERENCES, /* without a row: waits for gc */
 	FINDING_STRAY,			       /* of no kind that an export makes */
@@ -59,7 +61,7 @@ struct verifier_options {
 
 /*
  * Compares every package, or those that are named (NULL: all), with both prefixes, as an export
- * decides it, and then names what lies there without a row. Changes nothing. 0: done, whatever was
+ * decides it, and then names what lies there without a row. Changes nothing in the bucket. 0: done, whatever was
  * found; else as export_all() and export_named() answer, and -EIO: a body could not be read. `ret`
  * is always filled.
  */

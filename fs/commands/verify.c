@@ -40,7 +40,6 @@ static int print_finding(const struct options *o, const struct finding *f)
 {
 	CLEANUP(strbuf_release) struct strbuf line = STRBUF_INIT(LINE_BYTES_MAX);
 	CLEANUP(strbuf_release) struct strbuf path = STRBUF_INIT(LINE_BYTES_MAX);
-	bool by_force = f->kind == FINDING_DAMAGED || f->kind == FINDING_BROKEN;
 
 	add_path(f->key, &path);
 	if (o->json) {
@@ -52,8 +51,8 @@ static int print_finding(const struct options *o, const struct finding *f)
 		strbuf_addstr(&line, "}\n");
 	} else {
 		strbuf_addf(&line, "%s %s: %s", finding_name(f->kind), path.buf, f->why);
-		if (by_force)
-			strbuf_addf(&line, " (pubfs sync --force %s)", f->package);
+		if (f->kind == FINDING_BROKEN)
+			strbuf_addstr(&line, " (that is what the database and the archives give)");
 		strbuf_addch(&line, '\n');
 	}
 	return output(line.buf, line.len);

@@ -50,7 +50,7 @@ static void publication_make(const struct pass *pass, const struct item *item,
 	ret->have = step->have;
 	ret->change = item->pkg.change;
 	ret->why = step->why;
-	ret->force = pass->opt->force;
+	ret->force = pass->opt->force || step->force;
 	ret->refresh = pass->refresh;
 	ret->mark = pass->opt->rebase && step->have &&
 		    change_is_foreign(step->have->change, item->pkg.change);

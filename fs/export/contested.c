@@ -30,10 +30,9 @@ char *contested_note(const char *package, const char *change)
 	return xasprintf("%s %s", package, change);
 }
 
-/* NULL: nothing is kept. */
 static char *path_of(const struct pass *pass)
 {
-	return pass->opt->held ? xasprintf("%s.reclaimed", pass->opt->held) : NULL;
+	return held_beside(pass->opt->held, "reclaimed");
 }
 
 int contested_load(const struct pass *pass, struct names *ret)

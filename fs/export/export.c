@@ -36,6 +36,7 @@
 #include "site.h"
 #include "store.h"
 #include "survey.h"
+#include "suspects.h"
 #include "verifier.h"
 #include "weigh.h"
 
@@ -243,6 +244,14 @@ static bool is_old(const struct survey *have, const char *package)
 	return false;
 }
 
+static bool has_suspect(const struct collection *c, const struct survey *have)
+{
+	for (size_t i = 0; i < have->n; i++)
+		if (suspects_have(&c->pass->suspects, &have->objects[i]))
+			return true;
+	return false;
+}
+
 /* 1: everything is as it was left. */
 static int collect_objects(struct collection *c, const struct work *work)
 {
@@ -263,7 +272,7 @@ static int collect_objects(struct collection *c, const struct work *work)
 		c->n_known[i] += have.n > 0;
 		survey_merge(have.digest, canonical.digest);
 		current = current && is_exported(c, work, i, have.digest) &&
-			  !is_old(&have, work->package);
+			  !is_old(&have, work->package) && !has_suspect(c, &have);
 	}
 	if (restored && !c->n_restored++)
 		c->restored = xstrdup(work->package);
@@ -570,6 +579,16 @@ static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
 	return r < 0 ? r : brake_judge(&c->brake, pass->deep ? left : left | BURDEN_TAKE_DOWN);
 }
 
+/* Whatever was suspect when a full pass began that went well was written anew, or is gone. */
+static int end_suspects(const struct collection *c)
+{
+	const struct pass *pass = c->pass;
+
+	if (c->kind != PASS_FULL || pass_rehearses(pass) || !pass->suspects.n)
+		return 0;
+	return suspects_forget(pass->opt->held, &pass->suspects);
+}
+
 static int end(struct collection *c, const struct names *seen)
 {
 	int r = say_missing(c, seen);
@@ -614,7 +633,9 @@ static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c
 	site = site_run(pass, &ex->site, exporter_now(ex), !is_event(c->kind), pass_changed(pass),
 			c->kind == PASS_FULL ? c->state : NULL);
 	r = end(c, &seen);
-	return r < 0 ? r : site;
+	if (!r)
+		r = site;
+	return r < 0 ? r : end_suspects(c);
 }
 
 static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted,
@@ -638,6 +659,8 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 		*wanted = (struct names){ 0 };
 	}
 	r = brake_init(&c.brake, &pass);
+	if (!r && !ex->opt.verifier) /* which believes no record */
+		r = suspects_load(ex->opt.held, &pass.suspects);
 	if (!r)
 		r = pass_read_latest(&pass, ex->filled, ex->settled);
 	if (!r)

@@ -38,6 +38,11 @@ char *held_path(const char *cache, const char *store_url, const char *plan)
 	return path_of(cache, store_url, name);
 }
 
+char *held_beside(const char *held, const char *name)
+{
+	return held ? xasprintf("%s.%s", held, name) : NULL;
+}
+
 char *removals_path(const char *cache, const char *store_url)
 {
 	return path_of(cache, store_url, "removals");
@@ -60,13 +65,13 @@ static int each_line(const char *path, void (*fn)(void *ctx, const char *line), 
 	if (!f && errno == ENOENT)
 		return 0;
 	if (!f)
-		return fail(-EIO, "cannot read the held plan %s: %s", path, strerror(errno));
+		return fail(-EIO, "cannot read %s: %s", path, strerror(errno));
 	while ((n = getline(&line, &size, f)) > 0) {
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
 		fn(ctx, line);
 	}
-	return ferror(f) ? fail(-EIO, "cannot read the held plan %s", path) : 0;
+	return ferror(f) ? fail(-EIO, "cannot read %s", path) : 0;
 }
 
 struct plan_file {
@@ -150,7 +155,7 @@ int held_save(const char *path, const char *why, const struct names *items)
 		r = -errno;
 	if (r < 0) {
 		unlink(temporary);
-		return fail(-EIO, "cannot keep the held plan in %s: %s", path, strerror(-r));
+		return fail(-EIO, "cannot write %s: %s", path, strerror(-r));
 	}
 	return 0;
 }

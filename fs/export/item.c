@@ -12,6 +12,7 @@
 #include "log.h"
 #include "memory.h"
 #include "path.h"
+#include "suspects.h"
 
 #define VERSION_BYTES ((size_t)3 << 10) /* of its archives, plans and edits */
 #define TEXT_COPIES   3			/* the row, the document, the compressed document */
@@ -246,6 +247,19 @@ static void refuse_unweighed(const struct pass *pass, struct item *item)
 			item_fail(pass, item, fail(-EIO, "%s", pass->unweighed[i].why));
 }
 
+static void force_suspects(const struct pass *pass, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct step *step = &plan->steps[i];
+
+		if (step->kind == STEP_REMOVE || !step->have ||
+		    !suspects_have(&pass->suspects, step->have))
+			continue;
+		step->force = true;
+		step->why = SUSPECT_WHY;
+	}
+}
+
 void item_prepare(const struct pass *pass, struct item *item)
 {
 	int r;
@@ -271,6 +285,7 @@ void item_prepare(const struct pass *pass, struct item *item)
 			target_fail(t, r);
 		else
 			leave_to_others(pass, item, i);
+		force_suspects(pass, &t->plan);
 		t->foreign = !r && contested_is_foreign(pass, i, t);
 		if (!r)
 			apply_brake(pass, item, i);

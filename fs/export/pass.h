@@ -60,6 +60,7 @@ struct pass {
 	const struct names *urgent;  /* what was urgent then, sorted */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
+	struct names suspects; /* see suspects.h */
 
 	/* settled by the brake before anything is done, sorted: packages of which only removals
 	 * go through, and those of which nothing does */

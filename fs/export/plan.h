@@ -24,6 +24,7 @@ struct step {
 	bool apart;	/* of its stage, it waits for none, and none waits for it */
 	char *key;		     /* owned */
 	const char *why;	     /* a constant */
+	bool force;		     /* also where nothing differs */
 	const struct object *have;   /* borrowed from the survey; NULL: it is not there */
 	const struct object *source; /* STEP_COPY: the canonical archive, borrowed */
 	const char *sha256;	     /* STEP_COPY: of the version's row, borrowed; may be NULL */

@@ -28,6 +28,7 @@
 #include "store.h"
 #include "strbuf.h"
 #include "survey.h"
+#include "suspects.h"
 #include "verifier.h"
 
 #define RECORDED  ".site" /* no package has such a name */
@@ -165,6 +166,10 @@ static int place(const struct pass *pass, size_t k, const struct body *body, str
 	pub->have = p->there ? &p->have : NULL;
 	pub->why = p->there ? "a package changed" : "it is new";
 	pub->force = pass->opt->force;
+	if (p->there && suspects_have(&pass->suspects, &p->have)) {
+		pub->why = SUSPECT_WHY;
+		pub->force = true;
+	}
 	pub->refresh = pass->refresh;
 	pub->body = body;
 	return 0;
@@ -261,7 +266,8 @@ void site_state_add(unsigned char state[SHA256_SIZE], const char *package, const
 	survey_merge(state, one);
 }
 
-/* The objects of a prefix as they are; `ret_whole`: all are there, and none has to be renewed. */
+/* The objects of a prefix as they are; `ret_whole`: all are there, and none has to be renewed, or
+ * written anew. */
 static int site_survey(const struct pass *pass, const char *prefix, unsigned char ret[SHA256_SIZE],
 		       bool *ret_whole)
 {
@@ -279,7 +285,8 @@ static int site_survey(const struct pass *pass, const char *prefix, unsigned cha
 			return r;
 		if (!r)
 			survey_toggle(ret, &obj);
-		*ret_whole &= !r && clock_rules() - obj.validated <= VALIDATED_MAX_AGE;
+		*ret_whole &= !r && clock_rules() - obj.validated <= VALIDATED_MAX_AGE &&
+			      !suspects_have(&pass->suspects, &obj);
 	}
 	return 0;
 }

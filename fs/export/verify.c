@@ -6,7 +6,7 @@
  * through the same plan and the same comparison, and each change that would be made is a finding.
  * No package is passed over because of what was recorded of it: a proof believes no record.
  *
- * verifier.lock guards all of `result`; it is held across no call of a store.
+ * verifier.lock guards all of `result`, and `suspects`; it is held across no call of a store.
  */
 #include "verify.h"
 
@@ -25,6 +25,7 @@
 #include "memory.h"
 #include "publish.h"
 #include "stored_body.h"
+#include "suspects.h"
 #include "verifier.h"
 
 #define WHY_MAX		  ((size_t)8 << 10)
@@ -35,6 +36,7 @@ struct verifier {
 	pthread_mutex_t lock;
 	struct verification *result;
 	uint64_t done, total; /* packages */
+	struct names suspects; /* notes of what is damaged */
 };
 
 static const char *const finding_names[FINDING_KINDS] = {
@@ -187,6 +189,17 @@ static int judge_archive(struct store *s, const struct object *obj, const struct
 	return stored_body_finish(body, sum);
 }
 
+static void find_damaged(struct verifier *v, const char *package, const struct object *obj,
+			 const char *why)
+{
+	CLEANUP(free_char) char *note = suspects_note(obj);
+
+	find(v, FINDING_DAMAGED, package, obj->key, why);
+	pthread_mutex_lock(&v->lock);
+	names_add(&v->suspects, note);
+	pthread_mutex_unlock(&v->lock);
+}
+
 /* Reads, hashes and gates what is there. Its failures are findings, so they are not said. */
 static int judge_body(struct verifier *v, const char *package, const struct object *obj,
 		      const struct object_name *name)
@@ -200,18 +213,20 @@ static int judge_body(struct verifier *v, const char *package, const struct obje
 	r = name->kind == KIND_ARCHIVE ? judge_archive(s, obj, name, sum, &verdict, &why)
 				       : judge_document(s, obj, name, sum, &verdict, &why);
 	log_set_mute(false);
-	if (r == -EBADMSG || r == -E2BIG)
-		find(v, FINDING_DAMAGED, package, obj->key, "its bytes are damaged");
-	else if (r == -ESTALE)
+	if (r == -ESTALE)
 		return fail(-EIO, "%s was changed while it was read; verify again", obj->key);
-	else if (r < 0)
+	if (r < 0 && r != -EBADMSG && r != -E2BIG)
 		return fail(-EIO, "%s: %s", obj->key, log_last_failure());
+	if (r < 0)
+		find_damaged(v, package, obj, "its bytes are damaged");
 	else if (obj->has_sha256 && memcmp(sum, obj->sha256, SHA256_SIZE) != 0)
-		find(v, FINDING_DAMAGED, package, obj->key,
-		     "its bytes are not those of the hash in its metadata");
+		find_damaged(v, package, obj,
+			     "its bytes are not those of the hash in its metadata");
 	else if (verdict == -EINVAL)
 		find(v, FINDING_BROKEN, package, obj->key, why.buf);
-	return verdict == -EINVAL ? 0 : verdict;
+	else
+		return verdict;
+	return 0;
 }
 
 /* What would be written anew is not looked into: it differs whatever it is. */
@@ -374,7 +389,7 @@ int verify(const struct verifier_options *options, char *const *names, size_t n,
 	struct exporter_options exporter = *options->exporter;
 	struct export_counts counts = { .packages = 0 };
 	struct exporter *ex;
-	int r;
+	int r, noted;
 
 	*ret = (struct verification){ 0 };
 	pthread_mutex_init(&v.lock, NULL);
@@ -387,7 +402,11 @@ int verify(const struct verifier_options *options, char *const *names, size_t n,
 	ret->left = counts.left;
 	export_counts_release(&counts);
 	pthread_mutex_destroy(&v.lock);
+	noted = v.suspects.n ? suspects_add(exporter.held, &v.suspects) : 0;
+	names_release(&v.suspects);
 	if (ret->n)
 		qsort(ret->findings, ret->n, sizeof(*ret->findings), by_key);
-	return !r && ret->unread ? -EIO : r;
+	if (!r && ret->unread)
+		r = -EIO;
+	return r < 0 ? r : noted;
 }

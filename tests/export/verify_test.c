@@ -9,6 +9,7 @@
 #include "body.h"
 #include "clock.h"
 #include "memory.h"
+#include "planned.h"
 #include "verify.h"
 #include "world.h"
 
@@ -18,11 +19,14 @@
 
 static struct world w;
 static struct export_counts counts;
+static char *held;
 
 static void init(void)
 {
 	clock_rules_set(1700000000 * SECOND_US);
 	world_init(&w);
+	held = xasprintf("%s/sync.held", w.folder);
+	w.options.held = held;
 	world_add(&w, "foo", "1.0.0");
 	world_add(&w, "foo", "2.0.0");
 	world_add(&w, "bar", "1.0.0");
@@ -31,6 +35,7 @@ static void init(void)
 
 static void fini(void)
 {
+	free(held);
 	world_release(&w);
 }
 
@@ -233,28 +238,161 @@ static void break_archive_bytes(void)
 	strbuf_release(&other);
 }
 
-Test(verify, bytes_that_are_not_what_their_metadata_say_are_found_by_reading_them)
+static void break_site(void)
+{
+	struct strbuf other = STRBUF_INIT(BIG);
+
+	cr_assert_eq(gzip_encode("{}", 2, &other), 0);
+	replace_object("latest/not-found.json", &other, NULL);
+	strbuf_release(&other);
+}
+
+static void find_deep(const char *expected)
+{
+	CLEANUP(verification_release) struct verification v;
+	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
+
+	cr_assert_eq(found_by(true, &v, &found), 0);
+	cr_assert_str_eq(found.buf, expected);
+	free(recorder_take(w.recorder));
+}
+
+/* Everything that was changed since, of whatever kind. */
+static void expect_changes(const char *expected)
+{
+	CLEANUP(free_char) char *changes = recorder_take(w.recorder);
+
+	cr_assert_str_eq(changes, expected);
+}
+
+Test(verify, bytes_that_are_not_what_their_metadata_say_are_found_by_reading_and_repaired_alone)
 {
 	static const struct {
 		void (*break_it)(void);
-		const char *found;
+		const char *found, *repaired;
 	} rows[] = {
-		{ break_damaged, "damaged " LATEST "packages/foo\n" },
-		{ break_gzip, "damaged " LATEST "packages/foo\n" },
-		{ break_archive_bytes, "damaged " OWN "archives/foo-2.0.0.tar.gz\n" },
+		{ break_damaged, "damaged " LATEST "packages/foo\n",
+		  "write " LATEST "packages/foo\n" },
+		{ break_gzip, "damaged " LATEST "packages/foo\n",
+		  "write " LATEST "packages/foo\n" },
+		{ break_archive_bytes, "damaged " OWN "archives/foo-2.0.0.tar.gz\n",
+		  "copy " OWN "archives/foo-2.0.0.tar.gz\n" },
+		{ break_site, "damaged latest/not-found.json\n", "write latest/not-found.json\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		rows[i].break_it();
 		expect_found(false, "");
-		expect_found(true, rows[i].found);
-		cr_assert_eq(world_export_all(&w, &counts), 0); /* believes the hash */
-		expect_found(true, rows[i].found);
-		w.options.force = true;
+		cr_assert_eq(world_export_all(&w, &counts), 0); /* believes the metadata */
+		expect_changes("");
+		find_deep(rows[i].found);
+		expect_found(false, ""); /* believes no note */
+		cr_assert_eq(world_export_all(&w, &counts), 0);
+		expect_changes(rows[i].repaired);
+		find_deep("");
 		world_export_well(&w, &counts);
-		w.options.force = false;
-		expect_found(true, "");
+		expect_changes("");
 	}
+}
+
+Test(verify, all_that_is_damaged_is_repaired_by_one_pass_and_no_brake_counts_it)
+{
+	static const struct brake_limit none = { 0, 0 };
+
+	w.options.limits = (struct brake_limits){ none, none, none };
+	break_damaged();
+	break_archive_bytes();
+	break_site();
+	find_deep("damaged " OWN "archives/foo-2.0.0.tar.gz\n"
+		  "damaged " LATEST "packages/foo\ndamaged latest/not-found.json\n");
+	world_export_well(&w, &counts);
+	expect_changes("copy " OWN "archives/foo-2.0.0.tar.gz\nwrite " LATEST "packages/foo\n"
+		       "write latest/not-found.json\n");
+	find_deep("");
+}
+
+Test(verify, what_was_written_since_it_was_read_is_no_suspect)
+{
+	break_damaged();
+	find_deep("damaged " LATEST "packages/foo\n");
+	w.options.force = true;
+	world_export_well(&w, &counts);
+	w.options.force = false;
+	free(recorder_take(w.recorder));
+	break_archive_bytes();
+	find_deep("damaged " OWN "archives/foo-2.0.0.tar.gz\n");
+	world_export_well(&w, &counts);
+	expect_changes("copy " OWN "archives/foo-2.0.0.tar.gz\n");
+}
+
+static int export_foo(void)
+{
+	char *names[] = { (char[]){ "foo" } };
+	struct exporter *ex;
+	int r = exporter_new(&w.options, &ex);
+
+	if (!r) {
+		r = export_named(ex, names, 1, &counts);
+		exporter_free(ex);
+	}
+	return r;
+}
+
+Test(verify, a_named_package_alone_is_repaired_and_the_others_stay_suspect)
+{
+	break_damaged();
+	break_site();
+	find_deep("damaged " LATEST "packages/foo\ndamaged latest/not-found.json\n");
+	cr_assert_eq(export_foo(), 0);
+	expect_changes("write " LATEST "packages/foo\n");
+	world_export_well(&w, &counts);
+	expect_changes("write latest/not-found.json\n");
+}
+
+Test(verify, what_could_not_be_repaired_stays_suspect)
+{
+	for (unsigned n = 1;; n++) {
+		break_damaged();
+		find_deep("damaged " LATEST "packages/foo\n");
+		fault_arm(w.fault, n, -EIO);
+		cr_assert_eq(world_export_all(&w, &counts) < 0, fault_fired(w.fault), "call %u", n);
+		if (!fault_fired(w.fault))
+			break;
+		cr_assert_eq(world_export_all(&w, &counts), 0, "call %u", n);
+		find_deep("");
+	}
+}
+
+Test(verify, a_dry_run_shows_what_is_suspect_and_keeps_it)
+{
+	struct planned_out out = { .json = false };
+	char *text = NULL;
+	size_t n;
+
+	break_damaged();
+	find_deep("damaged " LATEST "packages/foo\n");
+	out.file = open_memstream(&text, &n);
+	w.options.dry_run = &out;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	fclose(out.file);
+	w.options.dry_run = NULL;
+	expect_changes("");
+	cr_assert(strstr(text, "write " LATEST "packages/foo (generation "), "%s", text);
+	cr_assert(strstr(text, ": its bytes are not what its metadata say\n"), "%s", text);
+	free(text);
+	world_export_well(&w, &counts);
+	expect_changes("write " LATEST "packages/foo\n");
+}
+
+Test(verify, a_note_that_cannot_be_kept_is_a_failure_with_all_findings)
+{
+	CLEANUP(verification_release) struct verification v;
+	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
+
+	break_damaged();
+	w.options.held = "/proc/none/sync.held";
+	cr_assert_eq(found_by(true, &v, &found), -EIO);
+	cr_assert_str_eq(found.buf, "damaged " LATEST "packages/foo\n");
 }
 
 /* A canonical archive that is none, with the row that names its hash. */

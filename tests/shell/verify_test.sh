@@ -44,11 +44,19 @@ check "after which nothing differs" "$PUBFS" verify --deep
 # bytes that changed under their metadata, which only reading them tells
 printf 'x' | dd of="$victim" bs=1 seek=20 conv=notrunc 2>/dev/null
 check "damaged bytes are not seen without reading" "$PUBFS" verify
+same "nor does sync see them" "0 written" sh -c '"$PUBFS" sync --ttl 0 | grep -o "[0-9]* written"'
+printf 'x' | dd of="$PUBFS_HOME/bucket/2026.08.18/api/archives/oxygen-1.0.0.tar.gz" bs=1 seek=20 conv=notrunc 2>/dev/null
+printf 'x' | dd of="$PUBFS_HOME/bucket/latest/feed.atom" bs=1 seek=20 conv=notrunc 2>/dev/null
 "$PUBFS" verify --deep >out
-same "reading finds them, and says what to do" \
-	"damaged latest/api/packages/helium: its bytes are damaged (pubfs sync --force helium)" sed '$d' out
-check "which repairs them" "$PUBFS" sync --force helium
+same "reading finds each" \
+	"1 damaged 2026.08.18/api/archives/oxygen-1.0.0.tar.gz: its bytes are damaged
+damaged latest/api/packages/helium: its bytes are damaged
+damaged latest/feed.atom: its bytes are damaged" sh -c "echo $? \"\$(sed '\$d' out)\""
+check "what is to be repaired is known beside the index" grep -q "^latest/api/packages/helium [0-9]" "$PUBFS_HOME"/cache/*.damaged
+same "sync repairs those, and nothing else" "2 written, 1 copied, 0 touched, 0 removed" sh -c \
+	'"$PUBFS" sync | grep -o "[0-9]* written.*removed"'
 check "so that --deep finds nothing" "$PUBFS" verify --deep
+check "and nothing is known to be damaged any more" sh -c '! ls "$PUBFS_HOME"/cache/*.damaged'
 
 # what stays
 mkdir -p "$PUBFS_HOME/bucket/latest/api/packages/helium.d" &&
