@@ -95,6 +95,21 @@ static void open_with_key(char *(*key)(struct gcs_server *))
 	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 0, "opening sends nothing");
 }
 
+/* As on a machine of Google's: nothing names a key. */
+static struct auth *open_machine(int64_t (*clock)(void), struct http **ret_http)
+{
+	const struct http_options plain = { .cancel = NULL };
+	struct auth_options options = { .endpoint = "https://storage.googleapis.com",
+					.clock = clock };
+	struct auth *auth;
+
+	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
+	cr_assert_eq(http_new(&plain, ret_http), 0);
+	options.http = *ret_http;
+	cr_assert_eq(auth_open(&options, &auth), 0);
+	return auth;
+}
+
 /* -ENOENT is what a good token gets for an object that is not there. */
 static int ask(void)
 {
@@ -129,6 +144,43 @@ Test(auth, an_emulator_is_sent_no_token)
 	cr_assert_eq(open_store(gcs_server_url(w.server), NULL), 0);
 	cr_assert_eq(ask(), -ENOENT);
 	cr_assert_eq(gcs_server_count(w.server, GCS_TOKEN), 0);
+}
+
+Test(auth, credentials_are_those_of_the_option_the_environment_or_the_machine)
+{
+	static const struct {
+		const char *endpoint;
+		bool option, environment;
+		const char *who;
+	} rows[] = {
+		{ "https://example.com", true, true, "pubfs@test-project" },
+		{ "https://example.com", false, true, "the user of" },
+		{ "https://example.com", false, false, "account of this machine" },
+		{ "http://127.0.0.1:1", true, true, "pubfs@test-project" },
+		{ "http://127.0.0.1:1", false, true, "anonymous" },
+	};
+	const struct http_options plain = { .cancel = NULL };
+	CLEANUP(free_char) char *account = gcs_server_service_account(w.server);
+	CLEANUP(free_char) char *user = gcs_server_authorized_user(w.server);
+	struct http *http;
+
+	setenv("GCE_METADATA_HOST", "127.0.0.1:1", 1);
+	cr_assert_eq(http_new(&plain, &http), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct auth_options options = { .http = http, .endpoint = rows[i].endpoint };
+		CLEANUP(strbuf_release) struct strbuf who = STRBUF_INIT(4096);
+		struct auth *auth;
+
+		write_key(rows[i].option ? account : user, 0600);
+		options.key_file = rows[i].option ? w.key_file : NULL;
+		setenv("GOOGLE_APPLICATION_CREDENTIALS",
+		       !rows[i].environment ? "" : rows[i].option ? w.folder : w.key_file, 1);
+		cr_assert_eq(auth_open(&options, &auth), 0);
+		auth_principal(auth, &who);
+		cr_expect_not_null(strstr(who.buf, rows[i].who), "%zu: %s", i, who.buf);
+		auth_close(auth);
+	}
+	http_free(http);
 }
 
 Test(auth, without_credentials_a_401_says_who_asked)
@@ -356,18 +408,12 @@ static int token_of(struct auth *auth, struct strbuf *out)
 
 Test(auth, one_thread_renews_before_the_end_and_the_others_go_on_with_the_old)
 {
-	const struct http_options plain = { .cancel = NULL };
-	struct auth_options options = { .endpoint = "https://storage.googleapis.com",
-					.clock = later };
 	CLEANUP(strbuf_release) struct strbuf first = STRBUF_INIT(4096), now = STRBUF_INIT(4096);
 	struct asker asker = { .token = STRBUF_INIT(4096) };
 	struct http *http;
 	pthread_t thread;
 
-	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
-	cr_assert_eq(http_new(&plain, &http), 0);
-	options.http = http;
-	cr_assert_eq(auth_open(&options, &asker.auth), 0);
+	asker.auth = open_machine(later, &http);
 	cr_assert_eq(token_of(asker.auth, &first), 0); /* for an hour */
 	offset_of_clock = 54 * MINUTE_US;
 	cr_assert_eq(token_of(asker.auth, &now), 0);
@@ -397,17 +443,10 @@ Test(auth, one_thread_renews_before_the_end_and_the_others_go_on_with_the_old)
 
 Test(auth, a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end)
 {
-	const struct http_options plain = { .cancel = NULL };
-	struct auth_options options = { .endpoint = "https://storage.googleapis.com",
-					.clock = later };
 	CLEANUP(strbuf_release) struct strbuf first = STRBUF_INIT(4096), now = STRBUF_INIT(4096);
 	struct http *http;
-	struct auth *auth;
+	struct auth *auth = open_machine(later, &http);
 
-	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
-	cr_assert_eq(http_new(&plain, &http), 0);
-	options.http = http;
-	cr_assert_eq(auth_open(&options, &auth), 0);
 	cr_assert_eq(token_of(auth, &first), 0);
 	offset_of_clock = 56 * MINUTE_US;
 	script("fault metadata every=1 status=503");
@@ -431,15 +470,9 @@ Test(auth, a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end)
 Test(auth, a_403_of_the_metadata_servers_account_names_it)
 {
 	CLEANUP(strbuf_release) struct strbuf who = STRBUF_INIT(4096);
-	const struct http_options plain = { .cancel = NULL };
-	struct auth_options options = { .endpoint = "https://storage.googleapis.com" };
 	struct http *http;
-	struct auth *auth;
+	struct auth *auth = open_machine(NULL, &http);
 
-	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
-	cr_assert_eq(http_new(&plain, &http), 0);
-	options.http = http;
-	cr_assert_eq(auth_open(&options, &auth), 0);
 	script("fault metadata status=503");
 	auth_principal(auth, &who);
 	cr_assert_str_eq(who.buf, "the service account of this machine", "it is not up");
@@ -617,16 +650,10 @@ Test(auth, an_endpoint_that_is_no_plain_url_is_refused)
 /* The endpoint is never met: only tokens for it are asked for. */
 Test(auth, the_metadata_server_is_asked_where_nothing_names_a_key)
 {
-	const struct http_options plain = { .cancel = NULL };
-	struct auth_options options = { .endpoint = "https://storage.googleapis.com" };
 	CLEANUP(strbuf_release) struct strbuf token = STRBUF_INIT(4096), same = STRBUF_INIT(4096);
 	struct http *http;
-	struct auth *auth;
+	struct auth *auth = open_machine(NULL, &http);
 
-	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
-	cr_assert_eq(http_new(&plain, &http), 0);
-	options.http = http;
-	cr_assert_eq(auth_open(&options, &auth), 0);
 	cr_assert_eq(gcs_server_count(w.server, GCS_METADATA), 0, "opening sends nothing");
 	script("fault metadata status=503");
 	cr_assert_eq(auth_token(auth, &token), -EAGAIN, "it is not up yet");
@@ -650,16 +677,10 @@ Test(auth, the_metadata_server_is_asked_where_nothing_names_a_key)
 
 Test(auth, what_is_no_metadata_server_gets_no_trust)
 {
-	const struct http_options plain = { .cancel = NULL };
-	struct auth_options options = { .endpoint = "https://storage.googleapis.com" };
 	CLEANUP(strbuf_release) struct strbuf token = STRBUF_INIT(4096);
 	struct http *http;
-	struct auth *auth;
+	struct auth *auth = open_machine(NULL, &http);
 
-	setenv("GCE_METADATA_HOST", gcs_server_url(w.server) + strlen("http://"), 1);
-	cr_assert_eq(http_new(&plain, &http), 0);
-	options.http = http;
-	cr_assert_eq(auth_open(&options, &auth), 0);
 	script("fault metadata garbage");
 	cr_assert_lt(auth_token(auth, &token), 0);
 	cr_assert_eq(token.len, 0);
