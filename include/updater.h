@@ -34,7 +34,10 @@ void updater_stop(struct updater *updater);
 #define UPDATER_NAMES_MAX 100 /* of each kind in a status */
 
 struct updater_package {
-	char *name, *why; /* owned; why may be NULL */
+	char *name;
+	char *why;	   /* NULL: no failure is what it is about, and what follows is 0 */
+	unsigned attempts; /* that failed, one after the other */
+	int64_t next_try;  /* microseconds, by the wall clock */
 };
 struct updater_packages {
 	struct updater_package *packages; /* the first of them */
@@ -46,6 +49,8 @@ struct updater_status {
 	int last_result;       /* of that pass, as export_all() says it */
 	uint64_t passes;
 	struct export_counts total; /* since the start; no names */
+	int64_t lag;	       /* microseconds since the database changed, or ceased to answer, and
+				* no pass has gone through since; 0: one has */
 	char *last_error;      /* owned; NULL: none */
 	char *latest;	       /* why latest/ is left alone; owned; NULL: it is not */
 	struct updater_packages failing; /* with the reason; tried again until they succeed */

@@ -61,8 +61,17 @@ static void add_packages(struct facts *f, const char *name, const struct updater
 	facts_enter(f, name);
 	facts_number(f, "packages", p->all);
 	facts_enter(f, "names");
-	for (size_t i = 0; i < p->n; i++)
-		facts_text(f, p->packages[i].name, p->packages[i].why);
+	for (size_t i = 0; i < p->n; i++) {
+		if (!p->packages[i].why) {
+			facts_text(f, p->packages[i].name, NULL);
+			continue;
+		}
+		facts_enter(f, p->packages[i].name);
+		facts_text(f, "why", p->packages[i].why);
+		facts_number(f, "failures", p->packages[i].attempts);
+		facts_time(f, "next_try", p->packages[i].next_try);
+		facts_leave(f);
+	}
 	facts_leave(f);
 	facts_leave(f);
 }
@@ -89,6 +98,7 @@ void updating_add_facts(const struct updating *u, struct facts *f)
 	facts_time(f, "last_pass", status.last_pass);
 	facts_text(f, "last_result", result_name(&status));
 	facts_text(f, "last_error", status.last_error);
+	facts_seconds(f, "lag", status.lag);
 	facts_number(f, "passes", status.passes);
 	facts_number(f, "written", status.total.written);
 	facts_number(f, "copied", status.total.copied);
@@ -119,6 +129,9 @@ void updating_add_metrics(const struct updating *u, struct strbuf *out)
 		  status.last_pass == NO_TIME ? 0 : (uint64_t)status.last_pass },
 		{ METRIC_GAUGE, "last_pass_failed", NULL, "1: it was held, or something failed.",
 		  status.last_result < 0 },
+		{ METRIC_GAUGE, "lag_seconds", NULL,
+		  "Since when no pass has seen a change of the database through; 0: one has.",
+		  (uint64_t)status.lag },
 		{ METRIC_COUNTER, "changes", "action=\"write\"", changes, total->written },
 		{ METRIC_COUNTER, "changes", "action=\"copy\"", NULL, total->copied },
 		{ METRIC_COUNTER, "changes", "action=\"touch\"", NULL, total->touched },

@@ -31,12 +31,13 @@ int64_t exporter_due(const struct exporter *ex)
 	return site < ex->due ? site : ex->due;
 }
 
-const char *exporter_failure(const struct exporter *ex, size_t i, const char **ret_why)
+bool exporter_failure(const struct exporter *ex, size_t i, struct export_failure *ret)
 {
 	const struct later_entry *e = later_failure(&ex->later, i);
 
-	*ret_why = e ? e->why : NULL;
-	return e ? e->package : NULL;
+	if (e)
+		*ret = (struct export_failure){ e->package, e->why, e->attempts, e->until };
+	return e;
 }
 
 /* What failed is work again, until it succeeds; what was written is left in peace for a moment. */

@@ -14,7 +14,7 @@
  * another deployment begins or ceases to keep it, and after a take-over not before the last request
  * of the former keeper is over (struct latest_view).
  *
- * `lock` guards `status`, `filled` and `settled`; all else belongs to one thread. It is never held
+ * `lock` guards `status`, `behind`, `filled` and `settled`; all else belongs to one thread. It is never held
  * while a pass runs, so the status can always be asked.
  */
 #include "updater.h"
@@ -31,6 +31,7 @@
 #include "clock.h"
 #include "db.h"
 #include "deployment.h"
+#include "exporter.h"
 #include "log.h"
 #include "memory.h"
 #include "schedule.h"
@@ -67,6 +68,7 @@ struct updater {
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the end */
 	bool filled, settled;
+	int64_t behind; /* monotonic, as status.lag; 0: it is not */
 	struct updater_status status;
 };
 
@@ -80,19 +82,25 @@ static void packages_release(struct updater_packages *p)
 	*p = (struct updater_packages){ .n = 0 };
 }
 
-static void packages_add(struct updater_packages *p, const char *name, const char *why)
+/* Beyond the first ones they are only counted. */
+static void packages_add(struct updater_packages *p, const char *name, const char *why,
+			 unsigned attempts, int64_t next_try)
 {
 	if (p->all++ >= UPDATER_NAMES_MAX)
 		return;
 	p->packages = xrealloc(p->packages, (p->n + 1) * sizeof(*p->packages));
-	p->packages[p->n++] = (struct updater_package){ xstrdup(name), xstrdup_or_null(why) };
+	p->packages[p->n++] = (struct updater_package){ xstrdup(name), xstrdup_or_null(why),
+							attempts, next_try };
 }
 
 static void packages_copy(const struct updater_packages *from, struct updater_packages *to)
 {
 	*to = (struct updater_packages){ .n = 0 };
-	for (size_t i = 0; i < from->n; i++)
-		packages_add(to, from->packages[i].name, from->packages[i].why);
+	for (size_t i = 0; i < from->n; i++) {
+		const struct updater_package *p = &from->packages[i];
+
+		packages_add(to, p->name, p->why, p->attempts, p->next_try);
+	}
 	to->all = from->all;
 }
 
@@ -130,16 +138,24 @@ static char *describe(int r, const struct export_counts *counts)
 /* Under the lock; the exporter is that of this thread. */
 static void note_packages(struct updater_status *status, const struct exporter *ex)
 {
-	const char *name, *why;
+	int64_t to_wall = clock_now() - exporter_now(ex);
+	struct export_failure failure;
 	char *const *left;
 	size_t n = exporter_left(ex, &left);
 
 	packages_release(&status->failing);
-	for (size_t i = 0; (name = exporter_failure(ex, i, &why)); i++)
-		packages_add(&status->failing, name, why);
+	for (size_t i = 0; exporter_failure(ex, i, &failure); i++)
+		packages_add(&status->failing, failure.package, failure.why, failure.attempts,
+			     to_wall + failure.due);
 	packages_release(&status->waiting);
 	for (size_t i = 0; i < n; i++)
-		packages_add(&status->waiting, left[i], NULL);
+		packages_add(&status->waiting, left[i], NULL, 0, 0);
+}
+
+static enum outcome outcome_of(int r, const struct export_counts *counts)
+{
+	return !r || counts->failed || counts->left_out || counts->held ? PASS_WHOLE
+									: PASS_CUT_SHORT;
 }
 
 static void note_pass(struct updater *u, const struct lane *lane, int r,
@@ -159,6 +175,8 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 		note_packages(status, lane->exporter);
 		free(status->latest);
 		status->latest = xstrdup_or_null(counts->left_why);
+		if (outcome_of(r, counts) == PASS_WHOLE)
+			u->behind = 0;
 	}
 	pthread_mutex_unlock(&u->lock);
 }
@@ -180,7 +198,7 @@ static enum outcome run_pass(struct updater *u, struct lane *lane, pass_fn *pass
 	tell_latest(u, lane);
 	r = pass(lane->exporter, &counts);
 	note_pass(u, lane, r, &counts);
-	return !r || counts.failed || counts.left_out || counts.held ? PASS_WHOLE : PASS_CUT_SHORT;
+	return outcome_of(r, &counts);
 }
 
 /* What one of the hosts does once a day. False: another one has, or does. */
@@ -280,6 +298,14 @@ static void settle(struct updater *u, int64_t now)
 	pthread_mutex_unlock(&u->lock);
 }
 
+static void note_behind(struct updater *u, int64_t now)
+{
+	pthread_mutex_lock(&u->lock);
+	if (!u->behind)
+		u->behind = now;
+	pthread_mutex_unlock(&u->lock);
+}
+
 /* Until the database changed, or something else is due. Below 0: it cannot be asked. */
 static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
 {
@@ -310,6 +336,8 @@ static void *passes_main(void *arg)
 		int64_t now = clock_monotonic();
 		enum due due;
 
+		if (changed)
+			note_behind(u, now);
 		if (changed || looked)
 			look_at_deployments(u, now);
 		settle(u, now);
@@ -433,6 +461,7 @@ static void updater_init(struct updater *u, const struct updater_options *option
 	u->ctx = options->ctx;
 	u->filled = !u->export.own;
 	u->settled = true;
+	u->behind = clock_monotonic();
 	u->settles_at = SCHEDULE_NEVER;
 	u->status.last_pass = NO_TIME;
 	describe_self(u, options);
@@ -491,6 +520,7 @@ void updater_status(struct updater *u, struct updater_status *ret)
 	*ret = u->status;
 	ret->last_error = xstrdup_or_null(u->status.last_error);
 	ret->latest = xstrdup_or_null(u->status.latest);
+	ret->lag = u->behind ? clock_monotonic() - u->behind : 0;
 	packages_copy(&u->status.failing, &ret->failing);
 	packages_copy(&u->status.waiting, &ret->waiting);
 	pthread_mutex_unlock(&u->lock);

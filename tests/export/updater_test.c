@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -151,6 +152,55 @@ Test(updater, says_how_long_take_downs_took_from_their_commit)
 	updater_stop(u);
 }
 
+static int64_t lag_of(struct updater *u)
+{
+	struct updater_status status;
+	int64_t lag;
+
+	updater_status(u, &status);
+	lag = status.lag;
+	updater_status_release(&status);
+	return lag;
+}
+
+static void wait_for_lag(struct updater *u, bool lags)
+{
+	int64_t until = clock_monotonic() + PATIENCE;
+	const struct timespec nap = { .tv_nsec = 5000000 };
+
+	while ((lag_of(u) > 0) != lags) {
+		cr_assert_lt(clock_monotonic(), until);
+		nanosleep(&nap, NULL);
+	}
+}
+
+Test(updater, says_since_when_no_pass_has_seen_a_change_through)
+{
+	struct updater_status status;
+	struct export_counts counts;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'"); /* restored */
+	u = start();
+	cr_assert_gt(lag_of(u), 0, "nothing is known of the bucket yet");
+	wait_passes(u, 2, NULL);
+	cr_assert_gt(lag_of(u), 0, "it is held");
+	updater_stop(u);
+	w.options.rebase = true;
+	world_export_well(&w, &counts);
+	w.options.rebase = false;
+	u = start();
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	wait_for_lag(u, false);
+	world_add_broken(&w, "bad");
+	wait_for_lag(u, true);
+	wait_for_lag(u, false); /* what fails is named by itself */
+	updater_stop(u);
+}
+
 Test(updater, repeats_a_pass_that_failed)
 {
 	struct updater *u;
@@ -176,6 +226,8 @@ Test(updater, repeats_a_package_that_failed_and_names_it_with_its_reason_until_t
 	cr_assert_eq(status.failing.all, 1);
 	cr_assert_str_eq(status.failing.packages[0].name, "bad");
 	cr_assert(strstr(status.failing.packages[0].why, "no version of bad"));
+	cr_assert_geq(status.failing.packages[0].attempts, 1);
+	cr_assert_leq(llabs(status.failing.packages[0].next_try - clock_now()), PATIENCE);
 	updater_status_release(&status);
 	world_sql(&w, "UPDATE package_version SET pubspec = '{\"name\":\"bad\",\"version\":"
 		      "\"1.0.0\"}' WHERE package = 'bad'");
