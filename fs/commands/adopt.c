@@ -67,14 +67,15 @@ static int print_summary(const struct options *o, const struct adopt_counts *cou
 }
 
 static int run(const struct options *o, const struct stack *stack, const atomic_bool *stop,
-	       size_t n, const char *const *prefixes)
+	       int argc, char *const *argv)
 {
+	static const char *const latest[] = { "latest" };
 	struct progress progress;
 	const struct adopt_options options = {
 		.store = stack->bucket,
 		.publisher = stack->publisher,
-		.prefixes = prefixes,
-		.n_prefixes = n,
+		.prefixes = argc ? (const char *const *)argv : latest,
+		.n_prefixes = argc ? (size_t)argc : ARRAY_SIZE(latest),
 		.jobs = o->jobs,
 		.ttl = o->ttl,
 		.dry_run = o->dry_run,
@@ -106,21 +107,8 @@ static int check_prefix(const char *text)
 
 enum exit_status command_adopt(const struct options *o, int argc, char *const *argv)
 {
-	static const char *const latest[] = { "latest" };
-	struct halt halt = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	int r;
-
 	for (int i = 0; i < argc; i++)
 		if (check_prefix(argv[i]) < 0)
 			return EXIT_USAGE;
-	r = halt_begin(&halt);
-	if (r < 0)
-		return exit_status_of(r);
-	r = stack_open(o, STACK_BUCKET, &stack);
-	if (r == 0)
-		r = run(o, &stack, &halt.stop, argc ? (size_t)argc : 1,
-			argc ? (const char *const *)argv : latest);
-	halt_end(&halt);
-	return exit_status_of(r);
+	return halt_run(o, STACK_BUCKET, run, argc, argv);
 }

@@ -82,13 +82,16 @@ static int print_summary(const struct gc_counts *counts, bool dry_run)
 	return r == 0 && counts->reported ? print_reported(counts) : r;
 }
 
-static int collect(const struct options *o, const struct stack *stack, const atomic_bool *stop)
+static int collect(const struct options *o, const struct stack *stack, const atomic_bool *stop,
+		   int argc, char *const *argv)
 {
 	CLEANUP(gc_counts_release) struct gc_counts counts = { .removed = 0 };
 	struct planned_out planned = { .file = stdout, .json = o->json };
 	struct gc_options options;
 	int r, printed;
 
+	(void)argc;
+	(void)argv;
 	stack_describe_gc(o, stack, &options);
 	options.stop = stop;
 	if (o->dry_run) {
@@ -96,8 +99,6 @@ static int collect(const struct options *o, const struct stack *stack, const ato
 		options.ctx = &planned;
 	}
 	r = gc_run(&options, &counts);
-	if (r == -ECANCELED && atomic_load(stop))
-		r = -EINTR;
 	if (o->dry_run)
 		planned_print_sums(&planned);
 	printed = o->json ? print_json(&counts, o->dry_run) : print_summary(&counts, o->dry_run);
@@ -106,17 +107,5 @@ static int collect(const struct options *o, const struct stack *stack, const ato
 
 enum exit_status command_gc(const struct options *o, int argc, char *const *argv)
 {
-	struct halt halt = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	int r = halt_begin(&halt);
-
-	(void)argc;
-	(void)argv;
-	if (r < 0)
-		return exit_status_of(r);
-	r = stack_open(o, STACK_DB | STACK_BUCKET, &stack);
-	if (r == 0)
-		r = collect(o, &stack, &halt.stop);
-	halt_end(&halt);
-	return exit_status_of(r);
+	return halt_run(o, STACK_DB | STACK_BUCKET, collect, argc, argv);
 }

@@ -3,12 +3,21 @@
 #include "halt.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "stack.h"
+
+struct halt {
+	atomic_bool stop;
+	pthread_t thread;
+	sigset_t signals, before;
+};
 
 static void *wait_for_signal(void *arg)
 {
@@ -24,7 +33,8 @@ static void *wait_for_signal(void *arg)
 	return NULL;
 }
 
-int halt_begin(struct halt *halt)
+/* Before any other thread is made, so that all of them inherit the mask. */
+static int begin(struct halt *halt)
 {
 	static const int signals[] = { SIGINT, SIGTERM };
 	int error;
@@ -44,9 +54,28 @@ int halt_begin(struct halt *halt)
 	return 0;
 }
 
-void halt_end(struct halt *halt)
+static void end(struct halt *halt)
 {
 	pthread_cancel(halt->thread);
 	pthread_join(halt->thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &halt->before, NULL);
+}
+
+enum exit_status halt_run(const struct options *o, unsigned parts, halt_fn *work, int argc,
+			  char *const *argv)
+{
+	struct halt halt = { .stop = false };
+	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
+	int r = begin(&halt);
+
+	if (r < 0)
+		return exit_status_of(r);
+	r = stack_open(o, parts, &stack);
+	if (r == 0)
+		r = work(o, &stack, &halt.stop, argc, argv);
+	/* -ECANCELED is what a held plan ends with, too */
+	if (r == -ECANCELED && atomic_load(&halt.stop))
+		r = -EINTR;
+	end(&halt);
+	return exit_status_of(r);
 }

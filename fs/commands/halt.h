@@ -3,22 +3,20 @@
 #ifndef PUBFS_HALT_H
 #define PUBFS_HALT_H
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
-#include "compiler.h"
+#include "command.h"
 
-/* Waits for SIGINT and SIGTERM beside the work. The first sets `stop`: what is under way is
- * finished, but for what waits for a store that stands still; one more ends the process as if nobody had
- * waited. */
-struct halt {
-	atomic_bool stop;
-	pthread_t thread;
-	sigset_t signals, before;
-};
-/* Before any other thread is made, so that all of them inherit the mask. */
-int halt_begin(struct halt *halt) MUST_CHECK;
-void halt_end(struct halt *halt);
+struct stack;
+
+/* The work. `stop` is set at the first SIGINT or SIGTERM: what is under way is finished, but for
+ * what waits for a store that stands still; -ECANCELED then. One more signal ends the process as
+ * if nobody had waited. */
+typedef int halt_fn(const struct options *o, const struct stack *stack, const atomic_bool *stop,
+		    int argc, char *const *argv);
+
+/* Opens the parts (stack.h) that the work needs, does it, closes them. */
+enum exit_status halt_run(const struct options *o, unsigned parts, halt_fn *work, int argc,
+			  char *const *argv);
 
 #endif

@@ -50,14 +50,16 @@ static int print_result(const struct options *o, const char *version,
 }
 
 static int run(const struct options *o, const struct stack *stack, const atomic_bool *stop,
-	       const char *version)
+	       int argc, char *const *argv)
 {
+	const char *version = argv[0];
 	CLEANUP(promote_counts_release) struct promote_counts counts = { .copied = 0 };
 	CLEANUP(free_char) char *held = NULL;
 	struct planned_out planned = { .file = stdout };
 	struct promote_options options;
 	int r, printed;
 
+	(void)argc; /* one */
 	held = held_path(o->cache, stack->bucket->url, "promote");
 	options = (struct promote_options){
 		.db = stack->db,
@@ -75,20 +77,23 @@ static int run(const struct options *o, const struct stack *stack, const atomic_
 		.stop = stop,
 	};
 	r = promote(&options, &counts);
-	if (r == -ECANCELED && atomic_load(stop))
-		r = -EINTR;
 	if (o->dry_run)
 		planned_print_sums(&planned);
 	printed = print_result(o, version, &counts, r);
 	return r < 0 ? r : printed;
 }
 
-static int release(const struct stack *stack)
+static int release(const struct options *o, const struct stack *stack, const atomic_bool *stop,
+		   int argc, char *const *argv)
 {
 	CLEANUP(free_char) char *version = NULL;
 	int64_t since;
 	int r = db_held(stack->db, &version, &since);
 
+	(void)o;
+	(void)stop;
+	(void)argc;
+	(void)argv;
 	if (r == -ENOENT)
 		return output_text("latest/ is not held\n");
 	if (r == 0)
@@ -118,21 +123,12 @@ static int check_operands(const struct options *o, int argc, char *const *argv)
 enum exit_status command_promote(const struct options *given, int argc, char *const *argv)
 {
 	struct options o = *given; /* borrows its strings */
-	struct halt halt = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	unsigned parts = STACK_DB | (o.release ? 0 : STACK_BUCKET | STACK_ARCHIVES);
-	int r;
 
 	if (check_operands(&o, argc, argv) < 0)
 		return EXIT_USAGE;
-	o.runtime_version = argv[0]; /* who publishes; NULL at a release */
 	o.gate = GATE_ENFORCE;
-	r = halt_begin(&halt);
-	if (r < 0)
-		return exit_status_of(r);
-	r = stack_open(&o, parts, &stack);
-	if (r == 0)
-		r = o.release ? release(&stack) : run(&o, &stack, &halt.stop, argv[0]);
-	halt_end(&halt);
-	return exit_status_of(r);
+	if (o.release)
+		return halt_run(&o, STACK_DB, release, argc, argv);
+	o.runtime_version = argv[0]; /* who publishes */
+	return halt_run(&o, STACK_DB | STACK_BUCKET | STACK_ARCHIVES, run, argc, argv);
 }

@@ -110,26 +110,14 @@ static int export(const struct options *o, const struct stack *stack, const atom
 		r = export_named(ex, argv, (size_t)argc, &counts);
 	else
 		r = export_all(ex, &counts);
-	if (r == -ECANCELED && atomic_load(stop))
-		r = -EINTR;
 	printed = o->json ? print_json(&counts, o->dry_run) : print_summary(&counts, o);
 	return r < 0 ? r : printed;
 }
 
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv)
 {
-	struct halt halt = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	int r = halt_begin(&halt);
-
-	if (r < 0)
-		return exit_status_of(r);
-	r = stack_open(o,
-		       STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
-			       STACK_MAKE_ARCHIVES,
-		       &stack);
-	if (r == 0)
-		r = export(o, &stack, &halt.stop, argc, argv);
-	halt_end(&halt);
-	return exit_status_of(r);
+	return halt_run(o,
+			STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
+				STACK_MAKE_ARCHIVES,
+			export, argc, argv);
 }

@@ -12,12 +12,15 @@
 
 #define LOOK_NS (20 * 1000 * 1000) /* how long a signal waits */
 
-static int watch(const struct options *o, const struct stack *stack, const atomic_bool *stop)
+static int watch(const struct options *o, const struct stack *stack, const atomic_bool *stop,
+		 int argc, char *const *argv)
 {
 	const struct timespec nap = { .tv_nsec = LOOK_NS };
 	struct updating updating;
 	int r = updating_start(o, stack, &updating);
 
+	(void)argc;
+	(void)argv;
 	if (r < 0)
 		return r;
 	notify_manager("READY=1");
@@ -30,20 +33,8 @@ static int watch(const struct options *o, const struct stack *stack, const atomi
 
 enum exit_status command_watch(const struct options *o, int argc, char *const *argv)
 {
-	struct halt halt = { .stop = false };
-	CLEANUP(stack_close) struct stack stack = { .cancel = &halt.stop };
-	int r = halt_begin(&halt);
-
-	(void)argc;
-	(void)argv;
-	if (r < 0)
-		return exit_status_of(r);
-	r = stack_open(o,
-		       STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
-			       STACK_MAKE_ARCHIVES,
-		       &stack);
-	if (r == 0)
-		r = watch(o, &stack, &halt.stop);
-	halt_end(&halt);
-	return exit_status_of(r);
+	return halt_run(o,
+			STACK_DB | STACK_BUCKET | STACK_MAKE_BUCKET | STACK_ARCHIVES |
+				STACK_MAKE_ARCHIVES,
+			watch, argc, argv);
 }
