@@ -99,12 +99,13 @@ int export_urgent(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /* When (monotonic) export_changed() may have work that it put off, a change of the feed of all packages
  * among it; INT64_MAX: no such thing. */
 int64_t exporter_due(const struct exporter *ex);
-/* The i-th package that failed. False: past the last one. Borrowed until the next pass. */
+
 struct export_failure {
 	const char *package, *why;
 	unsigned attempts; /* that failed, one after the other */
 	int64_t due;	   /* monotonic, of the next one */
 };
+/* The i-th package that failed. False: past the last one. Borrowed until the next pass. */
 bool exporter_failure(const struct exporter *ex, size_t i, struct export_failure *ret);
 /* What this exporter has claimed lasts for the length of a lease from now on. Any thread. */
 int exporter_renew(struct exporter *ex) MUST_CHECK;
