@@ -140,6 +140,8 @@ int index_open(struct index *x, const char *cache_dir) MUST_CHECK;
 /* The folder below cache_dir of what is kept of this store, made if needed; owned by the caller. */
 int index_place(const char *cache_dir, const char *url, char **ret) MUST_CHECK;
 void index_close(struct index *x); /* what index_open() opened */
+/* It is made anew when the next one opens it alone, whatever the check would say. */
+void index_note_damage(const struct index *x);
 /* Opens and locks a file of the index's folder. -ECANCELED: nobody waits for it any more. */
 int index_lock(const struct index *x, const char *name, int operation, int *ret_fd) MUST_CHECK;
 /* The name of a file system on which LMDB and locks cannot be trusted; NULL: it may be used. */

@@ -6,12 +6,18 @@
  *	lock			held shared by every process that has the index open
  *	open.lock		held while one opens or closes it, so that one alone decides
  *	listing.lock		held while one lists the store (index_refresh.c)
+ *	closed			what data.mdb looked like when the last one had closed it
+ *	damaged			somebody met damage: it is made anew at the next chance
  *
  * Nobody else has it open  -> what lies there is checked, and made anew unless it is sound.
  * Others have it open      -> it is checked, and refused unless it is sound: what is mapped by
  *                             others must not be changed under them.
  *
- * LMDB answers a damaged file with SIGBUS or abort(), so a child reads it first, all of it.
+ * LMDB answers a damaged file with SIGBUS or abort(), so a child reads it first, all of it; but for
+ * one that nobody has written to since its last user closed it: that one had either checked it, or
+ * found it as the one before had closed it. The last one to close it sets it back by SETBACK, so
+ * that whatever writes to it shows, in the same tick of the clock, too. What is damaged without a
+ * write is met by those who read it: each row has a checksum, and who dies has not closed it.
  *
  * Nothing is synced while the index is open: the pages of a process that was killed are safe in
  * the kernel. A system crash loses them, though, in any order. So the index is marked `in use`
@@ -50,6 +56,9 @@
 #define LOOK_NS	    (5 * 1000 * 1000) /* how soon a free lock, and an interrupt, is seen */
 
 #define CLEAN "clean"
+
+#define SETBACK	 (24 * 60 * 60) /* seconds; of the time at which data.mdb was written to last */
+#define LOOK_MAX 128
 
 /* What lies in the folder. The numbers are also the check's exit status. */
 enum state { SOUND, ABSENT, OUTDATED, OTHER_STORE, CRASHED, DAMAGED, STATE_COUNT };
@@ -254,9 +263,70 @@ static bool all_is_sound(const struct txn *t)
 	       table_is_sound(t, t->x->tables[TABLE_OBJECTS], row_check);
 }
 
+static char *path_in(const struct index *x, const char *name)
+{
+	return xasprintf("%s/%s", x->dir, name);
+}
+
+/* What changes with every write to data.mdb; NULL: it cannot be seen. */
+static char *look_of_data(const struct index *x)
+{
+	CLEANUP(free_char) char *path = path_in(x, "data.mdb");
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return NULL;
+	return xasprintf("%llu %lld %lld.%09ld\n", (unsigned long long)st.st_ino,
+			 (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+static bool is_as_closed(const struct index *x)
+{
+	CLEANUP(free_char) char *path = path_in(x, "closed");
+	CLEANUP(free_char) char *look = look_of_data(x);
+	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[LOOK_MAX] = "";
+
+	return fd >= 0 && look && read(fd, text, sizeof(text) - 1) > 0 && !strcmp(text, look);
+}
+
+/* Where it fails, all is read at the next opening. */
+static void keep_look(const struct index *x)
+{
+	CLEANUP(free_char) char *data = path_in(x, "data.mdb"), *path = path_in(x, "closed");
+	CLEANUP(free_char) char *look = NULL;
+	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { 0 } };
+
+	clock_gettime(CLOCK_REALTIME, &times[1]);
+	times[1].tv_sec -= SETBACK;
+	if (fd < 0 || utimensat(AT_FDCWD, data, times, 0) < 0)
+		return;
+	look = look_of_data(x);
+	if (look && write(fd, look, strlen(look)) < 0)
+		log_debug("%s was not written: %s", path, strerror(errno));
+}
+
+void index_note_damage(const struct index *x)
+{
+	CLEANUP(free_char) char *path = path_in(x, "damaged");
+	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		log_debug("%s was not made: %s", path, strerror(errno));
+}
+
+static bool is_known_damage(const struct index *x)
+{
+	CLEANUP(free_char) char *path = path_in(x, "damaged");
+
+	return access(path, F_OK) == 0;
+}
+
 /* What the child does. It may die of what it reads. */
 static enum state check(struct index *x, bool alone)
 {
+	bool trusted = is_as_closed(x);
 	CLEANUP(free_char) char *format = row_format(), *boot = boot_id();
 	CLEANUP(txn_abort) struct txn t = { .x = x };
 	const struct {
@@ -282,7 +352,7 @@ static enum state check(struct index *x, bool alone)
 		if (!r && !(clean && marks[i].otherwise == CRASHED))
 			return marks[i].otherwise;
 	}
-	return all_is_sound(&t) ? SOUND : DAMAGED;
+	return trusted || all_is_sound(&t) ? SOUND : DAMAGED;
 }
 
 /* Dies of a fault as it should: quietly, whatever the parent had set up. */
@@ -303,12 +373,12 @@ static void be_a_child(void)
 
 static int check_in_child(struct index *x, bool alone, enum state *ret)
 {
-	CLEANUP(free_char) char *path = xasprintf("%s/data.mdb", x->dir);
+	CLEANUP(free_char) char *path = path_in(x, "data.mdb");
 	int status;
 	pid_t pid;
 
-	if (access(path, F_OK) < 0) {
-		*ret = ABSENT;
+	if (access(path, F_OK) < 0 || (alone && is_known_damage(x))) {
+		*ret = access(path, F_OK) < 0 ? ABSENT : DAMAGED;
 		return 0;
 	}
 	pid = fork();
@@ -331,10 +401,10 @@ static int check_in_child(struct index *x, bool alone, enum state *ret)
 
 static int remove_files(const struct index *x)
 {
-	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	static const char *const names[] = { "data.mdb", "lock.mdb", "closed", "damaged" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		CLEANUP(free_char) char *path = xasprintf("%s/%s", x->dir, names[i]);
+		CLEANUP(free_char) char *path = path_in(x, names[i]);
 
 		if (unlink(path) < 0 && errno != ENOENT)
 			return fail(-EIO, "cannot remove %s: %s", path, strerror(errno));
@@ -446,9 +516,13 @@ void index_close(struct index *x)
 {
 	CLEANUP(close_fd) int closing = -1;
 
-	/* a mark that is missing costs one listing, and that after a crash only */
-	if (!index_lock(x, "open.lock", LOCK_EX, &closing) && !flock(x->lock, LOCK_EX | LOCK_NB) &&
-	    mark_clean(x) < 0)
-		log_info("the index in %s was not closed cleanly", x->dir);
+	if (!index_lock(x, "open.lock", LOCK_EX, &closing) &&
+	    !flock(x->lock, LOCK_EX | LOCK_NB)) {
+		/* a mark that is missing costs one listing, and that after a crash only */
+		if (mark_clean(x) < 0)
+			log_info("the index in %s was not closed cleanly", x->dir);
+		else
+			keep_look(x);
+	}
 	leave(x);
 }

@@ -21,9 +21,11 @@
 
 int index_failed(const struct index *x, const char *what, int rc)
 {
-	if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND)
+	if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND) {
+		index_note_damage(x);
 		return fail(-EIO, "the index in %s is damaged: stop all pubfs that use it and "
 				  "start them again, then it is made anew", x->dir);
+	}
 	if (rc == EIO || rc == ENOSPC) /* LMDB calls a short write EIO */
 		return fail(-EIO, "cannot %s the index in %s: its disk is full or fails; free some "
 				  "space, or name another folder with --cache", what, x->dir);

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "body.h"
@@ -128,12 +129,13 @@ Test(index_open, another_store_under_the_url_is_another_index)
 
 Test(index_open, folders_and_files_are_for_their_owner_alone)
 {
-	static const char *const names[] = { "",     "data.mdb",     "lock.mdb",
-					     "lock", "listing.lock", "open.lock" };
+	static const char *const names[] = { "",	     "data.mdb",  "lock.mdb", "lock",
+					     "listing.lock", "open.lock", "closed" };
 	struct world w;
 
 	umask(0);
 	fill(&w);
+	world_reopen(&w);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		CLEANUP(free_char) char *path = world_path(&w, names[i]);
 		struct stat st;
@@ -315,6 +317,61 @@ Test(index_open, a_changed_byte_in_a_row_and_keys_in_disorder_are_damage)
 	}
 }
 
+/* Damage that leaves no trace of a write: it is only met by who reads all of it. */
+static void damage_unseen(const char *data)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	cr_assert_eq(stat(data, &st), 0);
+	times[1] = st.st_mtim;
+	replace_in_file(data, "a/unusual/type", "a/unusuaI/type");
+	cr_assert_eq(utimensat(AT_FDCWD, data, times, 0), 0);
+}
+
+/* Closed. Returns the path of data.mdb, to be freed. */
+static char *fill_with_odd(struct world *w)
+{
+	char *data;
+	struct body body = body_of_bytes("x", 1);
+	struct edit e = edit_write("latest/odd", &body, 0);
+
+	fill(w);
+	e.object.type = xstrdup("a/unusual/type");
+	cr_assert_eq(run_edit(w->s, &e, NULL), 0);
+	data = world_path(w, "data.mdb");
+	w->meddler->next = NULL;
+	store_close(w->s);
+	return data;
+}
+
+/* It was sound when it was closed, and it is as it was closed. */
+Test(index_open, what_nobody_has_written_to_since_it_was_closed_is_not_read_first)
+{
+	struct object obj;
+	struct world w;
+	CLEANUP(free_char) char *data = fill_with_odd(&w);
+	struct stat st;
+
+	cr_assert_eq(stat(data, &st), 0);
+	cr_assert_lt(st.st_mtim.tv_sec, time(NULL) - 3600, "no write has this time");
+	damage_unseen(data);
+	world_push(&w);
+	cr_assert_neq(generation_of(w.s, KEY), 0);
+	cr_assert_eq(counter_read(w.counter).list, 0);
+	cr_assert_eq(store_stat(w.s, "latest/odd", &obj), -EIO, "and what is damaged is not shown");
+	cr_assert(is_made_anew(&w), "and is known to be damaged from then on");
+	cr_assert_neq(generation_of(w.s, "latest/odd"), 0);
+	cr_assert(!is_made_anew(&w));
+	world_close(&w);
+}
+
+static void be_killed(struct store *s)
+{
+	(void)s;
+	raise(SIGKILL);
+}
+
 /* Runs in a child with an index of its own over its copy of the same store. */
 static void in_child(struct world *w, void (*run)(struct store *s), int *ret_status)
 {
@@ -331,6 +388,21 @@ static void in_child(struct world *w, void (*run)(struct store *s), int *ret_sta
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, ret_status, 0), pid);
+}
+
+Test(index_open, what_a_killed_process_had_open_is_read_first)
+{
+	struct world w;
+	CLEANUP(free_char) char *data = fill_with_odd(&w);
+	int status;
+
+	in_child(&w, be_killed, &status);
+	cr_assert(WIFSIGNALED(status));
+	damage_unseen(data);
+	world_push(&w);
+	cr_assert_neq(generation_of(w.s, KEY), 0);
+	cr_assert_eq(counter_read(w.counter).list, 2);
+	world_close(&w);
 }
 
 static void write_from_child(struct store *s)
