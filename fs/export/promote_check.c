@@ -16,7 +16,6 @@
 
 #include "catalog.h"
 #include "db.h"
-#include "diff.h"
 #include "json.h"
 #include "log.h"
 #include "memory.h"
@@ -25,6 +24,7 @@
 #include "pool.h"
 #include "render.h"
 #include "store.h"
+#include "stored_body.h"
 #include "strbuf.h"
 #include "survey.h"
 
@@ -117,12 +117,9 @@ static int check_listing(const struct candidate *c)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 	struct json document, versions, version, value;
-	struct fingerprint f;
 	struct json_iter it;
-	int r;
+	int r = stored_load(c->check->opt->store, c->listing, &text);
 
-	object_fingerprint(c->listing, &f);
-	r = diff_load(c->check->opt->store, c->listing->key, &f, &text);
 	if (r < 0 && r != -EBADMSG)
 		return r == -ESTALE ? fail(-EIO, "%s was changed meanwhile", c->listing->key) : r;
 	if (r < 0 || json_parse(text.buf, text.len, &document, NULL) < 0 ||

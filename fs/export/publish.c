@@ -21,7 +21,6 @@
 #include "body.h"
 #include "clock.h"
 #include "codec.h"
-#include "diff.h"
 #include "log.h"
 #include "memory.h"
 #include "stored_body.h"
@@ -257,23 +256,12 @@ static int prepare_stored(const struct publication *p, struct prepared *pr)
 static int digest_stored(const struct session *s, const struct object *have,
 			 unsigned char ret[SHA256_SIZE])
 {
-	CLEANUP(strbuf_release) struct strbuf stored = STRBUF_INIT(DOCUMENT_MAX);
-	CLEANUP(strbuf_release) struct strbuf decoded = STRBUF_INIT(DOCUMENT_MAX);
-	int r;
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	int r = stored_load(s->opt->store, have, &text);
 
-	r = store_read(s->opt->store, have->key, have->generation, 0, have->size, &stored);
-	if (r == -ENOENT)
-		return -ESTALE;
-	if (r == -EBADMSG || r == -E2BIG)
-		return 0;
 	if (r < 0)
-		return r;
-	if (have->gzip && gzip_decode(stored.buf, stored.len, &decoded) < 0)
-		return 0;
-	if (have->gzip)
-		sha256(decoded.buf, decoded.len, ret);
-	else
-		sha256(stored.buf, stored.len, ret);
+		return r == -EBADMSG || r == -E2BIG ? 0 : r;
+	sha256(text.buf, text.len, ret);
 	return 1;
 }
 
@@ -450,12 +438,9 @@ static int decide_copy(struct session *s, struct publication *p, struct decision
 static int decide_foreign(const struct session *s, struct publication *p, struct decision *d)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
-	struct fingerprint f;
 	struct body body;
-	int r;
+	int r = stored_load(s->opt->store, p->have, &text);
 
-	object_fingerprint(p->have, &f);
-	r = diff_load(s->opt->store, p->key, &f, &text);
 	if (r == -EBADMSG || r == -E2BIG)
 		return refuse(p, "its bytes are damaged");
 	if (r < 0)

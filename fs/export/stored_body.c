@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stored_body.c - one generation of an object as a body, hashed while it is read. */
+/* stored_body.c - the body of one generation of an object: as it is read, whole, or judged. */
 #include "stored_body.h"
 
 #include <errno.h>
@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "body.h"
+#include "catalog.h"
+#include "diff.h"
+#include "gate.h"
 #include "log.h"
 #include "memory.h"
 #include "store.h"
@@ -107,4 +110,45 @@ int stored_body_finish(struct stored_body *sb, unsigned char ret[SHA256_SIZE])
 	strbuf_release(&sb->window);
 	free(sb);
 	return r;
+}
+
+int stored_load(struct store *s, const struct object *obj, struct strbuf *out)
+{
+	struct fingerprint f;
+
+	object_fingerprint(obj, &f);
+	return diff_load(s, obj->key, &f, out);
+}
+
+static int judge_document(struct store *s, const struct object *obj,
+			  const struct object_name *name, unsigned char ret_sum[SHA256_SIZE],
+			  int *ret_verdict, struct strbuf *why)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	struct body body;
+	int r = stored_load(s, obj, &text);
+
+	if (r < 0)
+		return r;
+	sha256(text.buf, text.len, ret_sum);
+	body = body_of_strbuf(&text);
+	*ret_verdict = gate_check(name, &body, why);
+	return 0;
+}
+
+static int judge_archive(struct store *s, const struct object *obj, const struct object_name *name,
+			 unsigned char ret_sum[SHA256_SIZE], int *ret_verdict, struct strbuf *why)
+{
+	struct stored_body *body = stored_body_new(s, obj);
+
+	*ret_verdict = gate_check(name, stored_body(body), why);
+	return stored_body_finish(body, ret_sum);
+}
+
+int stored_judge(struct store *s, const struct object *obj, const struct object_name *name,
+		 unsigned char ret_sum[SHA256_SIZE], int *ret_verdict, struct strbuf *why)
+{
+	return name->kind == KIND_ARCHIVE
+		       ? judge_archive(s, obj, name, ret_sum, ret_verdict, why)
+		       : judge_document(s, obj, name, ret_sum, ret_verdict, why);
 }

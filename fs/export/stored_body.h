@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stored_body.h - one generation of an object as a body, hashed while it is read. */
+/* stored_body.h - the body of one generation of an object: as it is read, whole, or judged. */
 #ifndef PUBFS_STORED_BODY_H
 #define PUBFS_STORED_BODY_H
 
@@ -8,8 +8,20 @@
 
 struct body;
 struct object;
+struct object_name;
 struct store;
 struct stored_body;
+struct strbuf;
+
+/* Appends the decoded text of a document. -EBADMSG, -E2BIG: its bytes are damaged; -ESTALE: that
+ * generation is not there any more. */
+int stored_load(struct store *s, const struct object *obj, struct strbuf *out) MUST_CHECK;
+/* Reads all of it, of a known kind, gives the SHA-256 of what is decoded, and what the gate says to
+ * it: gate_check()'s answer, with its reason in `why`. Fails as stored_load(), and then says
+ * neither. */
+int stored_judge(struct store *s, const struct object *obj, const struct object_name *name,
+		 unsigned char ret_sum[SHA256_SIZE], int *ret_verdict,
+		 struct strbuf *why) MUST_CHECK;
 
 /* `obj` is borrowed. The bytes are read in windows, each asked for when it is first needed. */
 struct stored_body *stored_body_new(struct store *s, const struct object *obj);

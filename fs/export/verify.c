@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "catalog.h"
-#include "diff.h"
 #include "export.h"
 #include "gate.h"
 #include "item.h"
@@ -160,35 +159,6 @@ static void find_unplanned(struct verifier *v, const struct item *item, const st
 		     "its version has no row; it waits for gc");
 }
 
-/* The decoded body of a document. */
-static int judge_document(struct store *s, const struct object *obj,
-			  const struct object_name *name, unsigned char sum[SHA256_SIZE],
-			  int *ret_verdict, struct strbuf *why)
-{
-	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
-	struct fingerprint f;
-	struct body body;
-	int r;
-
-	object_fingerprint(obj, &f);
-	r = diff_load(s, obj->key, &f, &text);
-	if (r < 0)
-		return r;
-	sha256(text.buf, text.len, sum);
-	body = body_of_strbuf(&text);
-	*ret_verdict = gate_check(name, &body, why);
-	return 0;
-}
-
-static int judge_archive(struct store *s, const struct object *obj, const struct object_name *name,
-			 unsigned char sum[SHA256_SIZE], int *ret_verdict, struct strbuf *why)
-{
-	struct stored_body *body = stored_body_new(s, obj);
-
-	*ret_verdict = gate_check(name, stored_body(body), why);
-	return stored_body_finish(body, sum);
-}
-
 static void find_damaged(struct verifier *v, const char *package, const struct object *obj,
 			 const char *why)
 {
@@ -205,13 +175,11 @@ static int judge_body(struct verifier *v, const char *package, const struct obje
 		      const struct object_name *name)
 {
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
-	struct store *s = v->opt->exporter->store;
 	unsigned char sum[SHA256_SIZE];
 	int verdict = 0, r;
 
 	log_set_mute(true);
-	r = name->kind == KIND_ARCHIVE ? judge_archive(s, obj, name, sum, &verdict, &why)
-				       : judge_document(s, obj, name, sum, &verdict, &why);
+	r = stored_judge(v->opt->exporter->store, obj, name, sum, &verdict, &why);
 	log_set_mute(false);
 	if (r == -ESTALE)
 		return fail(-EIO, "%s was changed while it was read; verify again", obj->key);

@@ -23,6 +23,7 @@
 #include "memory.h"
 #include "previous.h"
 #include "publish.h"
+#include "stored_body.h"
 
 /* No list of advisories that has one is so short. */
 #define EMPTY_LIST_MAX 100
@@ -45,17 +46,11 @@ static int is_there(const struct pass *pass, const char *name)
 /* 1: the decoded text of an object; 0: it is damaged or gone, and says nothing. */
 static int load_previous(const struct pass *pass, const struct object *have, struct strbuf *out)
 {
-	CLEANUP(strbuf_release) struct strbuf stored = STRBUF_INIT(DOCUMENT_MAX);
-	int r = store_read(pass->opt->store, have->key, have->generation, 0, have->size, &stored);
+	int r = stored_load(pass->opt->store, have, out);
 
-	if (r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -E2BIG)
+	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
 		return 0;
-	if (r < 0)
-		return r;
-	if (have->gzip)
-		return gzip_decode(stored.buf, stored.len, out) == 0;
-	strbuf_add(out, stored.buf, stored.len);
-	return strbuf_error(out) == 0;
+	return r < 0 ? r : 1;
 }
 
 /* 1: this document would be written over the one that is there. What the gate refuses would not. */
