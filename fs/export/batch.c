@@ -488,12 +488,8 @@ static void item_report(struct pass *pass, const struct item *item)
 	}
 	pass->counts.held += held;
 	for (size_t k = 0; k < pass->n_prefixes; k++)
-		if (item->targets[k].foreign && !item->targets[k].error) {
-			CLEANUP(free_char)
-			char *note = contested_note(item->name, item->pkg.change);
-
-			names_add(&pass->reclaimed, note);
-		}
+		if (item->targets[k].foreign && !item->targets[k].error)
+			contested_note(pass, item);
 	if (left) {
 		pass->counts.left++;
 		names_add(&pass->left, item->name);

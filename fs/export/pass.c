@@ -67,6 +67,7 @@ void pass_release(struct pass *pass)
 	names_release(&pass->taken);
 	names_release(&pass->reclaimed);
 	names_release(&pass->suspects);
+	names_release(&pass->contested);
 	names_release(&pass->left);
 	latest_view_release(&pass->latest);
 	free(pass->closed_why);

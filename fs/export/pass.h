@@ -23,7 +23,7 @@ enum burden {
 		1 << 1, /* that, or a removal, because clients are to be kept from something */
 	BURDEN_SHRINK = 1 << 2, /* the listing loses most of its versions */
 	BURDEN_EMPTY = 1 << 3,	/* the advisory list loses all that it had */
-	BURDEN_CONTESTED = 1 << 4, /* in latest/, what another program has written */
+	BURDEN_CONTESTED = 1 << 4, /* what another program keeps writing in latest/ */
 };
 #define BURDENS 5
 
@@ -60,7 +60,8 @@ struct pass {
 	const struct names *urgent;  /* what was urgent then, sorted */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
-	struct names suspects; /* see suspects.h */
+	struct names suspects;	/* see suspects.h, sorted */
+	struct names contested; /* see contested.h, sorted */
 
 	/* settled by the brake before anything is done, sorted: packages of which only removals
 	 * go through, and those of which nothing does */
@@ -75,7 +76,7 @@ struct pass {
 	struct names left;    /* packages, as exporter_left() */
 	struct names written; /* packages of which something was changed, */
 	struct names taken;   /* and those that another owner works on */
-	struct names reclaimed; /* see contested.h */
+	struct names reclaimed; /* what contested_note() was told */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;
 	struct weight *weights;

@@ -150,9 +150,12 @@ static int weigh_target(const struct pass *pass, const struct item *item, size_t
 		r = weigh_step(pass, item, &t->plan.steps[i], &w->burdens[k], &w->lost);
 	if (w->burdens[k] & BURDEN_TAKE_DOWN)
 		w->burdens[k] &= ~(unsigned)BURDEN_REWRITE;
-	if (t->foreign)
+	if (r < 0 || !t->foreign)
+		return r;
+	r = contested_is_kept(pass, item, t);
+	if (r > 0)
 		w->burdens[k] |= BURDEN_CONTESTED;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static void keep_weight(struct pass *pass, struct weight *w)
@@ -230,6 +233,20 @@ void weigh_packages(struct pass *pass, char *const *names, size_t n)
 	log_set_mute(false);
 }
 
+/* What is held as contested stays it, however long ago it was made ours. */
+static int init_contested(struct brake *brake)
+{
+	static const char held[] = "contested latest ";
+	struct names *contested = &brake->pass->contested;
+	int r = contested_load(brake->pass, contested);
+
+	for (size_t i = 0; i < brake->before.n; i++)
+		if (!strncmp(brake->before.names[i], held, strlen(held)))
+			names_add(contested, brake->before.names[i] + strlen(held));
+	names_sort(contested);
+	return r;
+}
+
 int brake_init(struct brake *brake, struct pass *pass)
 {
 	int r;
@@ -245,7 +262,7 @@ int brake_init(struct brake *brake, struct pass *pass)
 			names_add(&brake->keys, space + 1);
 	}
 	names_sort(&brake->keys);
-	return r;
+	return r < 0 ? r : init_contested(brake);
 }
 
 void brake_release(struct brake *brake)
@@ -253,7 +270,6 @@ void brake_release(struct brake *brake)
 	names_release(&brake->before);
 	names_release(&brake->keys);
 	names_release(&brake->now);
-	names_release(&brake->reclaimed);
 	strbuf_release(&brake->why_before);
 	strbuf_release(&brake->why);
 }
@@ -292,8 +308,6 @@ struct judgement {
 	bool whole;	  /* nothing of it goes through, removals neither */
 	/* Whether so many new ones are too much; says why. */
 	int (*holds)(struct brake *brake, size_t k, uint64_t n, const struct names *lost);
-	/* Whether one is such a new one; NULL: each is. */
-	bool (*counts)(const struct brake *brake, const struct weight *w);
 };
 
 static void add_why(struct brake *brake, const char *fmt, ...) PRINTF(2, 3);
@@ -367,13 +381,6 @@ static int hold_emptied(struct brake *brake, size_t k, uint64_t n, const struct 
 	return 1;
 }
 
-static bool was_reclaimed(const struct brake *brake, const struct weight *w)
-{
-	CLEANUP(free_char) char *note = contested_note(w->package, w->change);
-
-	return names_have(&brake->reclaimed, note);
-}
-
 static int hold_contested(struct brake *brake, size_t k, uint64_t n, const struct names *lost)
 {
 	(void)lost;
@@ -387,11 +394,11 @@ static int hold_contested(struct brake *brake, size_t k, uint64_t n, const struc
 }
 
 static const struct judgement judgements[BURDENS] = {
-	{ BURDEN_REWRITE, "rewrite", false, hold_rewrites, NULL },
-	{ BURDEN_TAKE_DOWN, "take-down", true, hold_takedowns, NULL },
-	{ BURDEN_SHRINK, "shrink", false, hold_shrinks, NULL },
-	{ BURDEN_EMPTY, "empty", false, hold_emptied, NULL },
-	{ BURDEN_CONTESTED, "contested", false, hold_contested, was_reclaimed },
+	{ BURDEN_REWRITE, "rewrite", false, hold_rewrites },
+	{ BURDEN_TAKE_DOWN, "take-down", true, hold_takedowns },
+	{ BURDEN_SHRINK, "shrink", false, hold_shrinks },
+	{ BURDEN_EMPTY, "empty", false, hold_emptied },
+	{ BURDEN_CONTESTED, "contested", false, hold_contested },
 };
 
 static char *item_of(const struct brake *brake, const struct judgement *j, size_t k,
@@ -429,8 +436,6 @@ static int judge(struct brake *brake, const struct judgement *j, size_t k)
 				hold(brake, j, k, w);
 			continue;
 		}
-		if (j->counts && !j->counts(brake, w))
-			continue;
 		new[n++] = w;
 		for (size_t a = 0; a < w->lost.n; a++)
 			names_add(&lost, w->lost.names[a]);
@@ -443,25 +448,10 @@ static int judge(struct brake *brake, const struct judgement *j, size_t k)
 	return r < 0 ? r : 0;
 }
 
-/* Read when there is something that they may be about. */
-static int load_reclaimed(struct brake *brake)
-{
-	const struct pass *pass = brake->pass;
-	size_t last = pass->n_prefixes - 1; /* latest/, if it is one of them */
-
-	for (size_t i = 0; i < pass->n_weights; i++)
-		if (pass->weights[i].burdens[last] & BURDEN_CONTESTED)
-			return contested_load(pass, &brake->reclaimed);
-	return 0;
-}
-
 int brake_judge(struct brake *brake, unsigned burdens)
 {
 	struct pass *pass = brake->pass;
-	int loaded = burdens & BURDEN_CONTESTED ? load_reclaimed(brake) : 0;
 
-	if (loaded < 0)
-		return loaded;
 	for (size_t i = 0; i < ARRAY_SIZE(judgements); i++)
 		for (size_t k = 0; burdens & judgements[i].burden && k < pass->n_prefixes; k++) {
 			int r = judge(brake, &judgements[i], k);
@@ -507,7 +497,7 @@ int brake_end(struct brake *brake, const struct names *seen, bool all)
 	names_sort(&brake->now);
 	if (!pass_rehearses(brake->pass))
 		r = held_save(opt->held, brake->why.buf, &brake->now);
-	if (!r && !pass_rehearses(brake->pass) && brake->pass->reclaimed.n)
+	if (!r && !pass_rehearses(brake->pass))
 		r = contested_save(brake->pass);
 	return r < 0 || !n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
 }

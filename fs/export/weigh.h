@@ -22,7 +22,6 @@ struct brake {
 	struct names before;		/* items of the held plan, sorted */
 	struct names keys;		/* the same without their verbs, sorted */
 	struct strbuf why_before;
-	struct names reclaimed; /* notes (contested.h), sorted */
 	struct names now; /* items */
 	struct strbuf why;
 };

@@ -61,10 +61,12 @@ static void write_foreign(const char *key, const char *text)
 	free(recorder_take(w.recorder));
 }
 
+#define VERSION(version)                                                                           \
+	"{\"version\":\"" version "\",\"pubspec\":{\"name\":\"foo\",\"version\":\"" version "\"},"       \
+	"\"archive_url\":\"https://theirs.example.com/foo-" version ".tar.gz\"}"
 #define OTHER                                                                                      \
-	"{\"name\":\"foo\",\"theirs\":1,\"latest\":{},\"versions\":["                         \
-	"{\"version\":\"1.0.0\"},"                                                                \
-	"{\"version\":\"2.0.0\"}]}"
+	"{\"name\":\"foo\",\"theirs\":1,\"latest\":" VERSION("2.0.0") ",\"versions\":["          \
+	VERSION("1.0.0") "," VERSION("2.0.0") "]}"
 
 Test(contested, what_another_program_wrote_is_made_ours_once_and_then_held)
 {
@@ -87,6 +89,76 @@ Test(contested, so_it_is_where_the_content_is_the_same_and_the_keys_alone_are_go
 	write_foreign(LATEST "packages/foo", NULL);
 	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
 	world_expect_order(&w, "");
+}
+
+Test(contested, what_clients_could_not_read_is_damage_and_made_good_however_often)
+{
+	static const char *const broken[] = { "{}", "no JSON", "{\"name\":\"foo\",\"versions\":[]}" };
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(broken); i++) {
+		write_foreign(LATEST "packages/foo", broken[i % ARRAY_SIZE(broken)]);
+		world_export_well(&w, &counts);
+		world_expect_order(&w, "write " LATEST "packages/foo\n");
+	}
+	for (int i = 0; i < 3; i++) {
+		write_foreign(LATEST "archives/foo-1.0.0.tar.gz", "a cut archive");
+		world_export_well(&w, &counts);
+		world_expect_order(&w, "copy " LATEST "archives/foo-1.0.0.tar.gz\n");
+	}
+	write_foreign(LATEST "packages/foo", OTHER);
+	write_foreign(LATEST "packages/foo/advisories", "no JSON");
+	world_export_well(&w, &counts);
+	world_expect_order(&w, "write " LATEST "packages/foo/advisories\n"
+			       "write " LATEST "packages/foo\n");
+}
+
+/* Both sides of the span in which two times are a fight. */
+Test(contested, who_writes_again_after_more_than_a_week_keeps_nothing_up)
+{
+	int64_t made = clock_rules();
+
+	write_foreign(LATEST "packages/foo", OTHER);
+	world_export_well(&w, &counts);
+	clock_rules_set(made + 7 * DAY_US + 1);
+	write_foreign(LATEST "packages/foo", OTHER);
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.written, 1);
+	clock_rules_set(made + 14 * DAY_US + 1);
+	write_foreign(LATEST "packages/foo", OTHER);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED, "exactly a week later");
+}
+
+Test(contested, what_is_held_stays_held_however_long_that_takes)
+{
+	write_foreign(LATEST "packages/foo", OTHER);
+	world_export_well(&w, &counts);
+	for (int i = 0; i < 4; i++) {
+		write_foreign(LATEST "packages/foo", OTHER);
+		cr_assert_eq(world_export_all(&w, &counts), -ECANCELED, "week %d", i);
+		cr_assert_eq(counts.written, 0);
+		clock_rules_set(clock_rules() + 8 * DAY_US);
+	}
+}
+
+Test(contested, a_clock_that_was_turned_back_ends_no_fight)
+{
+	write_foreign(LATEST "packages/foo", OTHER);
+	world_export_well(&w, &counts);
+	clock_rules_set(clock_rules() - 400 * DAY_US);
+	write_foreign(LATEST "packages/foo", OTHER);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+}
+
+Test(contested, one_package_is_noted_beside_the_others)
+{
+	write_foreign(LATEST "packages/foo", OTHER);
+	world_export_well(&w, &counts);
+	write_foreign(LATEST "packages/bar", NULL);
+	world_export_well(&w, &counts);
+	write_foreign(LATEST "packages/foo", OTHER);
+	write_foreign(LATEST "packages/bar", NULL);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	cr_assert_eq(counts.held, 2);
 }
 
 Test(contested, others_go_on_and_so_does_the_own_prefix)
