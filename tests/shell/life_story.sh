@@ -1,28 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=sh disable=SC2154 # what lib.sh sets
-# life_story.sh - the life of a package, step by step: after each, the mounted tree and the tree
-# without a kernel are what tests/golden/NN/ says, under both prefixes, byte for byte.
+# shellcheck shell=sh disable=SC2154 # what lib.sh and world.sh set
+# life_story.sh - the life of a package, step by step: after each, the mounted tree is what
+# tests/golden/NN/ says, under both prefixes, byte for byte.
 #
-# A test sources lib.sh before; PUBFS_CONFIG may name a file with other stores than the default ones.
-# looks=mount: only the mounted tree is looked at in each step, which is quicker; without a kernel it
-# is at the end. database=URL: of PostgreSQL, which PUBFS_CONFIG names too;
-# intake=FILE: the config file of those who write packages there.
+# A test sources lib.sh and world.sh before, and says where: the database and the bucket.
+# by=sync	each change is exported by a command, and another one finds nothing to do
+# by=mount	it is exported when it is committed, by the mount itself
+# by=watch	or by an updater without a mount, beside it
+# looks=both	each step is looked at without a kernel, too; else only the end is
 
 golden=$tests/golden
-export PUBFS_HOME="$T/home"
 site="--base-url https://pub.example.com/dart/ --runtime-version 2026.08.18"
 
-sql() {
-	if [ -n "${database:-}" ]; then
-		psql -qX -v ON_ERROR_STOP=1 -c "SET search_path = pubfs" -c "$1" "$database"
-	else
-		sqlite3 "$PUBFS_HOME/pub.db" "$1"
-	fi
-}
 # publish P-V TIME
-publish() { "$PUBFS" publish ${intake:+--config "$intake"} --now "$2" "$golden/archives/$1.tar.gz"; }
+publish() { intake publish --now "$2" "$golden/archives/$1.tar.gz"; }
 # shellcheck disable=SC2086 # options
-sync_all() { "$PUBFS" sync $site "$@"; }
+sync_all() { "$PUBFS" sync $site; }
 
 # Prints a tree through ls, stat and cat alone into a folder of plain files.
 copy_by_commands() { # FROM TO
@@ -45,27 +38,64 @@ look_by_commands() { # NAME
 	check "$1: ls and cat show the golden tree" diff -r "$golden/$nn" copy
 }
 
+idle() { sync_all | grep -q "0 written, 0 copied, 0 touched, 0 removed"; }
+copy_tree() { rm -rf tree && cp -r "$T/mnt/." tree && prune tree; }
+is_golden() { copy_tree && diff -r "$golden/$nn" tree; }
+
+# What follows a change at once: the feed of all packages waits for its turn, and completion data for
+# a full pass, of which there is none until the end.
+exported() { copy_tree && only_prompt tree && diff -r wanted tree; }
+only_prompt() { rm -f "$1"/*/feed.atom "$1"/*/api/package-name-completion-data; }
+missed() { # NAME: what follows stands on it
+	exported >"$T/.said" 2>&1
+	not_ok "$1"
+	exit 0
+}
+
 number=0
 step() { # NAME: after the change was made
 	number=$((number + 1))
 	nn=$(printf %02d $number)
-	check "$nn $1: sync" sync_all
-	check "$nn $1: sync once more finds nothing to do" \
-		sh -c '"$1" sync $2 | grep -q "0 written, 0 copied, 0 touched, 0 removed"' - "$PUBFS" "$site"
-	[ "${looks:-both}" = mount ] || look_by_commands "$nn $1"
-	if can_mount; then
-		rm -rf tree && cp -r "$T/mnt/." tree && prune tree
-		check "$nn $1: the mounted tree is the golden tree" diff -r "$golden/$nn" tree
+	if [ "$by" = sync ]; then
+		check "$nn $1: sync" sync_all
+		check "$nn $1: sync once more finds nothing to do" idle
+		check "$nn $1: the mounted tree is the golden tree" is_golden
+	else
+		rm -rf wanted && cp -r "$golden/$nn" wanted && only_prompt wanted
+		wait_until exported || missed "$nn $1: comes by its event"
+		ok "$nn $1: comes by its event"
 	fi
+	[ "${looks:-mount}" = mount ] || look_by_commands "$nn $1"
 }
 
+if ! can_mount; then
+	not_ok "mount: /dev/fuse is not here"
+	exit 0
+fi
 publish helium-0.1.0 2026-01-01T00:00:00Z >/dev/null
 publish oxygen_lamp-2.0.0-dev 2026-01-01T00:00:00Z >/dev/null
-check "first sync" sync_all
-if can_mount; then
-	check "mount" mount_at "$T/mnt"
-else
-	not_ok "mount: /dev/fuse is not here"
+completion=api/package-name-completion-data # of a prefix the last that a full pass writes
+case $by in
+sync)
+	check "first sync" sync_all
+	;;
+mount) # which makes no bucket
+	# shellcheck disable=SC2086 # options
+	check "first sync" "$PUBFS" sync $site --prefixes own
+	;;
+watch)
+	# shellcheck disable=SC2086
+	"$PUBFS" watch $site 2>watch.log &
+	watcher=$!
+	processes="$processes $watcher"
+	check "it makes its bucket" wait_until "$PUBFS" ls /
+	;;
+esac
+# shellcheck disable=SC2046,SC2086
+check "mount" mount_at "$T/mnt" $([ "$by" != mount ] || echo --update $site)
+if [ "$by" != sync ]; then
+	check "all is exported that was there" wait_until test -e "$T/mnt/latest/$completion"
+	cp "$T/mnt/latest/$completion" completion || exit 0
 fi
 
 check "publish" publish oxygen-1.0.0 2026-01-02T03:04:05.678901Z
@@ -95,8 +125,7 @@ step "package reinstated"
 printf '%s\n' '{"package":"oxygen","version":"1.2.0-beta.1","published":"2026-02-03T04:05:06Z", "extra": 1,
 "pubspec": {"name": "oxygen", "version":"1.2.0-beta.1", "lone":"\ud83D","nul":"\u0000","del":"\u007f", "big":12345678901234567890,"float":1.0,"exp":1E+2,"tab":"\u0009","esc":"\u001F"}}' |
 	tr '\n' ' ' >loaded.jsonl
-# shellcheck disable=SC2086 # an option, or none
-check "load" "$PUBFS" load ${intake:+--config "$intake"} loaded.jsonl
+check "load" intake load loaded.jsonl
 step "archive missing"
 cat >osv.json <<'J'
 {"id":"GHSA-aaaa-bbbb-cccc","schema_version":"1.6.0","modified":"2026-03-04T05:06:07Z",
@@ -118,8 +147,18 @@ step "publisher and score"
 sql "UPDATE package SET unlisted = true WHERE name = 'oxygen'"
 step "unlisted"
 
-[ "${looks:-both}" = both ] || look_by_commands "at the end"
-if can_mount; then
-	check "both prefixes are equal" diff -r "$T/mnt/latest" "$T/mnt/2026.08.18"
-	check "unmount" unmount "$daemon" "$T/mnt"
+fed() { cmp "$T/mnt/latest/feed.atom" "$golden/$nn/latest/feed.atom"; }
+if [ "$by" != sync ]; then
+	check "the feed of all packages has followed" wait_until fed
+	check "no full pass has helped" cmp completion "$T/mnt/latest/$completion"
+	check "a full pass" sync_all
+	check "finds what waits for one, and no more" idle
+	check "the mounted tree is the golden tree" is_golden
+fi
+[ "${looks:-mount}" = both ] || look_by_commands "at the end"
+check "both prefixes are equal" diff -r "$T/mnt/latest" "$T/mnt/2026.08.18"
+check "unmount" unmount "$daemon" "$T/mnt"
+if [ "$by" = watch ]; then
+	kill -TERM "$watcher"
+	check "the updater ends well" wait "$watcher"
 fi

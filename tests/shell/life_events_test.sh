@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The life of a package on the default stores, exported by a mount when it is committed.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=world.sh
+. "$tests/shell/world.sh"
+
+by=mount
+# shellcheck source=life_story.sh
+. "$tests/shell/life_story.sh"
