@@ -13,6 +13,7 @@
 #include "command.h"
 #include "db.h"
 #include "memory.h"
+#include "metrics_port.h"
 #include "strbuf.h"
 #include "version.h"
 
@@ -30,9 +31,10 @@
 #define COLLECTORS   (UPDATERS | BIT(GC))
 #define RENDERERS    (EXPORTERS | BIT(VERIFY))
 #define WRITERS	     (EXPORTERS | BIT(ADOPT) | BIT(GC) | BIT(PROMOTE) | BIT(PUT) | BIT(RM))
-#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE))
+#define BUCKET	     (TREE | RENDERERS | COLLECTORS | BIT(ADOPT) | BIT(DIFF) | BIT(PROMOTE) | \
+		      BIT(STATUS))
 #define DATABASE     (BIT(LOAD) | BIT(PUBLISH) | BIT(PROMOTE) | RENDERERS | COLLECTORS | \
-		      BIT(DEPLOYMENTS) | BIT(SET) | BIT(ADVISORY))
+		      BIT(DEPLOYMENTS) | BIT(SET) | BIT(STATUS) | BIT(ADVISORY))
 #define STORE	     (BUCKET | BIT(CHECK) | BIT(PROVISION))
 #define REMOTE	     (STORE | BIT(PUBLISH))
 #define WORKING	     (STORE | DATABASE)
@@ -129,6 +131,16 @@ static int parse_db(const struct option_row *row, const char *text, const char *
 	if (strncmp(text, "sqlite:", 7) && db_is_url(text))
 		return keep_text(row, xstrdup(text), o);
 	return parse_local_url("sqlite:", row, text, folder, o);
+}
+
+static int parse_port(const struct option_row *row, const char *text, const char *folder,
+		      struct options *o)
+{
+	struct sockaddr_storage address;
+	int r = metrics_port_parse(text, &address);
+
+	(void)folder;
+	return r < 0 ? r : keep_text(row, xstrdup(text), o);
 }
 
 static int parse_identifier(const struct option_row *row, const char *text, const char *folder,
@@ -401,7 +413,7 @@ const struct option_row option_rows[] = {
 	  parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
 	{ "json", 0, NULL, BIT(ADOPT) | BIT(DEPLOYMENTS) | BIT(DIFF) | BIT(GC) | BIT(LS) |
-	  BIT(STAT) | BIT(SYNC) | BIT(VERIFY), false, parse_flag, TARGET(json), YES_OR_NO,
+	  BIT(STAT) | BIT(STATUS) | BIT(SYNC) | BIT(VERIFY), false, parse_flag, TARGET(json), YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },
@@ -419,6 +431,9 @@ const struct option_row option_rows[] = {
 	  "listings that may change in one pass (10 or 10%, whichever is more)" },
 	{ "max-takedowns", 0, "N|N%", EXPORTERS, true, parse_limit, TARGET(limits.takedowns),
 	  A_LIMIT, "packages that may be taken down in one pass (200 or 1%)" },
+	{ "metrics-port", 0, "PORT", UPDATERS, true, parse_port, TARGET(metrics_port),
+	  "a port such as 9464, or with an address 0.0.0.0:9464 or [::]:9464",
+	  "serve metrics by HTTP at this port of 127.0.0.1, or at ADDRESS:PORT" },
 	{ "min-age", 0, "TIME", COLLECTORS, true, parse_age, TARGET(min_age),
 	  "a number of s, m, h or d, such as 1d, of at most 366 days",
 	  "how old what is collected must be (1d)" },
@@ -501,7 +516,7 @@ void options_release(struct options *o)
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
 		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
 		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted,
-		&o->on_change
+		&o->on_change, &o->metrics_port
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {

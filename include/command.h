@@ -32,6 +32,7 @@ enum command_id {
 	COMMAND_SCHEMA,
 	COMMAND_SET,
 	COMMAND_STAT,
+	COMMAND_STATUS,
 	COMMAND_SYNC,
 	COMMAND_VERIFY,
 	COMMAND_WATCH,
@@ -102,6 +103,7 @@ enum exit_status command_rm(const struct options *o, int argc, char *const *argv
 enum exit_status command_schema(const struct options *o, int argc, char *const *argv);
 enum exit_status command_set(const struct options *o, int argc, char *const *argv);
 enum exit_status command_stat(const struct options *o, int argc, char *const *argv);
+enum exit_status command_status(const struct options *o, int argc, char *const *argv);
 enum exit_status command_sync(const struct options *o, int argc, char *const *argv);
 enum exit_status command_watch(const struct options *o, int argc, char *const *argv);
 enum exit_status command_verify(const struct options *o, int argc, char *const *argv);

@@ -10,7 +10,11 @@
 #include "compiler.h"
 
 struct db;
+struct deployment;
 struct strbuf;
+
+/* What a host is called: "live", "retired" or "gone". */
+const char *deployment_state(const struct deployment *host);
 
 /* What decides, at one moment. All strings owned (latest_view_release()). */
 struct latest_view {

@@ -24,6 +24,8 @@ char *held_path(const char *cache, const char *store_url, const char *plan);
 char *held_beside(const char *held, const char *name);
 /* Beside them, for the times of removals by hand. The caller frees it. */
 char *removals_path(const char *cache, const char *store_url);
+/* And for what a process tells of itself. The caller frees it. */
+char *status_path(const char *cache, const char *store_url, long pid);
 /* Appends all plans of a store that are held. None: nothing. */
 int held_text(const char *cache, const char *store_url, struct strbuf *out) MUST_CHECK;
 

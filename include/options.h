@@ -26,6 +26,7 @@ struct options {
 	char *project, *location, *storage_class; /* provision */
 	char *runtime_version, *sdk_dart, *sdk_flutter;
 	char *on_change; /* a command for the shell */
+	char *metrics_port; /* as metrics_port_parse() takes it */
 	char *accepted; /* runtime versions with commas between */
 	int64_t ttl; /* microseconds */
 	uint64_t cache_size; /* bytes that cached bodies may take; 0: none are kept */

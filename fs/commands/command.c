@@ -48,6 +48,8 @@ const struct command commands[] = {
 	  "changes a row of the database", command_set },
 	{ COMMAND_STAT, "stat", "PATH...", 1, ANY_NUMBER, "prints all that is known of a path",
 	  command_stat },
+	{ COMMAND_STATUS, "status", "", 0, 0, "tells what is going on: what waits, fails, is held",
+	  command_status },
 	{ COMMAND_SYNC, "sync", "[PACKAGE...]", 0, ANY_NUMBER,
 	  "exports the database into the bucket, once", command_sync },
 	{ COMMAND_VERIFY, "verify", "[PACKAGE...]", 0, ANY_NUMBER,

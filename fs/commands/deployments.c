@@ -6,6 +6,7 @@
 #include "catalog.h"
 #include "command.h"
 #include "db.h"
+#include "deployment.h"
 #include "facts.h"
 #include "log.h"
 #include "memory.h"
@@ -14,11 +15,6 @@
 #include "strbuf.h"
 
 #define LINE_MAX_BYTES ((size_t)64 << 10)
-
-static const char *state_name(const struct deployment *d)
-{
-	return d->retired ? "retired" : d->live ? "live" : "gone";
-}
 
 struct printing {
 	const struct options *o;
@@ -34,12 +30,12 @@ static int print_host(void *ctx, const struct deployment *d)
 
 	if (!p->o->json)
 		return output_text("%s %s, %s, heard %lld seconds ago%s\n", d->runtime_version,
-				   d->host, state_name(d), (long long)(d->age / SECOND_US),
+				   d->host, deployment_state(d), (long long)(d->age / SECOND_US),
 				   held ? ", latest/ is held at it" : "");
 	facts_begin(&f, true, &line);
 	facts_text(&f, "runtime_version", d->runtime_version);
 	facts_text(&f, "host", d->host);
-	facts_text(&f, "state", state_name(d));
+	facts_text(&f, "state", deployment_state(d));
 	facts_seconds(&f, "age", d->age);
 	facts_text(&f, "accepted", d->accepted);
 	facts_text(&f, "base_url", d->base_url);

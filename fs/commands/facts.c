@@ -2,6 +2,7 @@
 /* facts.c - named values, printed as lines for people or as one JSON object for programs. */
 #include "facts.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,6 +112,13 @@ void facts_time(struct facts *f, const char *name, int64_t us)
 	if (us != NO_TIME)
 		clock_format(us, &text);
 	facts_text(f, name, us == NO_TIME ? NULL : text.buf);
+}
+
+void facts_json(struct facts *f, const char *name, struct json value)
+{
+	assert(f->json);
+	add_name(f, name);
+	json_add(f->out, value);
 }
 
 void facts_enter(struct facts *f, const char *name)

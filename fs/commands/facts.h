@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct json;
 struct node;
 struct strbuf;
 
@@ -25,6 +26,7 @@ void facts_bytes(struct facts *f, const char *name, const char *bytes, size_t n)
 void facts_number(struct facts *f, const char *name, uint64_t number);
 void facts_seconds(struct facts *f, const char *name, int64_t us); /* with three digits behind */
 void facts_flag(struct facts *f, const char *name, bool flag);
+void facts_json(struct facts *f, const char *name, struct json value); /* in JSON alone */
 void facts_time(struct facts *f, const char *name, int64_t us); /* NO_TIME: null */
 /* An object inside; among lines, they just go on. */
 void facts_enter(struct facts *f, const char *name);

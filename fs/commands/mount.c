@@ -2,8 +2,6 @@
 /* mount.c - the tree as a mount, the updater beside it, and what .pubfs/status says of both. */
 #include "mount.h"
 
-#include <config.h>
-
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,7 +20,9 @@
 #include "options.h"
 #include "path.h"
 #include "planned.h"
+#include "report.h"
 #include "rm_brake.h"
+#include "running.h"
 #include "stack.h"
 #include "store.h"
 #include "strbuf.h"
@@ -37,6 +37,7 @@ struct service {
 	struct stack stack;
 	struct exporter_options export; /* where there is a database */
 	struct updating updating;
+	struct running *running;
 	int64_t started;		/* monotonic */
 	bool daemon;
 	atomic_bool hurry; /* what stands still in a store's call is to end */
@@ -76,38 +77,6 @@ static int add_rm_brake(struct rm_brake *brake, struct facts *f)
 	facts_text(f, "release", "--unlimited-rm");
 	facts_leave(f);
 	return 0;
-}
-
-/* What the brake holds of one plan: how many items, and why. */
-static int add_held_plan(const char *path, const char *name, struct facts *f)
-{
-	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(REASON_MAX);
-	uint64_t items;
-	int r = held_count(path, &items, &why);
-
-	if (r < 0)
-		return r;
-	if (!items) {
-		facts_text(f, name, NULL);
-		return 0;
-	}
-	facts_enter(f, name);
-	facts_number(f, "items", items);
-	facts_text(f, "why", why.buf);
-	facts_leave(f);
-	return 0;
-}
-
-static int add_held(const struct stack *stack, struct facts *f)
-{
-	int r;
-
-	facts_enter(f, "held");
-	r = add_held_plan(stack->held, "sync", f);
-	if (r == 0)
-		r = add_held_plan(stack->held_gc, "gc", f);
-	facts_leave(f);
-	return r;
 }
 
 static int write_held(void *ctx, struct strbuf *out)
@@ -158,18 +127,14 @@ static int write_status(void *ctx, struct strbuf *out)
 	if (r < 0)
 		return r;
 	facts_begin(&f, true, out);
-	facts_text(&f, "version", PACKAGE_VERSION);
-	facts_number(&f, "pid", (uint64_t)getpid());
-	facts_number(&f, "uptime", (uint64_t)((clock_monotonic() - s->started) / SECOND_US));
-	facts_text(&f, "store", s->stack.bucket->url);
-	facts_text(&f, "db", s->stack.db ? s->stack.db->url : NULL);
+	report_add_process("mount", s->started, &s->stack, &f);
 	facts_flag(&f, "read_only", s->o->read_only);
 	facts_text(&f, "gate", gates[s->o->gate]);
 	facts_number(&f, "rejected", tree_refusals(s->stack.tree));
 	facts_number(&f, "objects", counts.objects);
 	facts_number(&f, "bytes", counts.bytes);
 	facts_number(&f, "unmapped", counts.unmapped);
-	r = add_held(&s->stack, &f);
+	r = report_add_held(s->o, &s->stack, &f, NULL);
 	if (r == 0)
 		r = add_rm_brake(s->stack.rm_brake, &f);
 	if (r < 0)
@@ -186,19 +151,13 @@ static int write_metrics(void *ctx, struct strbuf *out)
 	const struct service *s = ctx;
 	struct rm_brake_status rm = { .counted = 0 };
 	struct tree_counts counts;
-	uint64_t held_sync, held_gc;
 	int64_t since;
 	int r = tree_count(s->stack.tree, &counts);
 
-	if (r == 0)
-		r = held_count(s->stack.held, &held_sync, &why);
-	if (r == 0)
-		r = held_count(s->stack.held_gc, &held_gc, &why);
 	if (r == 0 && s->stack.rm_brake)
 		r = rm_brake_status(s->stack.rm_brake, &rm);
 	if (r < 0)
 		return r;
-	strbuf_reset(&why);
 
 	const struct metric rows[] = {
 		{ METRIC_GAUGE, "objects", NULL, "Objects that the index knows.", counts.objects },
@@ -206,9 +165,6 @@ static int write_metrics(void *ctx, struct strbuf *out)
 		{ METRIC_GAUGE, "unmapped", NULL, "Objects that no path shows.", counts.unmapped },
 		{ METRIC_COUNTER, "rejected", NULL, "Writes that the gate refused.",
 		  tree_refusals(s->stack.tree) },
-		{ METRIC_GAUGE, "held", "plan=\"sync\"", "Items of a plan that a brake holds.",
-		  held_sync },
-		{ METRIC_GAUGE, "held", "plan=\"gc\"", NULL, held_gc },
 		{ METRIC_GAUGE, "rm_last_hour", NULL, "Removals by hand that count for the brake.",
 		  rm.counted },
 		{ METRIC_COUNTER, "rm_refused", NULL, "Removals by hand that the brake refused.",
@@ -218,9 +174,10 @@ static int write_metrics(void *ctx, struct strbuf *out)
 	};
 
 	metrics_add(rows, ARRAY_SIZE(rows), out);
+	r = report_add_held_metrics(s->o, &s->stack, out);
 	updating_add_metrics(&s->updating, out);
 	metrics_end(out);
-	return strbuf_error(out);
+	return r < 0 ? r : strbuf_error(out);
 }
 
 /* A terminal that started a daemon is let go: what is said from now on must go elsewhere. */
@@ -266,6 +223,17 @@ static bool can_export(const struct options *o)
 	return o->update || (o->base_url && o->runtime_version && stack_has_db(o));
 }
 
+static int tell_others(struct service *s)
+{
+	const struct running_options options = { .o = s->o,
+						 .store_url = s->stack.bucket->url,
+						 .status = write_status,
+						 .metrics = write_metrics,
+						 .ctx = s };
+
+	return running_begin(&options, &s->running);
+}
+
 static int build(struct service *s)
 {
 	struct tree_options service = { .status = write_status,
@@ -290,12 +258,15 @@ static int build(struct service *s)
 		r = tree_list_first(s->stack.tree);
 	if (r == 0 && service.sync)
 		stack_describe_export(s->o, &s->stack, &s->export);
-	return r < 0 || !s->o->update ? r : updating_start(s->o, &s->stack, &s->updating);
+	if (r == 0 && s->o->update)
+		r = updating_start(s->o, &s->stack, &s->updating);
+	return r < 0 ? r : tell_others(s);
 }
 
 static void take_down(struct service *s)
 {
 	hurry(s);
+	running_end(s->running);
 	updating_stop(&s->updating);
 	stack_close(&s->stack);
 }

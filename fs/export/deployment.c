@@ -23,6 +23,11 @@
 #include "memory.h"
 #include "strbuf.h"
 
+const char *deployment_state(const struct deployment *host)
+{
+	return host->retired ? "retired" : host->live ? "live" : "gone";
+}
+
 static void release_state(struct latest_view *v)
 {
 	for (size_t i = 0; i < v->n_live; i++)

@@ -48,6 +48,13 @@ char *removals_path(const char *cache, const char *store_url)
 	return path_of(cache, store_url, "removals");
 }
 
+char *status_path(const char *cache, const char *store_url, long pid)
+{
+	CLEANUP(free_char) char *name = xasprintf("%ld.status", pid);
+
+	return path_of(cache, store_url, name);
+}
+
 static void close_file(FILE **f)
 {
 	if (*f)
