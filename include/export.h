@@ -93,12 +93,24 @@ int export_named(struct exporter *ex, char *const *names, size_t n, struct expor
  * nothing to do, one query and no store request. A deployment tries what failed again after a second,
  * then two and so on up to 5 minutes, unless it changed; and what it wrote, a second later. */
 int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
+/*
+ * The same in three steps, so that of one exporter several are under way: begin says what is to be
+ * done, and end takes over what was done, both on the thread of the exporter; run does it, on any.
+ * One that is alone (there are many packages, or something is held) is run before the next begins.
+ */
+struct event_pass;
+struct event_pass *event_pass_begin(struct exporter *ex) MUST_CHECK;
+bool event_pass_is_idle(const struct event_pass *p); /* there is nothing to be run */
+bool event_pass_is_alone(const struct event_pass *p);
+int event_pass_run(struct event_pass *p) MUST_CHECK; /* what end will answer if nothing is added */
+int event_pass_end(struct event_pass *p, struct export_counts *ret) MUST_CHECK; /* frees it */
+
 /* Of these, only packages of which something is moderated, deleted or retracted, or that have an
  * advisory: beside a long pass of another exporter. */
 int export_urgent(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /* When (monotonic) export_changed() may have work that it put off, a change of the feed of all packages
  * among it; INT64_MAX: no such thing. */
-int64_t exporter_due(const struct exporter *ex);
+int64_t exporter_due(struct exporter *ex);
 
 struct export_failure {
 	const char *package, *why;

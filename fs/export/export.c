@@ -10,9 +10,8 @@
  *	run	  the packages in chunks, on threads where there are many; first those that have
  *		  something to be kept from clients, so that no take-down is behind an import
  *	site	  the documents that are of no package
- * A package is current, and not read at all, when its change and renderer are the exported ones,
- * the digest of its objects is the one that was recorded with them, and none of them has to be
- * validated again.
+ * Event passes of one exporter may run side by side (struct event_pass): each leaves the packages of
+ * the others alone, and whatever needs the brake has it to itself.
  */
 #include "export.h"
 
@@ -23,14 +22,13 @@
 #include <string.h>
 
 #include "batch.h"
-#include "catalog.h"
 #include "clock.h"
+#include "collection.h"
 #include "db.h"
 #include "exporter.h"
 #include "log.h"
 #include "memory.h"
 #include "pass.h"
-#include "plan.h"
 #include "planned.h"
 #include "run.h"
 #include "site.h"
@@ -40,57 +38,7 @@
 #include "verifier.h"
 #include "weigh.h"
 
-enum pass_kind {
-	PASS_FULL,
-	PASS_NAMED,
-	PASS_EVENT,
-	PASS_URGENT, /* an event pass for what clients are to be kept from alone */
-};
-
 #define LEASE (2 * MINUTE_US) /* four heartbeats; a dead host's work waits so long at most */
-
-/* A package whose row is gone. */
-struct gone {
-	char *package, *change;
-};
-
-/* What one query and the index say, before anything is done. */
-struct collection {
-	const struct exporter *ex;
-	struct pass *pass;
-	enum pass_kind kind;
-	int64_t now; /* by which nothing is put off where the exporter is no deployment's */
-	struct brake brake;
-	struct names wanted; /* PASS_NAMED, sorted */
-	struct names urgent; /* what goes before all others, */
-	struct names todo;   /* and these */
-	struct names pending; /* of both, those that the database calls work */
-	struct gone *gone;
-	size_t n_gone, gone_alloc;
-	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
-	bool ours[PREFIXES_MAX];	      /* written with this one */
-	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
-	size_t n_restored; /* packages with marks that are not of this database */
-	char *restored;	   /* the first */
-	unsigned char state[SHA256_SIZE]; /* of all packages (site_all()) */
-};
-
-static void collection_release(struct collection *c)
-{
-	brake_release(&c->brake);
-	names_release(&c->wanted);
-	names_release(&c->urgent);
-	names_release(&c->todo);
-	names_release(&c->pending);
-	for (size_t i = 0; i < c->n_gone; i++) {
-		free(c->gone[i].package);
-		free(c->gone[i].change);
-	}
-	free(c->gone);
-	for (size_t i = 0; i < PREFIXES_MAX; i++)
-		free(c->foreign_renderer[i]);
-	free(c->restored);
-}
 
 void export_counts_release(struct export_counts *counts)
 {
@@ -108,7 +56,8 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret)
 	assert(options->own || options->latest);
 	assert(how->base_url && (options->runtime_version || !options->own));
 	ex->opt = *options;
-	ex->due = LATER_NEVER;
+	ex->again_at = LATER_NEVER;
+	room_init(&ex->room);
 	site_turn_init(&ex->site, options->feed_pause, exporter_now(ex));
 	ex->renderer = xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
 				 how->sdk_dart ? how->sdk_dart : "",
@@ -121,15 +70,13 @@ void exporter_free(struct exporter *ex)
 {
 	if (!ex)
 		return;
+	assert(!ex->event_passes);
 	free(ex->renderer);
+	room_release(&ex->room);
+	site_turn_release(&ex->site);
 	later_release(&ex->later);
 	names_release(&ex->left);
 	free(ex);
-}
-
-static bool is_event(enum pass_kind kind)
-{
-	return kind == PASS_EVENT || kind == PASS_URGENT;
 }
 
 static struct lease lease_of(const struct exporter *ex)
@@ -149,7 +96,7 @@ int exporter_renew(struct exporter *ex)
 	int r = db_renew(ex->opt.db, &lease);
 
 	if (!r)
-		atomic_store(&ex->lease_until, before + lease.duration);
+		atomic_store(&ex->renewed_until, before + lease.duration);
 	return r;
 }
 
@@ -163,199 +110,6 @@ static int pass_refresh(const struct exporter *ex, const struct pass *pass)
 			return r;
 	}
 	return store_refresh(ex->opt.archives, "packages/", ex->opt.ttl);
-}
-
-/* The base URL stands between the first and the second space of a renderer's text. */
-static bool same_base(const char *renderer, const char *base_url)
-{
-	const char *at = strchr(renderer, ' ');
-	size_t n = strlen(base_url);
-
-	return at && !strncmp(at + 1, base_url, n) && at[1 + n] == ' ';
-}
-
-static void collect_base(struct collection *c, const struct work *work)
-{
-	const char *base_url = c->ex->opt.rendering.base_url;
-
-	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
-		const char *renderer = work->states[i].renderer;
-
-		if (!renderer)
-			continue;
-		if (same_base(renderer, base_url))
-			c->ours[i] = true;
-		else if (!c->foreign_renderer[i])
-			c->foreign_renderer[i] = xstrdup(renderer);
-	}
-}
-
-static bool is_recorded(const struct collection *c, const struct work *work, size_t i)
-{
-	const struct export_state *state = &work->states[i];
-
-	return state->change && !strcmp(state->change, work->change) && state->renderer &&
-	       !strcmp(state->renderer, c->pass->renderer) && !state->last_error;
-}
-
-static bool is_exported(const struct collection *c, const struct work *work, size_t i,
-			const unsigned char *seen)
-{
-	return is_recorded(c, work, i) && !memcmp(work->states[i].seen, seen, SHA256_SIZE);
-}
-
-/* A change always moves one of the documents, so only their marks are asked. */
-static bool is_restored(const struct survey *have, const char *change)
-{
-	for (size_t i = 0; i < have->n; i++) {
-		struct object_name name;
-		enum kind kind = catalog_match(have->objects[i].key, &name);
-
-		if (kind != KIND_NONE && kind != KIND_ARCHIVE &&
-		    change_is_foreign(have->objects[i].change, change))
-			return true;
-	}
-	return false;
-}
-
-/* What was exported on one day is renewed on four, by the package's name. */
-static int64_t renewal_age(const char *package)
-{
-	unsigned sum = 0;
-
-	for (; *package; package++)
-		sum += (unsigned char)*package;
-	return VALIDATED_MAX_AGE + sum % 4 * DAY_US;
-}
-
-/* True: gc would take it for a stray one day, if nobody renewed its `validated` (spec, section 10). */
-static bool is_old(const struct survey *have, const char *package)
-{
-	int64_t age = renewal_age(package);
-
-	for (size_t i = 0; i < have->n; i++) {
-		const struct object *obj = &have->objects[i];
-		struct object_name name;
-
-		if (catalog_match(obj->key, &name) != KIND_NONE && obj->validated != NO_TIME &&
-		    clock_rules() - obj->validated > age)
-			return true;
-	}
-	return false;
-}
-
-static bool has_suspect(const struct collection *c, const struct survey *have)
-{
-	for (size_t i = 0; i < have->n; i++)
-		if (suspects_have(&c->pass->suspects, &have->objects[i]))
-			return true;
-	return false;
-}
-
-/* 1: everything is as it was left. */
-static int collect_objects(struct collection *c, const struct work *work)
-{
-	CLEANUP(survey_release) struct survey canonical = { 0 };
-	bool current = c->kind == PASS_FULL && !c->ex->opt.force && !c->ex->opt.verifier;
-	bool restored = false;
-	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
-		CLEANUP(survey_release) struct survey have = { 0 };
-
-		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], work->package, &have);
-		if (r < 0)
-			return r;
-		restored |= is_restored(&have, work->change);
-		c->n_known[i] += have.n > 0;
-		survey_merge(have.digest, canonical.digest);
-		current = current && is_exported(c, work, i, have.digest) &&
-			  !is_old(&have, work->package) && !has_suspect(c, &have);
-	}
-	if (restored && !c->n_restored++)
-		c->restored = xstrdup(work->package);
-	return current;
-}
-
-static bool is_recorded_everywhere(const struct collection *c, const struct work *work)
-{
-	for (size_t i = 0; i < c->pass->n_prefixes; i++)
-		if (!is_recorded(c, work, i))
-			return false;
-	return true;
-}
-
-static int collect_work(void *ctx, const struct work *work)
-{
-	struct collection *c = ctx;
-	int r;
-
-	if (pass_stopping(c->pass))
-		return -ECANCELED;
-	if (work->exists) {
-		collect_base(c, work);
-		site_state_add(c->state, work->package, work->change);
-	}
-	if (c->kind == PASS_NAMED && !names_have(&c->wanted, work->package))
-		return 0;
-	if (!work->exists) {
-		if (c->kind != PASS_NAMED && !is_recorded_everywhere(c, work)) {
-			GROW(c->gone, c->n_gone, c->gone_alloc);
-			c->gone[c->n_gone++] =
-				(struct gone){ xstrdup(work->package), xstrdup(work->change) };
-		}
-		return 0;
-	}
-	if (c->kind == PASS_URGENT && !work->urgent)
-		return 0;
-	if (is_event(c->kind) && later_holds(&c->ex->later, work->package, work->change, c->now))
-		return 0;
-	c->pass->counts.packages++;
-	if (is_event(c->kind) && !c->ex->opt.allow_mass_change &&
-	    brake_has(&c->brake, work->package, work->change)) {
-		c->pass->counts.held++;
-		return 0;
-	}
-	r = collect_objects(c, work);
-	if (r < 0)
-		return r;
-	if (r) {
-		c->pass->counts.current++;
-		return 0;
-	}
-	names_add(work->urgent ? &c->urgent : &c->todo, work->package);
-	if (is_event(c->kind) || !is_recorded_everywhere(c, work))
-		names_add(&c->pending, work->package);
-	return 0;
-}
-
-static int collect_base_only(void *ctx, const struct work *work)
-{
-	if (work->exists)
-		collect_base(ctx, work);
-	return 0;
-}
-
-static int collect(struct collection *c)
-{
-	const struct exporter *ex = c->ex;
-	const char *renderer = is_event(c->kind) ? ex->renderer : NULL;
-	bool foreign = false;
-	int r;
-
-	r = db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
-		    c->pass->n_prefixes, renderer, collect_work, c);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < c->pass->n_prefixes; i++)
-		foreign |= c->foreign_renderer[i] && !c->ours[i];
-	if (!foreign || !is_event(c->kind))
-		return 0;
-	/* packages that were written with our base URL are no work, and so were not seen */
-	return db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
-		       c->pass->n_prefixes, NULL, collect_base_only, c);
 }
 
 static int one_object(void *ctx, const struct object *obj)
@@ -407,32 +161,6 @@ static int hold_strangers(const struct collection *c)
 				    known, present, c->pass->prefixes[i]);
 	}
 	return 0;
-}
-
-/* What other deployments have written latest/ with. */
-static int note_renderer(void *ctx, const char *prefix, const char *renderer)
-{
-	struct collection *c = ctx;
-	size_t latest = c->pass->n_prefixes - 1;
-
-	if (strncmp(prefix, "latest", strlen("latest")) != 0)
-		return 0;
-	if (same_base(renderer, c->ex->opt.rendering.base_url))
-		c->ours[latest] = true;
-	else if (!c->foreign_renderer[latest])
-		c->foreign_renderer[latest] = xstrdup(renderer);
-	return 0;
-}
-
-/* A deployment that has not been there yet has written nothing there by itself. */
-static int collect_latest_base(struct collection *c)
-{
-	size_t last = c->pass->n_prefixes - 1;
-
-	if (!c->ex->opt.latest || c->ours[last] || c->foreign_renderer[last] ||
-	    !(c->urgent.n + c->todo.n))
-		return 0;
-	return db_renderers(c->ex->opt.db, c->ex->opt.store->url, note_renderer, c);
 }
 
 /* Some of a prefix may be left from before a change of the URL that was allowed once. */
@@ -492,7 +220,7 @@ static int begin(const struct exporter *ex, const struct pass *pass, enum pass_k
 {
 	int r;
 
-	if (is_event(kind))
+	if (pass_is_event(kind))
 		return 0;
 	r = pass_refresh(ex, pass);
 	return r < 0 ? r : hold_empty(ex, pass);
@@ -500,10 +228,8 @@ static int begin(const struct exporter *ex, const struct pass *pass, enum pass_k
 
 static int decide(struct collection *c)
 {
-	int r = collect(c);
+	int r = collection_read(c);
 
-	if (!r)
-		r = collect_latest_base(c);
 	if (!r)
 		r = hold_base(c);
 	if (!r)
@@ -531,7 +257,8 @@ static void add_failed(struct exporter *ex, struct collection *c)
 
 	later_due(&ex->later, c->now, &failed);
 	for (size_t i = 0; c->kind == PASS_EVENT && i < failed.n; i++)
-		if (!names_have(&c->urgent, failed.names[i]))
+		if (!names_have(&c->urgent, failed.names[i]) &&
+		    !exporter_is_at(ex, failed.names[i]))
 			names_add(&c->todo, failed.names[i]);
 	names_sort(&c->todo);
 	c->pass->counts.packages = c->urgent.n + c->todo.n + c->pass->counts.held;
@@ -599,77 +326,223 @@ static int end(struct collection *c, const struct names *seen)
 	return c->pass->counts.failed || c->pass->counts.left_out ? -EIO : r;
 }
 
-static int run_pass(struct exporter *ex, struct pass *pass, struct collection *c)
-{
-	CLEANUP(names_release) struct names seen = { 0 };
-	int r = begin(ex, pass, c->kind), site;
+/* One pass, from its decisions to its results. */
+struct event_pass {
+	struct event_pass *next; /* of its exporter, of those that are under way */
+	struct exporter *ex;
+	struct pass pass;
+	struct collection c;
+	struct names seen; /* what it works on, sorted */
+	bool weighed;	   /* the brake has been asked */
+	bool alone;
+	bool feed; /* it is its turn to look at the feed of all packages */
+	int result, site;
+};
 
+static bool any_held(const struct pass *pass)
+{
+	for (size_t k = 0; k < pass->n_prefixes; k++)
+		if (pass->held[k].n || pass->held_whole[k].n)
+			return true;
+	return false;
+}
+
+static int weigh_once(struct event_pass *p)
+{
+	int r = 0;
+
+	if (!p->weighed && (p->c.n_known[0] || p->c.n_known[1]))
+		r = weigh(p->ex, &p->pass, &p->c);
+	p->weighed = true;
+	return r;
+}
+
+/* A few packages of which nothing is held go beside others. */
+static int decide_alone(struct event_pass *p)
+{
+	int r;
+
+	p->alone = p->c.kind != PASS_EVENT || p->c.brake.before.n ||
+		   p->seen.n > p->ex->opt.limits.rewrites.number;
+	if (p->alone)
+		return 0;
+	r = weigh_once(p);
+	p->alone = any_held(&p->pass);
+	return r;
+}
+
+static int prepare(struct event_pass *p)
+{
+	struct collection *c = &p->c;
+	struct exporter *ex = p->ex;
+	int r = brake_init(&c->brake, &p->pass);
+
+	if (!r && !ex->opt.verifier) /* which believes no record */
+		r = suspects_load(ex->opt.held, &p->pass.suspects);
+	if (!r)
+		r = pass_read_latest(&p->pass, ex->filled, ex->settled);
+	if (!r)
+		r = begin(ex, &p->pass, c->kind);
 	if (!r)
 		r = decide(c);
 	if (r < 0)
 		return r;
-	if (is_event(c->kind))
+	if (pass_is_event(c->kind))
 		add_failed(ex, c);
-	move_others(&c->urgent, &c->todo, &seen);
-	move_others(&c->todo, &c->urgent, &seen);
-	names_sort(&seen);
-	if (ex->opt.verifier)
-		verifier_begin(pass, seen.n);
-	else if (c->n_known[0] || c->n_known[1])
-		r = weigh(ex, pass, c);
+	move_others(&c->urgent, &c->todo, &p->seen);
+	move_others(&c->todo, &c->urgent, &p->seen);
+	names_sort(&p->seen);
+	p->feed = pass_is_event(c->kind) && site_turn_take(&ex->site, exporter_now(ex), false, false);
+	if (!ex->opt.verifier)
+		return decide_alone(p);
+	verifier_begin(&p->pass, p->seen.n);
+	p->weighed = true;
+	return 0;
+}
+
+static void event_pass_free(struct event_pass *p)
+{
+	collection_release(&p->c);
+	pass_release(&p->pass);
+	names_release(&p->seen);
+	free(p);
+}
+
+static struct event_pass *begin_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted)
+{
+	struct event_pass *p = xcalloc(1, sizeof(*p));
+
+	p->ex = ex;
+	p->c = (struct collection){
+		.ex = ex,
+		.pass = &p->pass,
+		.kind = kind,
+		.now = ex->opt.deployment ? exporter_now(ex) : LATER_NEVER,
+	};
+	pass_init(&p->pass, &ex->opt, &ex->room);
+	p->pass.renderer = ex->renderer;
+	p->pass.refresh = !pass_is_event(kind) && !ex->opt.verifier;
+	p->pass.lease = lease_of(ex);
+	p->pass.claimed_until = clock_monotonic() + p->pass.lease.duration;
+	p->pass.renewed_until = &ex->renewed_until;
+	p->pass.pending = &p->c.pending;
+	p->pass.urgent = &p->c.urgent;
+	if (wanted) {
+		p->c.wanted = *wanted;
+		*wanted = (struct names){ 0 };
+	}
+	exporter_begin(ex);
+	p->result = prepare(p);
+	exporter_take(ex, &p->seen);
+	p->next = ex->event_passes;
+	ex->event_passes = p;
+	return p;
+}
+
+static int run_all_packages(struct event_pass *p)
+{
+	struct exporter *ex = p->ex;
+	int r = weigh_once(p);
+
 	if (!r)
-		r = run_packages(pass, batch_run, &c->urgent, true);
+		r = run_packages(&p->pass, batch_run, &p->c.urgent, true);
 	if (!r)
-		r = run_packages(pass, batch_run, &c->todo, true);
+		r = run_packages(&p->pass, batch_run, &p->c.todo, true);
 	if (r < 0)
 		return r;
-	if (pass_stopping(pass))
+	if (pass_stopping(&p->pass))
 		return -ECANCELED;
-	if (ex->opt.verifier && c->kind == PASS_FULL)
-		r = verifier_see_rest(pass, &seen);
-	if (r < 0)
-		return r;
-	exporter_remember(ex, pass, &seen, c->kind == PASS_FULL);
-	site = site_run(pass, &ex->site, exporter_now(ex), !is_event(c->kind), pass_changed(pass),
-			c->kind == PASS_FULL ? c->state : NULL);
-	r = end(c, &seen);
-	if (!r)
-		r = site;
-	return r < 0 ? r : end_suspects(c);
+	if (ex->opt.verifier && p->c.kind == PASS_FULL)
+		r = verifier_see_rest(&p->pass, &p->seen);
+	return r;
+}
+
+static void run_pass(struct event_pass *p)
+{
+	bool full = p->c.kind == PASS_FULL;
+
+	if (!p->result)
+		p->result = run_all_packages(p);
+	if (p->result < 0) {
+		if (p->feed)
+			site_turn_give_back(&p->ex->site);
+		return;
+	}
+	if (!p->feed)
+		p->feed = site_turn_take(&p->ex->site, exporter_now(p->ex),
+					 full || pass_changed(&p->pass),
+					 !pass_is_event(p->c.kind));
+	p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
+}
+
+static int end_pass(struct event_pass *p, struct export_counts *ret)
+{
+	struct exporter *ex = p->ex;
+	struct event_pass **at = &ex->event_passes;
+	int r = p->result;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	if (r < 0) {
+		exporter_give_back(ex, &p->seen);
+	} else {
+		exporter_remember(ex, &p->pass, &p->seen, p->c.kind == PASS_FULL);
+		r = end(&p->c, &p->seen);
+		if (!r)
+			r = p->site;
+		if (!r)
+			r = end_suspects(&p->c);
+	}
+	if (ex->opt.dry_run)
+		planned_print_sums(ex->opt.dry_run);
+	*ret = p->pass.counts;
+	p->pass.counts = (struct export_counts){ 0 };
+	event_pass_free(p);
+	return r;
 }
 
 static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *wanted,
 		       struct export_counts *ret)
 {
-	CLEANUP(pass_release) struct pass pass;
-	CLEANUP(collection_release)
-	struct collection c = { .ex = ex, .pass = &pass, .kind = kind, .now = ex->opt.deployment ? exporter_now(ex) : LATER_NEVER };
-	int r;
+	struct event_pass *p = begin_pass(ex, kind, wanted);
 
-	pass_init(&pass, &ex->opt);
-	pass.renderer = ex->renderer;
-	pass.refresh = !is_event(kind) && !ex->opt.verifier;
-	pass.lease = lease_of(ex);
-	pass.lease_until = &ex->lease_until;
-	pass.pending = &c.pending;
-	pass.urgent = &c.urgent;
-	atomic_store(&ex->lease_until, clock_monotonic() + pass.lease.duration);
-	if (wanted) {
-		c.wanted = *wanted;
-		*wanted = (struct names){ 0 };
-	}
-	r = brake_init(&c.brake, &pass);
-	if (!r && !ex->opt.verifier) /* which believes no record */
-		r = suspects_load(ex->opt.held, &pass.suspects);
-	if (!r)
-		r = pass_read_latest(&pass, ex->filled, ex->settled);
-	if (!r)
-		r = run_pass(ex, &pass, &c);
-	if (ex->opt.dry_run)
-		planned_print_sums(ex->opt.dry_run);
-	*ret = pass.counts;
-	pass.counts = (struct export_counts){ 0 };
-	return r;
+	run_pass(p);
+	return end_pass(p, ret);
+}
+
+struct event_pass *event_pass_begin(struct exporter *ex)
+{
+	return begin_pass(ex, PASS_EVENT, NULL);
+}
+
+bool event_pass_is_idle(const struct event_pass *p)
+{
+	return p->result < 0 || (!p->seen.n && !p->feed);
+}
+
+bool event_pass_is_alone(const struct event_pass *p)
+{
+	return p->alone;
+}
+
+int event_pass_run(struct event_pass *p)
+{
+	run_pass(p);
+	return p->result < 0 ? p->result : p->site;
+}
+
+int event_pass_end(struct event_pass *p, struct export_counts *ret)
+{
+	return end_pass(p, ret);
+}
+
+bool exporter_is_at(const struct exporter *ex, const char *package)
+{
+	for (const struct event_pass *p = ex->event_passes; p; p = p->next)
+		if (names_have(&p->seen, package))
+			return true;
+	return false;
 }
 
 int export_all(struct exporter *ex, struct export_counts *ret)

@@ -5,7 +5,7 @@
 #include "memory.h"
 #include "pass.h"
 
-#define TAKEN_AGAIN SECOND_US /* when to ask again for what another host works on */
+#define TAKEN_AGAIN SECOND_US /* when to ask again for what another pass or host works on */
 
 void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
 {
@@ -24,19 +24,45 @@ int64_t exporter_now(const struct exporter *ex)
 	return ex->opt.clock ? ex->opt.clock(ex->opt.clock_ctx) : clock_monotonic();
 }
 
-int64_t exporter_due(const struct exporter *ex)
+static int64_t earlier(int64_t a, int64_t b)
 {
-	int64_t site = site_turn_due(&ex->site);
+	return a < b ? a : b;
+}
 
-	return site < ex->due ? site : ex->due;
+int64_t exporter_due(struct exporter *ex)
+{
+	return earlier(earlier(site_turn_due(&ex->site), later_next(&ex->later)), ex->again_at);
+}
+
+void exporter_begin(struct exporter *ex)
+{
+	if (exporter_now(ex) >= ex->again_at)
+		ex->again_at = LATER_NEVER;
+}
+
+void exporter_ask_again(struct exporter *ex)
+{
+	ex->again_at = earlier(ex->again_at, exporter_now(ex) + TAKEN_AGAIN);
+}
+
+void exporter_take(struct exporter *ex, const struct names *seen)
+{
+	later_set(&ex->later, seen, LATER_NEVER);
+}
+
+void exporter_give_back(struct exporter *ex, const struct names *seen)
+{
+	later_set(&ex->later, seen, exporter_now(ex));
 }
 
 bool exporter_failure(const struct exporter *ex, size_t i, struct export_failure *ret)
 {
 	const struct later_entry *e = later_failure(&ex->later, i);
 
-	if (e)
-		*ret = (struct export_failure){ e->package, e->why, e->attempts, e->until };
+	if (e) /* under way: now */
+		*ret = (struct export_failure){ e->package, e->why, e->attempts,
+						e->until == LATER_NEVER ? exporter_now(ex)
+									: e->until };
 	return e;
 }
 
@@ -52,6 +78,7 @@ static void remember_results(struct exporter *ex, struct pass *pass, const struc
 	for (size_t i = 0; i < pass->taken.n; i++)
 		names_add(&open, pass->taken.names[i]);
 	names_sort(&open);
+	later_set(&ex->later, seen, at + TAKEN_AGAIN);
 	if (full)
 		later_keep(&ex->later, &open);
 	for (size_t i = 0; i < seen->n && !full; i++)
@@ -62,9 +89,8 @@ static void remember_results(struct exporter *ex, struct pass *pass, const struc
 	for (size_t i = 0; i < pass->n_failures; i++)
 		later_failed(&ex->later, pass->failures[i].package, pass->failures[i].change,
 			     pass->failures[i].why, at);
-	ex->due = later_next(&ex->later);
-	if (pass->taken.n && at + TAKEN_AGAIN < ex->due)
-		ex->due = at + TAKEN_AGAIN;
+	if (pass->taken.n)
+		exporter_ask_again(ex);
 }
 
 static void remember_left(struct exporter *ex, struct pass *pass, const struct names *seen,

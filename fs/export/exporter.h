@@ -10,10 +10,12 @@
 #include "export.h"
 #include "later.h"
 #include "names.h"
+#include "pass.h"
 #include "site.h"
 
-struct pass;
+struct event_pass;
 
+/* Everything but `room`, `site` and `renewed_until` is for the thread that begins and ends passes. */
 struct exporter {
 	struct exporter_options opt;
 	char *renderer; /* RENDERER_VERSION, base URL, SDKs */
@@ -21,12 +23,23 @@ struct exporter {
 	struct names left;  /* see exporter_left() */
 	bool filled, settled;
 	struct site_turn site;
-	int64_t due; /* when there may be something to do that is put off now */
-	atomic_llong lease_until; /* what is claimed lasts so long at least */
+	struct event_pass *event_passes; /* that are under way */
+	struct room room;
+	bool base_is_ours; /* latest/ was seen to be written with our base URL */
+	int64_t again_at;  /* when to ask for what others work on; LATER_NEVER: there is none */
+	atomic_llong renewed_until; /* what was claimed before that renewal lasts so long at least */
 };
 
 /* The clock of what is put off. */
 int64_t exporter_now(const struct exporter *ex);
+/* A pass that is under way works on it. */
+bool exporter_is_at(const struct exporter *ex, const char *package);
+/* What was to be asked for again is asked for now; and in a while. */
+void exporter_begin(struct exporter *ex);
+void exporter_ask_again(struct exporter *ex);
+/* What is tried again is not due while it is tried; a pass that was cut short gives it back. */
+void exporter_take(struct exporter *ex, const struct names *seen);
+void exporter_give_back(struct exporter *ex, const struct names *seen);
 /* Takes the results of a pass over; `seen` are the packages that it worked on, sorted. */
 void exporter_remember(struct exporter *ex, struct pass *pass, const struct names *seen, bool full);
 

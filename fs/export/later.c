@@ -115,6 +115,17 @@ void later_keep(struct later *l, const struct names *packages)
 	l->n = kept;
 }
 
+void later_set(struct later *l, const struct names *packages, int64_t until)
+{
+	for (size_t i = 0; i < packages->n; i++) {
+		bool there;
+		size_t at = find(l, packages->names[i], &there);
+
+		if (there && l->entries[at].attempts)
+			l->entries[at].until = until;
+	}
+}
+
 void later_due(struct later *l, int64_t now, struct names *ret)
 {
 	size_t kept = 0;

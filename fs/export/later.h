@@ -36,6 +36,8 @@ void later_failed(struct later *l, const char *package, const char *change, cons
 void later_written(struct later *l, const char *package, int64_t now);
 /* It went well, or has no row any more. */
 void later_forget(struct later *l, const char *package);
+/* When those of these packages that have failed are due. */
+void later_set(struct later *l, const struct names *packages, int64_t until);
 /* Forgets all failures but those of these packages (sorted). */
 void later_keep(struct later *l, const struct names *packages);
 /* Those that failed and are due are added; those that were written, and may be again, forgotten. */

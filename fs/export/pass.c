@@ -14,11 +14,23 @@
 
 #define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
 
-void pass_init(struct pass *pass, const struct exporter_options *options)
+void room_init(struct room *room)
 {
-	*pass = (struct pass){ .opt = options };
+	*room = (struct room){ .reserved = 0 };
+	pthread_mutex_init(&room->lock, NULL);
+	pthread_cond_init(&room->grown, NULL);
+}
+
+void room_release(struct room *room)
+{
+	pthread_mutex_destroy(&room->lock);
+	pthread_cond_destroy(&room->grown);
+}
+
+void pass_init(struct pass *pass, const struct exporter_options *options, struct room *room)
+{
+	*pass = (struct pass){ .opt = options, .room = room };
 	pthread_mutex_init(&pass->lock, NULL);
-	pthread_cond_init(&pass->room, NULL);
 	if (options->own)
 		pass->prefixes[pass->n_prefixes++] = options->runtime_version;
 	if (options->latest)
@@ -55,7 +67,6 @@ int pass_read_latest(struct pass *pass, bool filled, bool settled)
 void pass_release(struct pass *pass)
 {
 	pthread_mutex_destroy(&pass->lock);
-	pthread_cond_destroy(&pass->room);
 	export_counts_release(&pass->counts);
 	for (size_t i = 0; i < pass->n_failures; i++) {
 		free(pass->failures[i].package);
@@ -108,32 +119,37 @@ bool pass_stopping(const struct pass *pass)
 
 bool pass_lease_lasts(const struct pass *pass)
 {
-	int64_t deadline = RETRY_DEADLINE;
+	int64_t deadline = RETRY_DEADLINE, until = atomic_load(pass->renewed_until);
 
 	if (!pass->lease.owner)
 		return true;
 	if (pass->lease.duration < 2 * deadline) /* a test's */
 		deadline = pass->lease.duration / 2;
-	return clock_monotonic() + deadline < atomic_load(pass->lease_until);
+	if (until < pass->claimed_until)
+		until = pass->claimed_until;
+	return clock_monotonic() + deadline < until;
 }
 
 bool pass_reserve(struct pass *pass, size_t bytes, bool wait)
 {
-	bool room;
+	struct room *room = pass->room;
+	bool there_is;
 
-	pthread_mutex_lock(&pass->lock);
-	while (!(room = !pass->reserved || pass->reserved + bytes <= RESERVED_MAX) && wait)
-		pthread_cond_wait(&pass->room, &pass->lock);
-	if (room)
-		pass->reserved += bytes;
-	pthread_mutex_unlock(&pass->lock);
-	return room;
+	pthread_mutex_lock(&room->lock);
+	while (!(there_is = !room->reserved || room->reserved + bytes <= RESERVED_MAX) && wait)
+		pthread_cond_wait(&room->grown, &room->lock);
+	if (there_is)
+		room->reserved += bytes;
+	pthread_mutex_unlock(&room->lock);
+	return there_is;
 }
 
 void pass_unreserve(struct pass *pass, size_t bytes)
 {
-	pthread_mutex_lock(&pass->lock);
-	pass->reserved -= bytes;
-	pthread_cond_broadcast(&pass->room);
-	pthread_mutex_unlock(&pass->lock);
+	struct room *room = pass->room;
+
+	pthread_mutex_lock(&room->lock);
+	room->reserved -= bytes;
+	pthread_cond_broadcast(&room->grown);
+	pthread_mutex_unlock(&room->lock);
 }

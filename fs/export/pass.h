@@ -44,6 +44,15 @@ struct failure {
 	char *package, *change, *why; /* change NULL: it could not be read */
 };
 
+/* How many bytes of packages are in memory, of all passes of an exporter together. */
+struct room {
+	pthread_mutex_t lock;
+	pthread_cond_t grown;
+	size_t reserved;
+};
+void room_init(struct room *room);
+void room_release(struct room *room);
+
 /* One pass, shared by the threads that work on it. */
 struct pass {
 	const struct exporter_options *opt;
@@ -54,8 +63,10 @@ struct pass {
 	bool latest_closed;	   /* but for what is taken down */
 	char *closed_why;	   /* owned */
 	char *renderer; /* what export_state keeps of it; borrowed */
+	struct room *room;
 	struct lease lease; /* owner NULL: nothing is claimed */
-	atomic_llong *lease_until; /* clock_monotonic(); moves on while hosts renew */
+	int64_t claimed_until; /* clock_monotonic(); or longer: */
+	const atomic_llong *renewed_until;
 	const struct names *pending; /* what was not exported when the pass began, sorted */
 	const struct names *urgent;  /* what was urgent then, sorted */
 	bool refresh;	/* renew `validated` where it is old */
@@ -68,8 +79,6 @@ struct pass {
 	struct names held[PREFIXES_MAX], held_whole[PREFIXES_MAX];
 
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t room;  /* `reserved` went down */
-	size_t reserved;      /* bytes of packages in memory */
 	struct export_counts counts;
 	struct failure *failures;
 	size_t n_failures, failures_alloc;
@@ -83,7 +92,7 @@ struct pass {
 	size_t n_weights, weights_alloc;
 	int error; /* the database could not keep what was done */
 };
-void pass_init(struct pass *pass, const struct exporter_options *options);
+void pass_init(struct pass *pass, const struct exporter_options *options, struct room *room);
 /* Who may write latest/, where that is a prefix of the pass. */
 int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
 bool pass_is_latest(const struct pass *pass, size_t k);

@@ -359,24 +359,56 @@ static int run_all(struct pass *pass, const unsigned char digest[SHA256_SIZE])
 void site_turn_init(struct site_turn *turn, int64_t pause, int64_t now)
 {
 	*turn = (struct site_turn){ .pause = pause, .looked = now - pause };
+	pthread_mutex_init(&turn->lock, NULL);
 }
 
-int64_t site_turn_due(const struct site_turn *turn)
+void site_turn_release(struct site_turn *turn)
+{
+	pthread_mutex_destroy(&turn->lock);
+}
+
+static int64_t turn_due(const struct site_turn *turn)
 {
 	return turn->waits ? turn->looked + turn->pause : INT64_MAX;
 }
 
-int site_run(struct pass *pass, struct site_turn *turn, int64_t now, bool at_once, bool any,
-	     const unsigned char *state)
+int64_t site_turn_due(struct site_turn *turn)
+{
+	int64_t due;
+
+	pthread_mutex_lock(&turn->lock);
+	due = turn_due(turn);
+	pthread_mutex_unlock(&turn->lock);
+	return due;
+}
+
+bool site_turn_take(struct site_turn *turn, int64_t now, bool any, bool at_once)
+{
+	bool taken;
+
+	pthread_mutex_lock(&turn->lock);
+	turn->waits |= any;
+	taken = turn->waits && (at_once || now >= turn_due(turn));
+	if (taken) {
+		turn->waits = false;
+		turn->looked = now;
+	}
+	pthread_mutex_unlock(&turn->lock);
+	return taken;
+}
+
+void site_turn_give_back(struct site_turn *turn)
+{
+	pthread_mutex_lock(&turn->lock);
+	turn->waits = true;
+	pthread_mutex_unlock(&turn->lock);
+}
+
+int site_run(struct pass *pass, bool feed, const unsigned char *state)
 {
 	bool left[PREFIXES_MAX] = { false };
 
-	if (pass->opt->verifier && !state)
-		return 0;
-	turn->waits |= any;
-	if (!state && (!turn->waits || (!at_once && now < site_turn_due(turn))))
-		return 0;
-	turn->waits = false;
-	turn->looked = now;
-	return state ? run_all(pass, state) : document_run(pass, &site_documents[0], left);
+	if (state)
+		return run_all(pass, state);
+	return feed && !pass->opt->verifier ? document_run(pass, &site_documents[0], left) : 0;
 }

@@ -2,9 +2,11 @@
 /*
  * updater.c - the threads that keep the bucket equal to the database, as one host of a deployment.
  *
- *	passes	 runs what schedule.c says is due: export_all(), export_changed(), a scan
- *	urgent	 while a pass is under way, and the database changed: export_urgent(), so that no
- *		 take-down waits for the end of an import
+ *	passes	 runs what schedule.c says is due: export_all(), event passes, a scan. An event pass
+ *		 for a few packages goes on by itself (struct flight), so that the next change does
+ *		 not wait for it
+ *	urgent	 while a long pass is under way, and the database changed: export_urgent(), so that
+ *		 no take-down waits for the end of an import
  *	beat	 keeps the heartbeat and the leases of both
  *
  * Each of the first two has an exporter and claims of its own, so that no package is in the hands
@@ -34,12 +36,14 @@
 #include "exporter.h"
 #include "log.h"
 #include "memory.h"
+#include "pool.h"
 #include "schedule.h"
 #include "store.h"
 #include "store_links.h"
 
 #define LOOK_MAX    SECOND_US /* how long a thread waits for the database before it looks up */
 #define DELAY_BLIND MINUTE_US /* each failure to ask the database is a line in the log */
+#define FLIGHTS_MAX 8 /* beyond, changes are gathered until one of them is over */
 #define LEASE_DAY   (23 * HOUR_US) /* on what one host does a day */
 
 struct lane {
@@ -47,6 +51,16 @@ struct lane {
 	struct exporter *exporter;
 	pthread_t thread;
 	bool runs;
+};
+
+/* An event pass beside others: run on the pool, begun and ended by the thread of passes. */
+struct flight {
+	struct updater *u;
+	struct event_pass *pass;
+	enum due kind;
+	int64_t began; /* monotonic */
+	char *why;     /* it failed; owned */
+	atomic_bool landed;
 };
 
 struct updater {
@@ -57,12 +71,16 @@ struct updater {
 	struct lane passes, urgent;
 	pthread_t beat;
 	bool beats;
-	atomic_bool stop, busy; /* busy: a pass is under way */
+	atomic_bool stop, busy; /* busy: a pass is under way that others wait for */
+	atomic_bool look_up; /* wakes the thread of passes: a flight has landed, or this is the end */
+	struct pool *pool; /* of flights */
 
 	/* of the thread of passes */
+	struct flight *flights[FLIGHTS_MAX]; /* NULL: free */
 	struct schedule schedule;
 	struct latest_view view;
 	bool viewed;
+	int64_t look_at; /* when deployments are looked at again */
 	int64_t settles_at; /* SCHEDULE_NEVER: nothing to wait for */
 
 	pthread_mutex_t lock;
@@ -124,7 +142,7 @@ static void counts_add(struct export_counts *to, const struct export_counts *fro
 		to->takedown_max = from->takedown_max;
 }
 
-static char *describe(int r, const struct export_counts *counts)
+static char *describe(int r, const struct export_counts *counts, const char *why)
 {
 	if (counts->held)
 		return xasprintf("%" PRIu64 " packages are held (.pubfs/held)", counts->held);
@@ -132,7 +150,7 @@ static char *describe(int r, const struct export_counts *counts)
 		return xasprintf("%" PRIu64 " packages could not be exported", counts->failed);
 	if (counts->left_out)
 		return xasprintf("%" PRIu64 " versions were left out", counts->left_out);
-	return r < 0 ? xstrdup(log_last_failure()) : NULL;
+	return r < 0 ? xstrdup(why ? why : log_last_failure()) : NULL;
 }
 
 /* Under the lock; the exporter is that of this thread. */
@@ -158,8 +176,19 @@ static enum outcome outcome_of(int r, const struct export_counts *counts)
 									: PASS_CUT_SHORT;
 }
 
+/* When the first of the flights began; 0: there is none. */
+static int64_t first_under_way(const struct updater *u)
+{
+	int64_t first = 0;
+
+	for (size_t i = 0; i < FLIGHTS_MAX; i++)
+		if (u->flights[i] && (!first || u->flights[i]->began < first))
+			first = u->flights[i]->began;
+	return first;
+}
+
 static void note_pass(struct updater *u, const struct lane *lane, int r,
-		      const struct export_counts *counts)
+		      const struct export_counts *counts, const char *why)
 {
 	struct updater_status *status = &u->status;
 
@@ -170,13 +199,13 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 	status->passes++;
 	counts_add(&status->total, counts);
 	free(status->last_error);
-	status->last_error = describe(r, counts);
+	status->last_error = describe(r, counts, why);
 	if (lane == &u->passes) {
 		note_packages(status, lane->exporter);
 		free(status->latest);
 		status->latest = xstrdup_or_null(counts->left_why);
 		if (outcome_of(r, counts) == PASS_WHOLE)
-			u->behind = 0;
+			u->behind = first_under_way(u);
 	}
 	pthread_mutex_unlock(&u->lock);
 }
@@ -197,7 +226,7 @@ static enum outcome run_pass(struct updater *u, struct lane *lane, pass_fn *pass
 
 	tell_latest(u, lane);
 	r = pass(lane->exporter, &counts);
-	note_pass(u, lane, r, &counts);
+	note_pass(u, lane, r, &counts, NULL);
 	return outcome_of(r, &counts);
 }
 
@@ -238,6 +267,74 @@ static void end_full(struct updater *u, int64_t now)
 		collect(u);
 }
 
+static void end_flight(struct flight *f)
+{
+	CLEANUP(export_counts_release) struct export_counts counts = { 0 };
+	struct updater *u = f->u;
+	int r = event_pass_end(f->pass, &counts);
+
+	note_pass(u, &u->passes, r, &counts, f->why);
+	schedule_ended(&u->schedule, clock_monotonic(), f->kind, outcome_of(r, &counts));
+	free(f->why);
+	free(f);
+}
+
+static void run_flight(void *ctx)
+{
+	struct flight *f = ctx;
+	struct updater *u = f->u;
+
+	if (event_pass_run(f->pass) < 0)
+		f->why = xstrdup(log_last_failure());
+	f->landed = true;
+	u->look_up = true;
+}
+
+static void end_landed(struct updater *u)
+{
+	for (size_t i = 0; i < FLIGHTS_MAX; i++)
+		if (u->flights[i] && u->flights[i]->landed) {
+			struct flight *f = u->flights[i];
+
+			u->flights[i] = NULL;
+			end_flight(f);
+		}
+}
+
+static void end_flights(struct updater *u)
+{
+	pool_wait(u->pool);
+	end_landed(u);
+}
+
+static struct flight **free_place(struct updater *u)
+{
+	for (size_t i = 0; i < FLIGHTS_MAX; i++)
+		if (!u->flights[i])
+			return &u->flights[i];
+	return NULL;
+}
+
+static void start_event(struct updater *u, enum due kind)
+{
+	struct flight *f = xcalloc(1, sizeof(*f)), **place = free_place(u);
+
+	tell_latest(u, &u->passes);
+	f->u = u;
+	f->kind = kind;
+	f->began = clock_monotonic();
+	f->pass = event_pass_begin(u->passes.exporter);
+	if (place && !event_pass_is_idle(f->pass) && !event_pass_is_alone(f->pass)) {
+		*place = f;
+		pool_run(u->pool, run_flight, f);
+		return;
+	}
+	u->busy = !event_pass_is_idle(f->pass);
+	run_flight(f);
+	u->busy = false;
+	end_flight(f);
+}
+
 static void run_full(struct updater *u)
 {
 	enum outcome outcome;
@@ -247,11 +344,14 @@ static void run_full(struct updater *u)
 		schedule_full_taken(&u->schedule, clock_monotonic());
 		return;
 	}
+	u->busy = true;
+	end_flights(u);
 	outcome = run_pass(u, &u->passes, export_all);
 	now = clock_monotonic();
 	schedule_ended(&u->schedule, now, DUE_FULL, outcome);
 	if (outcome == PASS_WHOLE)
 		end_full(u, now);
+	u->busy = false;
 }
 
 static void run_event(struct updater *u, enum due kind)
@@ -261,8 +361,7 @@ static void run_event(struct updater *u, enum due kind)
 	if (kind == DUE_SCAN &&
 	    db_scan(u->export.db, schedule_scan(&u->schedule, clock_monotonic()), &found) < 0)
 		return; /* said; an event pass would fail too */
-	schedule_ended(&u->schedule, clock_monotonic(), kind,
-		       run_pass(u, &u->passes, export_changed));
+	start_event(u, kind);
 }
 
 /* Who keeps latest/ may have changed; then everything is looked at. */
@@ -313,7 +412,7 @@ static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
 
 	if (wait <= 0)
 		return 0;
-	return db_wait(u->export.db, wait < LOOK_MAX ? wait : LOOK_MAX, &u->stop, seen);
+	return db_wait(u->export.db, wait < LOOK_MAX ? wait : LOOK_MAX, &u->look_up, seen);
 }
 
 static void nap(struct updater *u, int64_t until)
@@ -326,36 +425,45 @@ static void nap(struct updater *u, int64_t until)
 	pthread_mutex_unlock(&u->lock);
 }
 
+static enum due what_is_due(struct updater *u, int changed)
+{
+	int64_t now = clock_monotonic();
+
+	end_landed(u);
+	if (changed)
+		note_behind(u, now);
+	if (changed || now >= u->look_at) { /* time goes by, and heartbeats lapse */
+		look_at_deployments(u, now);
+		u->look_at = now + LOOK_MAX;
+	}
+	settle(u, now);
+	return schedule_due(&u->schedule, now, changed > 0, exporter_due(u->passes.exporter));
+}
+
 static void *passes_main(void *arg)
 {
 	struct updater *u = arg;
 	uint64_t seen = 0;
-	int changed = db_changed(u->export.db, &seen), looked = 1;
+	int changed = db_changed(u->export.db, &seen);
 
-	while (!u->stop) {
-		int64_t now = clock_monotonic();
+	for (;;) {
 		enum due due;
 
-		if (changed)
-			note_behind(u, now);
-		if (changed || looked)
-			look_at_deployments(u, now);
-		settle(u, now);
-		due = schedule_due(&u->schedule, now, changed > 0,
-				   exporter_due(u->passes.exporter));
-		u->busy = due != DUE_NOTHING;
+		u->look_up = false; /* before `stop` is looked at: the end sets both */
+		if (u->stop)
+			break;
+		due = what_is_due(u, changed);
 		if (due == DUE_FULL)
 			run_full(u);
 		else if (due != DUE_NOTHING)
 			run_event(u, due);
-		u->busy = false;
 		changed = wait_for_change(u, schedule_next(&u->schedule,
 							   exporter_due(u->passes.exporter)),
 					  &seen);
-		looked = due == DUE_NOTHING; /* time goes by, and heartbeats lapse */
 		if (changed < 0)
 			nap(u, clock_monotonic() + DELAY_BLIND);
 	}
+	end_flights(u);
 	return NULL;
 }
 
@@ -400,6 +508,7 @@ static void lane_free(struct lane *lane)
 
 static void updater_free(struct updater *u)
 {
+	pool_free(u->pool);
 	lane_free(&u->passes);
 	lane_free(&u->urgent);
 	deployment_release(&u->self);
@@ -481,6 +590,8 @@ int updater_start(const struct updater_options *options, struct updater **ret)
 	updater_init(u, options);
 	r = db_beat(u->export.db, &u->self);
 	if (!r)
+		r = pool_new(FLIGHTS_MAX, &u->pool);
+	if (!r)
 		r = lane_init(u, &u->passes, "passes");
 	if (!r)
 		r = lane_init(u, &u->urgent, "urgent");
@@ -503,6 +614,7 @@ void updater_stop(struct updater *u)
 		return;
 	pthread_mutex_lock(&u->lock);
 	u->stop = true;
+	u->look_up = true;
 	pthread_cond_broadcast(&u->wake);
 	pthread_mutex_unlock(&u->lock);
 	if (u->passes.runs)

@@ -495,7 +495,8 @@ int brake_end(struct brake *brake, const struct names *seen, bool all)
 			names_add(&brake->now, brake->before.names[i]);
 	}
 	names_sort(&brake->now);
-	if (!pass_rehearses(brake->pass))
+	/* where nothing was or is held, another pass may have begun to hold something meanwhile */
+	if (!pass_rehearses(brake->pass) && (brake->before.n || brake->now.n))
 		r = held_save(opt->held, brake->why.buf, &brake->now);
 	if (!r && !pass_rehearses(brake->pass))
 		r = contested_save(brake->pass);

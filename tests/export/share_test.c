@@ -112,6 +112,36 @@ Test(share, what_another_host_did_meanwhile_is_not_done_again)
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
 }
 
+static int64_t now;
+
+static int64_t read_clock(void *ctx)
+{
+	return *(int64_t *)ctx;
+}
+
+Test(share, what_failed_and_is_then_another_hosts_is_tried_again_when_that_one_is_gone)
+{
+	struct export_counts counts = { 0 };
+
+	exporter_free(a);
+	w.options.deployment = true;
+	w.options.clock = read_clock;
+	w.options.clock_ctx = &now;
+	a = host("a");
+	exporter_set_latest(a, true, true);
+	world_add_broken(&w, "bad");
+	cr_assert_eq(export_changed(a, &counts), -EIO);
+	lease("c", "bad", "+1 hour");
+	now += MINUTE_US;
+	cr_assert_eq(changed(a), 0);
+	world_sql(&w, "DELETE FROM lease");
+	now += MINUTE_US;
+	export_counts_release(&counts);
+	cr_assert_eq(export_changed(a, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	export_counts_release(&counts);
+}
+
 Test(share, a_full_pass_repairs_what_the_database_calls_done)
 {
 	struct export_counts counts = { 0 };

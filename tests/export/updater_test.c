@@ -285,6 +285,29 @@ Test(updater, a_take_down_does_not_wait_for_the_end_of_a_long_pass)
 	updater_stop(u);
 }
 
+Test(updater, a_change_does_not_wait_for_the_end_of_another_ones_pass)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	struct standstill still = { .stands = false };
+	struct updater_status status;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start();
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	recorder_before(w.recorder, stand_still, &still);
+	world_add(&w, "new", "1.0.0");
+	while (!still.stands)
+		nanosleep(&nap, NULL);
+	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
+	wait_for(LISTING, "isDiscontinued");
+	still.let_go = true;
+	wait_for("latest/api/packages/new", "1.0.0");
+	recorder_before(w.recorder, NULL, NULL);
+	updater_stop(u);
+}
+
 Test(updater, another_version_that_is_retired_leaves_latest_to_this_one)
 {
 	struct updater_status status;

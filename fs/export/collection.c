@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * collection.c - the work of one pass: what one query and the index say, before anything is done.
+ *
+ * A package is current, and not read at all, when its change and renderer are the exported ones,
+ * the digest of its objects is the one that was recorded with them, and none of them has to be
+ * validated again.
+ */
+#include "collection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "clock.h"
+#include "db.h"
+#include "exporter.h"
+#include "memory.h"
+#include "plan.h"
+#include "publish.h"
+#include "site.h"
+#include "store.h"
+#include "survey.h"
+#include "suspects.h"
+
+void collection_release(struct collection *c)
+{
+	brake_release(&c->brake);
+	names_release(&c->wanted);
+	names_release(&c->urgent);
+	names_release(&c->todo);
+	names_release(&c->pending);
+	for (size_t i = 0; i < c->n_gone; i++) {
+		free(c->gone[i].package);
+		free(c->gone[i].change);
+	}
+	free(c->gone);
+	for (size_t i = 0; i < PREFIXES_MAX; i++)
+		free(c->foreign_renderer[i]);
+	free(c->restored);
+}
+
+/* The base URL stands between the first and the second space of a renderer's text. */
+static bool same_base(const char *renderer, const char *base_url)
+{
+	const char *at = strchr(renderer, ' ');
+	size_t n = strlen(base_url);
+
+	return at && !strncmp(at + 1, base_url, n) && at[1 + n] == ' ';
+}
+
+static void collect_base(struct collection *c, const struct work *work)
+{
+	const char *base_url = c->ex->opt.rendering.base_url;
+
+	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
+		const char *renderer = work->states[i].renderer;
+
+		if (!renderer)
+			continue;
+		if (same_base(renderer, base_url))
+			c->ours[i] = true;
+		else if (!c->foreign_renderer[i])
+			c->foreign_renderer[i] = xstrdup(renderer);
+	}
+}
+
+static bool is_recorded(const struct collection *c, const struct work *work, size_t i)
+{
+	const struct export_state *state = &work->states[i];
+
+	return state->change && !strcmp(state->change, work->change) && state->renderer &&
+	       !strcmp(state->renderer, c->pass->renderer) && !state->last_error;
+}
+
+static bool is_exported(const struct collection *c, const struct work *work, size_t i,
+			const unsigned char *seen)
+{
+	return is_recorded(c, work, i) && !memcmp(work->states[i].seen, seen, SHA256_SIZE);
+}
+
+/* A change always moves one of the documents, so only their marks are asked. */
+static bool is_restored(const struct survey *have, const char *change)
+{
+	for (size_t i = 0; i < have->n; i++) {
+		struct object_name name;
+		enum kind kind = catalog_match(have->objects[i].key, &name);
+
+		if (kind != KIND_NONE && kind != KIND_ARCHIVE &&
+		    change_is_foreign(have->objects[i].change, change))
+			return true;
+	}
+	return false;
+}
+
+/* What was exported on one day is renewed on four, by the package's name. */
+static int64_t renewal_age(const char *package)
+{
+	unsigned sum = 0;
+
+	for (; *package; package++)
+		sum += (unsigned char)*package;
+	return VALIDATED_MAX_AGE + sum % 4 * DAY_US;
+}
+
+/* True: gc would take it for a stray one day, if nobody renewed its `validated` (spec, section 10). */
+static bool is_old(const struct survey *have, const char *package)
+{
+	int64_t age = renewal_age(package);
+
+	for (size_t i = 0; i < have->n; i++) {
+		const struct object *obj = &have->objects[i];
+		struct object_name name;
+
+		if (catalog_match(obj->key, &name) != KIND_NONE && obj->validated != NO_TIME &&
+		    clock_rules() - obj->validated > age)
+			return true;
+	}
+	return false;
+}
+
+static bool has_suspect(const struct collection *c, const struct survey *have)
+{
+	for (size_t i = 0; i < have->n; i++)
+		if (suspects_have(&c->pass->suspects, &have->objects[i]))
+			return true;
+	return false;
+}
+
+/* 1: everything is as it was left. */
+static int collect_objects(struct collection *c, const struct work *work)
+{
+	CLEANUP(survey_release) struct survey canonical = { 0 };
+	bool current = c->kind == PASS_FULL && !c->ex->opt.force && !c->ex->opt.verifier;
+	bool restored = false;
+	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
+		CLEANUP(survey_release) struct survey have = { 0 };
+
+		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], work->package, &have);
+		if (r < 0)
+			return r;
+		restored |= is_restored(&have, work->change);
+		c->n_known[i] += have.n > 0;
+		survey_merge(have.digest, canonical.digest);
+		current = current && is_exported(c, work, i, have.digest) &&
+			  !is_old(&have, work->package) && !has_suspect(c, &have);
+	}
+	if (restored && !c->n_restored++)
+		c->restored = xstrdup(work->package);
+	return current;
+}
+
+static bool is_recorded_everywhere(const struct collection *c, const struct work *work)
+{
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		if (!is_recorded(c, work, i))
+			return false;
+	return true;
+}
+
+static int collect_work(void *ctx, const struct work *work)
+{
+	struct collection *c = ctx;
+	int r;
+
+	if (pass_stopping(c->pass))
+		return -ECANCELED;
+	if (work->exists) {
+		collect_base(c, work);
+		site_state_add(c->state, work->package, work->change);
+	}
+	if (c->kind == PASS_NAMED && !names_have(&c->wanted, work->package))
+		return 0;
+	if (!work->exists) {
+		if (c->kind != PASS_NAMED && !is_recorded_everywhere(c, work)) {
+			GROW(c->gone, c->n_gone, c->gone_alloc);
+			c->gone[c->n_gone++] =
+				(struct gone){ xstrdup(work->package), xstrdup(work->change) };
+		}
+		return 0;
+	}
+	if (c->kind == PASS_URGENT && !work->urgent)
+		return 0;
+	if (pass_is_event(c->kind) && later_holds(&c->ex->later, work->package, work->change, c->now))
+		return 0;
+	if (exporter_is_at(c->ex, work->package)) {
+		exporter_ask_again(c->ex);
+		return 0;
+	}
+	c->pass->counts.packages++;
+	if (pass_is_event(c->kind) && !c->ex->opt.allow_mass_change &&
+	    brake_has(&c->brake, work->package, work->change)) {
+		c->pass->counts.held++;
+		return 0;
+	}
+	r = collect_objects(c, work);
+	if (r < 0)
+		return r;
+	if (r) {
+		c->pass->counts.current++;
+		return 0;
+	}
+	names_add(work->urgent ? &c->urgent : &c->todo, work->package);
+	if (pass_is_event(c->kind) || !is_recorded_everywhere(c, work))
+		names_add(&c->pending, work->package);
+	return 0;
+}
+
+static int collect_base_only(void *ctx, const struct work *work)
+{
+	if (work->exists)
+		collect_base(ctx, work);
+	return 0;
+}
+
+static int read_work(struct collection *c)
+{
+	const struct exporter *ex = c->ex;
+	const char *renderer = pass_is_event(c->kind) ? ex->renderer : NULL;
+	bool foreign = false;
+	int r;
+
+	r = db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
+		    c->pass->n_prefixes, renderer, collect_work, c);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		foreign |= c->foreign_renderer[i] && !c->ours[i];
+	if (!foreign || !pass_is_event(c->kind))
+		return 0;
+	/* packages that were written with our base URL are no work, and so were not seen */
+	return db_work(ex->opt.db, ex->opt.store->url, (const char *const *)c->pass->keys,
+		       c->pass->n_prefixes, NULL, collect_base_only, c);
+}
+
+/* What other deployments have written latest/ with. */
+static int note_renderer(void *ctx, const char *prefix, const char *renderer)
+{
+	struct collection *c = ctx;
+	size_t latest = c->pass->n_prefixes - 1;
+
+	if (strncmp(prefix, "latest", strlen("latest")) != 0)
+		return 0;
+	if (same_base(renderer, c->ex->opt.rendering.base_url))
+		c->ours[latest] = true;
+	else if (!c->foreign_renderer[latest])
+		c->foreign_renderer[latest] = xstrdup(renderer);
+	return 0;
+}
+
+/* A deployment that has not been there yet has written nothing there by itself. */
+static int collect_latest_base(struct collection *c)
+{
+	size_t last = c->pass->n_prefixes - 1;
+	bool known = pass_is_event(c->kind) && c->ex->base_is_ours; /* new packages tell nothing */
+	int r = 0;
+
+	if (c->ex->opt.latest && !c->ours[last] && !c->foreign_renderer[last] && !known &&
+	    c->urgent.n + c->todo.n)
+		r = db_renderers(c->ex->opt.db, c->ex->opt.store->url, note_renderer, c);
+	if (!r && (!pass_is_event(c->kind) || c->ours[last]))
+		c->ex->base_is_ours = c->ours[last];
+	return r;
+}
+
+int collection_read(struct collection *c)
+{
+	int r = read_work(c);
+
+	return r ? r : collect_latest_base(c);
+}
+

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* collection.h - the work of one pass: what one query and the index say, before anything is done. */
+#ifndef PUBFS_COLLECTION_H
+#define PUBFS_COLLECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec.h"
+#include "compiler.h"
+#include "names.h"
+#include "pass.h"
+#include "weigh.h"
+
+struct exporter;
+
+enum pass_kind {
+	PASS_FULL,
+	PASS_NAMED,
+	PASS_EVENT,
+	PASS_URGENT, /* an event pass for what clients are to be kept from alone */
+};
+
+static inline bool pass_is_event(enum pass_kind kind)
+{
+	return kind == PASS_EVENT || kind == PASS_URGENT;
+}
+
+/* A package whose row is gone. */
+struct gone {
+	char *package, *change;
+};
+
+struct collection {
+	struct exporter *ex;
+	struct pass *pass;
+	enum pass_kind kind;
+	int64_t now; /* by which nothing is put off where the exporter is no deployment's */
+	struct brake brake;
+	struct names wanted; /* PASS_NAMED, sorted */
+	struct names urgent; /* what goes before all others, */
+	struct names todo;   /* and these */
+	struct names pending; /* of both, those that the database calls work */
+	struct gone *gone;
+	size_t n_gone, gone_alloc;
+	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
+	bool ours[PREFIXES_MAX];	      /* written with this one */
+	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
+	size_t n_restored; /* packages with marks that are not of this database */
+	char *restored;	   /* the first */
+	unsigned char state[SHA256_SIZE]; /* of all packages (site_all()) */
+};
+
+void collection_release(struct collection *c);
+/* Reads all of it. Not 0: nothing was found, or it cannot be known (said). */
+int collection_read(struct collection *c) MUST_CHECK;
+
+#endif
