@@ -65,6 +65,8 @@ struct newest_version {
 	const char *package, *publisher; /* publisher may be NULL */
 	const struct package_version *version;
 };
+/* The element by which an entry is told from all others. */
+void site_feed_entry_id(const struct newest_version *newest, struct strbuf *out);
 void site_feed_entry(const struct newest_version *newest, const struct rendering *how,
 		     struct strbuf *entries);
 /* `updated`: of the first entry. */

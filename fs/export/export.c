@@ -319,7 +319,7 @@ static int end_suspects(const struct collection *c)
 static int end(struct collection *c, const struct names *seen)
 {
 	int r = say_missing(c, seen);
-	int held = brake_end(&c->brake, seen, c->kind == PASS_FULL);
+	int held = brake_end(&c->brake);
 
 	if (held < 0)
 		return held;
@@ -342,7 +342,7 @@ struct event_pass {
 static bool any_held(const struct pass *pass)
 {
 	for (size_t k = 0; k < pass->n_prefixes; k++)
-		if (pass->held[k].n || pass->held_whole[k].n)
+		if (pass_holds(pass, k))
 			return true;
 	return false;
 }
@@ -472,6 +472,7 @@ static void run_pass(struct event_pass *p)
 		p->feed = site_turn_take(&p->ex->site, exporter_now(p->ex),
 					 full || pass_changed(&p->pass),
 					 !pass_is_event(p->c.kind));
+	brake_settle(&p->c.brake, full ? NULL : &p->seen);
 	p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
 }
 

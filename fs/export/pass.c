@@ -44,6 +44,11 @@ bool pass_is_latest(const struct pass *pass, size_t k)
 	return !strcmp(pass->prefixes[k], "latest");
 }
 
+bool pass_holds(const struct pass *pass, size_t k)
+{
+	return pass->held[k].n || pass->held_whole[k].n;
+}
+
 int pass_read_latest(struct pass *pass, bool filled, bool settled)
 {
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);

@@ -74,8 +74,8 @@ struct pass {
 	struct names suspects;	/* see suspects.h, sorted */
 	struct names contested; /* see contested.h, sorted */
 
-	/* settled by the brake before anything is done, sorted: packages of which only removals
-	 * go through, and those of which nothing does */
+	/* settled by the brake, before anything is done of those that were weighed, sorted:
+	 * packages of which only removals go through, and those of which nothing does */
 	struct names held[PREFIXES_MAX], held_whole[PREFIXES_MAX];
 
 	pthread_mutex_t lock; /* guards all below */
@@ -96,6 +96,8 @@ void pass_init(struct pass *pass, const struct exporter_options *options, struct
 /* Who may write latest/, where that is a prefix of the pass. */
 int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
 bool pass_is_latest(const struct pass *pass, size_t k);
+/* The brake holds something of a prefix. */
+bool pass_holds(const struct pass *pass, size_t k);
 void pass_release(struct pass *pass);
 /* It only shows or tells what it would do. */
 bool pass_rehearses(const struct pass *pass);

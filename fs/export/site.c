@@ -6,7 +6,7 @@
  * document. It is rendered once and compared by its hash in every prefix, as all else is. A full
  * pass does that only where something can have changed; new versions are in the feed
  * at once. They carry no `change`, which is a package's. latest/ has those of one deployment, which
- * each other one leaves alone.
+ * each other one leaves alone. Of a package that the brake holds each keeps what it shows (kept.h).
  */
 #include "site.h"
 
@@ -18,6 +18,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "db.h"
+#include "kept.h"
 #include "log.h"
 #include "memory.h"
 #include "names.h"
@@ -36,6 +37,7 @@
 
 struct feed {
 	const struct rendering *how;
+	const struct kept *kept;
 	struct strbuf entries;
 	int64_t updated;
 };
@@ -46,8 +48,9 @@ static int add_entry(void *ctx, const struct newest *newest)
 	const struct newest_version offered = { newest->package, newest->publisher,
 						newest->version };
 
-	if (!newest->visible || !package_version_is_visible(newest->version) ||
-	    newest->version->retracted)
+	if ((!newest->visible || !package_version_is_visible(newest->version) ||
+	     newest->version->retracted) &&
+	    !kept_has_entry(feed->kept, &offered))
 		return 0;
 	if (!feed->entries.len)
 		feed->updated = newest->version->created;
@@ -55,10 +58,11 @@ static int add_entry(void *ctx, const struct newest *newest)
 	return strbuf_error(&feed->entries);
 }
 
-static int feed_render(const struct pass *pass, struct strbuf *out)
+static int feed_render(const struct pass *pass, const struct kept *kept, struct strbuf *out)
 {
 	struct feed feed = {
 		.how = &pass->opt->rendering,
+		.kept = kept,
 		.entries = STRBUF_INIT(DOCUMENT_MAX),
 		.updated = 0, /* of a registry without any version: the epoch */
 	};
@@ -94,8 +98,8 @@ static int is_offered(const struct pass *pass, const char *name)
 	return releases.n && !pubspec_is_dart_1(releases.pubspecs[releases.latest]);
 }
 
-/* The names alone are kept, and packages read one after the other until there are enough. */
-static int completion_render(const struct pass *pass, struct strbuf *out)
+/* The names alone are in memory, and packages read one after the other until there are enough. */
+static int completion_render(const struct pass *pass, const struct kept *kept, struct strbuf *out)
 {
 	CLEANUP(names_release) struct names ranked = { 0 }, offered = { 0 };
 	int r = db_ranked(pass->opt->db, add_name, &ranked);
@@ -109,13 +113,17 @@ static int completion_render(const struct pass *pass, struct strbuf *out)
 		r = r > 0 ? 0 : r;
 	}
 	if (!r)
-		completion_body(offered.names, offered.n, out);
+		r = kept_add_names(kept, &offered);
+	if (!r)
+		completion_body(offered.names,
+				offered.n < COMPLETION_MAX ? offered.n : COMPLETION_MAX, out);
 	return r;
 }
 
-static int not_found_render(const struct pass *pass, struct strbuf *out)
+static int not_found_render(const struct pass *pass, const struct kept *kept, struct strbuf *out)
 {
 	(void)pass;
+	(void)kept;
 	not_found_body(out);
 	return 0;
 }
@@ -123,7 +131,7 @@ static int not_found_render(const struct pass *pass, struct strbuf *out)
 /* In the order in which they are written; the feed, which has turns of its own, first. */
 static const struct site_document {
 	const char *name; /* behind the prefix */
-	int (*render)(const struct pass *pass, struct strbuf *out);
+	int (*render)(const struct pass *pass, const struct kept *kept, struct strbuf *out);
 } site_documents[] = {
 	{ "feed.atom", feed_render },
 	{ "api/package-name-completion-data", completion_render },
@@ -231,21 +239,38 @@ static int place_and_publish(struct pass *pass, size_t k, const struct body *bod
 	return r;
 }
 
+/* As it has to be in a prefix. */
+static int document_make(const struct pass *pass, const struct site_document *doc, size_t k,
+			 struct strbuf *out)
+{
+	CLEANUP(kept_release) struct kept kept;
+	int r = kept_load(pass, k, doc->name, &kept);
+
+	if (!r)
+		r = doc->render(pass, &kept, out);
+	if (!r)
+		r = strbuf_error(out);
+	return r < 0 && r != -ECANCELED ? fail(r, "cannot make %s", doc->name) : r;
+}
+
 /* Sets of each prefix whether the document is left to another deployment. */
 static int document_run(struct pass *pass, const struct site_document *doc, bool *left)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 	struct body body;
-	int r = doc->render(pass, &text), first = 0;
+	int r = 0, first = 0;
 
-	if (!r)
-		r = strbuf_error(&text);
-	if (r < 0)
-		return r == -ECANCELED ? r : fail(r, "cannot make %s", doc->name);
-	body = body_of_strbuf(&text);
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
-		struct placed p = { .key = xasprintf("%s/%s", pass->prefixes[k], doc->name) };
+		struct placed p = { .key = NULL };
 
+		if (!k || pass_holds(pass, k - 1) || pass_holds(pass, k)) {
+			strbuf_reset(&text);
+			r = document_make(pass, doc, k, &text);
+			body = body_of_strbuf(&text);
+		}
+		if (r < 0)
+			return r;
+		p.key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
 		object_init(&p.have);
 		publication_init(&p.publication);
 		r = place_and_publish(pass, k, &body, &p);
@@ -308,7 +333,8 @@ static int is_recorded(const struct pass *pass, size_t k, const char *state)
 	return r < 0 ? r : whole && !memcmp(seen, known.seen, SHA256_SIZE);
 }
 
-/* What is left to another deployment is recorded with no digest, so that it is looked at again. */
+/* What is left to another deployment, or keeps what is held, is recorded with no digest, so that it
+ * is looked at again. */
 static int record(const struct pass *pass, char *state, const bool *left)
 {
 	struct export_record records[PREFIXES_MAX];
@@ -323,7 +349,8 @@ static int record(const struct pass *pass, char *state, const bool *left)
 			.package = RECORDED,
 			.state = { .change = state, .renderer = pass->renderer },
 		};
-		r = left[k] ? 0
+		r = left[k] || pass_holds(pass, k)
+			    ? 0
 			    : site_survey(pass, pass->prefixes[k], record->state.seen, &whole);
 		if (r < 0)
 			return r;

@@ -466,21 +466,42 @@ int brake_judge(struct brake *brake, unsigned burdens)
 	return 0;
 }
 
-/* The package of an item, `verb prefix package change`; the caller frees it. */
-static char *package_of(const char *item)
+/* Adds an item, `verb prefix package change`, of a package that is none of `seen`. */
+static void keep_item(struct brake *brake, const char *item, const struct names *seen)
 {
-	size_t n;
+	struct pass *pass = brake->pass;
+	CLEANUP(free_char) char *copy = xstrdup(item);
+	char *rest = copy, *verb = strsep(&rest, " "), *prefix = strsep(&rest, " ");
+	const char *package = strsep(&rest, " ");
 
-	for (int skip = 0; skip < 2 && *item; skip++)
-		item += strcspn(item, " ") + 1;
-	n = strcspn(item, " ");
-	return xstrndup(item, n);
+	if (!package || names_have(seen, package))
+		return;
+	names_add(&brake->now, item);
+	for (size_t i = 0; i < ARRAY_SIZE(judgements); i++)
+		for (size_t k = 0; !strcmp(judgements[i].verb, verb) && k < pass->n_prefixes; k++)
+			if (!strcmp(pass->prefixes[k], prefix))
+				names_add(judgements[i].whole ? &pass->held_whole[k]
+							      : &pass->held[k],
+					  package);
 }
 
-int brake_end(struct brake *brake, const struct names *seen, bool all)
+void brake_settle(struct brake *brake, const struct names *seen)
+{
+	struct pass *pass = brake->pass;
+
+	brake->n_held = brake->now.n;
+	for (size_t i = 0; seen && i < brake->before.n; i++)
+		keep_item(brake, brake->before.names[i], seen);
+	names_sort(&brake->now);
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		names_sort(&pass->held[k]);
+		names_sort(&pass->held_whole[k]);
+	}
+}
+
+int brake_end(struct brake *brake)
 {
 	const struct exporter_options *opt = brake->pass->opt;
-	size_t n_held = brake->now.n;
 	int r = 0;
 
 	if (brake->why.len)
@@ -488,17 +509,10 @@ int brake_end(struct brake *brake, const struct names *seen, bool all)
 			      ": pubfs sync --dry-run shows what, --allow-mass-change does it");
 	else
 		strbuf_addstr(&brake->why, brake->why_before.buf);
-	for (size_t i = 0; !all && i < brake->before.n; i++) {
-		CLEANUP(free_char) char *package = package_of(brake->before.names[i]);
-
-		if (!names_have(seen, package))
-			names_add(&brake->now, brake->before.names[i]);
-	}
-	names_sort(&brake->now);
 	/* where nothing was or is held, another pass may have begun to hold something meanwhile */
 	if (!pass_rehearses(brake->pass) && (brake->before.n || brake->now.n))
 		r = held_save(opt->held, brake->why.buf, &brake->now);
 	if (!r && !pass_rehearses(brake->pass))
 		r = contested_save(brake->pass);
-	return r < 0 || !n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
+	return r < 0 || !brake->n_held ? r : fail(-ECANCELED, "%s", brake->why.buf);
 }

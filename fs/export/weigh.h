@@ -23,6 +23,7 @@ struct brake {
 	struct names keys;		/* the same without their verbs, sorted */
 	struct strbuf why_before;
 	struct names now; /* items */
+	size_t n_held;	  /* of them, those of packages that were looked at */
 	struct strbuf why;
 };
 int brake_init(struct brake *brake, struct pass *pass) MUST_CHECK;
@@ -32,9 +33,12 @@ void brake_release(struct brake *brake);
 bool brake_has(const struct brake *brake, const char *package, const char *change);
 /* Judges the weights: of these burdens, what is too much is held (pass->held and held_whole). */
 int brake_judge(struct brake *brake, unsigned burdens) MUST_CHECK;
-/* When the pass is done: keeps the new plan (of packages that were not looked at, the old one
- * stays), says what is held, and then answers -ECANCELED. `seen` are those that were, sorted. */
-int brake_end(struct brake *brake, const struct names *seen, bool all) MUST_CHECK;
+/* When all packages are done: of those that were not looked at, what was held is held. `seen` are
+ * those that were, sorted; NULL: all. */
+void brake_settle(struct brake *brake, const struct names *seen);
+/* When the pass is done: keeps the new plan, says what of these packages is held, and then answers
+ * -ECANCELED. */
+int brake_end(struct brake *brake) MUST_CHECK;
 /* Of the packages that were weighed, those that have one of these burdens, and none of `without`.
  */
 void brake_pick(const struct brake *brake, unsigned burdens, unsigned without, struct names *ret);

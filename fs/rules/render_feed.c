@@ -204,16 +204,23 @@ static void add_title(struct strbuf *out, const char *package, const char *versi
 	strbuf_addf(out, "<title>v%s of %s</title>", version, package);
 }
 
+void site_feed_entry_id(const struct newest_version *newest, struct strbuf *out)
+{
+	CLEANUP(free_char)
+	char *seed = xasprintf("%s/%s", newest->package, newest->version->version);
+
+	add_uuid(out, seed);
+}
+
 void site_feed_entry(const struct newest_version *newest, const struct rendering *how,
 		     struct strbuf *entries)
 {
 	const struct package_version *v = newest->version;
-	CLEANUP(free_char) char *seed = xasprintf("%s/%s", newest->package, v->version);
 	CLEANUP(free_char) char *page = xasprintf("%s/packages/%s", how->base_url, newest->package);
 	CLEANUP(strbuf_release) struct strbuf content = STRBUF_INIT(TEXT_MAX);
 
 	strbuf_addstr(entries, "<entry>");
-	add_uuid(entries, seed);
+	site_feed_entry_id(newest, entries);
 	add_title(entries, newest->package, v->version);
 	add_time(entries, v->created);
 	add_author(entries, newest->publisher);

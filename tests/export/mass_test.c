@@ -48,6 +48,9 @@ static void fill(int n)
 		world_add(&w, name, "1.0.0");
 		world_add(&w, name, "2.0.0");
 	}
+	/* else completion data would leave them out, as packages for Dart 1 */
+	world_sql(&w, "UPDATE package_version SET pubspec = substr(pubspec, 1, length(pubspec) - 1)"
+		      " || ',\"environment\":{\"sdk\":\"^3.0.0\"}}'");
 	world_export_well(&w, &counts);
 	free(recorder_take(w.recorder));
 }
@@ -135,7 +138,7 @@ Test(mass, a_word_in_advance_releases_nothing)
 	w.options.allow_mass_change = true;
 	expect_untouched(world_export_all(&w, &counts));
 	world_export_well(&w, &counts);
-	cr_assert_eq(counts.written, 12 * REWRITES);
+	cr_assert_eq(counts.written, 12 * REWRITES + PREFIXES, "and completion data");
 }
 
 Test(mass, a_package_that_changed_after_it_was_held_is_not_what_was_held)
@@ -162,7 +165,7 @@ Test(mass, single_changes_and_new_packages_go_on_beside_a_held_plan)
 	cr_assert(world_has_text(&w, LATEST "packages/p20", "3.0.0"));
 	cr_assert(world_has(&w, LATEST "packages/q"));
 	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
-	cr_assert_eq(counts.written, 0);
+	cr_assert_eq(counts.written, PREFIXES, "completion data, without p20 of today");
 	cr_assert_eq(held_items("rewrite latest p"), 12);
 }
 
@@ -225,6 +228,113 @@ Test(mass, three_take_downs_pass_where_three_may)
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p03'");
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_not(world_has(&w, LATEST "packages/p02"));
+}
+
+/* --- what documents of all packages show of those that are held --- */
+
+#define FEED	   "/feed.atom"
+#define COMPLETION "/api/package-name-completion-data"
+
+static void expect_text(const char *key, const char *text, bool there)
+{
+	cr_assert_eq(world_has_text(&w, key, text), there, "%s in %s", text, key);
+}
+
+static void allow_takedowns(unsigned n)
+{
+	w.options.limits.takedowns = (struct brake_limit){ .number = n };
+}
+
+Test(mass, what_is_held_of_a_mass_take_down_stays_in_the_feed_and_in_the_names)
+{
+	fill(16);
+	allow_takedowns(11);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p06';"
+		      "UPDATE package_version SET retracted = 1"
+		      " WHERE package >= 'p06' AND package < 'p12' AND version = '2.0.0'");
+	expect_untouched(world_export_changed(&w, &counts));
+	expect_untouched(world_export_all(&w, &counts));
+	cr_assert_eq(counts.written, 0);
+	world_add(&w, "p15", "3.0.0");
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'p14'");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	for (int i = 0; i < 2; i++) {
+		expect_text("latest" FEED, "v3.0.0 of p15", true);
+		expect_text("latest" FEED, "of p14", false);
+		expect_text("latest" FEED, "v1.0.0 of p00", true);
+		expect_text("latest" FEED, "v2.0.0 of p11", true);
+		expect_text(RUNTIME FEED, "v2.0.0 of p06", true);
+		cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+		expect_text("latest" COMPLETION, "[\"p00\",\"p01\",\"p02\",", true);
+	}
+	expect_text("latest" COMPLETION, "p14", false);
+	w.options.allow_mass_change = true;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	expect_text("latest" FEED, "of p00", false);
+	expect_text("latest" FEED, "v2.0.0 of p06", false);
+	expect_text("latest" FEED, "v1.0.0 of p06", true);
+	expect_text(RUNTIME COMPLETION, "p01", false);
+	expect_text(RUNTIME COMPLETION, "p06", true);
+}
+
+Test(mass, what_was_taken_down_before_is_not_shown_again_while_more_of_it_is_held)
+{
+	fill(8);
+	world_sql(&w, "UPDATE package_version SET retracted = 1"
+		      " WHERE package = 'p00' AND version = '2.0.0'");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	allow_takedowns(3);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p04'");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	world_add(&w, "p07", "3.0.0");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	expect_text("latest" FEED, "v2.0.0 of p00", false);
+	expect_text("latest" FEED, "v1.0.0 of p00", true);
+}
+
+Test(mass, each_prefix_keeps_what_is_held_in_it)
+{
+	fill(8);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p04'");
+	w.options.latest = false;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	w.options.latest = true;
+	allow_takedowns(3);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	expect_text(RUNTIME FEED, "of p00", false);
+	expect_text(RUNTIME COMPLETION, "p00", false);
+	expect_text("latest" FEED, "of p00", true);
+	expect_text("latest" COMPLETION, "p00", true);
+}
+
+Test(mass, names_stay_while_the_rewrites_that_drop_them_are_held_but_not_those_that_are_taken_down)
+{
+	fill(12);
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	expect_untouched(world_export_all(&w, &counts));
+	expect_text("latest" COMPLETION, "p11", true);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'p03'");
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	expect_text("latest" COMPLETION, "p11", true);
+	expect_text("latest" COMPLETION, "p03", false);
+	expect_text("latest" FEED, "of p03", false);
+	w.options.allow_mass_change = true;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	expect_text("latest" COMPLETION, "p11", false);
+}
+
+Test(mass, a_version_that_is_taken_down_leaves_the_feed_though_its_listing_is_held)
+{
+	fill(1);
+	world_add(&w, "p00", "3.0.0");
+	world_add(&w, "p00", "4.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "DELETE FROM package_version WHERE version IN ('1.0.0', '2.0.0', '3.0.0');"
+		      "UPDATE package_version SET moderated = 1 WHERE version = '4.0.0'");
+	world_add(&w, "p00", "5.0.0");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	cr_assert_eq(held_items("shrink latest p00"), 1);
+	expect_text("latest" FEED, "v4.0.0 of p00", false);
 }
 
 Test(mass, a_listing_that_loses_most_of_its_versions_is_held_and_one_that_loses_half_is_not)
