@@ -27,6 +27,7 @@ struct deployment {
 	char *base_url;
 	int64_t age;  /* microseconds since its heartbeat; not out when asking to keep one */
 	bool live;    /* the heartbeat is less than DEPLOYMENT_LIVE away, on either side of now */
+	bool shadow;  /* writes its own prefix alone: nobody leaves latest/ to it */
 	bool retired; /* its whole runtime version is, and hosts that come later with it */
 };
 void deployment_release(struct deployment *d);

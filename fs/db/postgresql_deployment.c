@@ -52,13 +52,14 @@ static int beat(struct link *link, void *ctx)
 	if (r >= 0)
 		r = link_run(link,
 			     "INSERT INTO deployment (runtime_version, host, accepted, base_url,"
-			     " heartbeat, retired) VALUES ($1, $2, $3, $4, " NOW ", EXISTS ("
+			     " heartbeat, shadow, retired) VALUES ($1, $2, $3, $4, " NOW ","
+			     " $5::int::bool, EXISTS ("
 			     "SELECT FROM deployment WHERE runtime_version = $1 AND retired))"
 			     " ON CONFLICT (runtime_version, host) DO UPDATE SET"
 			     " accepted = excluded.accepted, base_url = excluded.base_url,"
-			     " heartbeat = excluded.heartbeat",
-			     "ssss", host->runtime_version, host->host, host->accepted,
-			     host->base_url);
+			     " heartbeat = excluded.heartbeat, shadow = excluded.shadow",
+			     "ssssi", host->runtime_version, host->host, host->accepted,
+			     host->base_url, (int)host->shadow);
 	if (r >= 0)
 		r = link_run(link,
 			     "DELETE FROM deployment WHERE NOT retired"
@@ -88,14 +89,15 @@ struct host_call {
 static int call_for_host(void *ctx, const PGresult *row)
 {
 	const struct host_call *call = ctx;
-	int64_t age = column_number(row, 0, 5);
+	int64_t age = column_number(row, 0, 6);
 	CLEANUP(deployment_release)
 	struct deployment d = {
 		.runtime_version = xstrdup(column_text(row, 0, 0)),
 		.host = xstrdup(column_text(row, 0, 1)),
 		.accepted = xstrdup(column_text(row, 0, 2)),
 		.base_url = xstrdup(column_text(row, 0, 3)),
-		.retired = column_flag(row, 0, 4),
+		.shadow = column_flag(row, 0, 4),
+		.retired = column_flag(row, 0, 5),
 		.age = age,
 		.live = age < DEPLOYMENT_LIVE && age > -DEPLOYMENT_LIVE,
 	};
@@ -106,7 +108,7 @@ static int call_for_host(void *ctx, const PGresult *row)
 static int read_hosts(struct link *link, void *ctx)
 {
 	return link_each(link,
-			 "SELECT runtime_version, host, accepted, base_url, retired,"
+			 "SELECT runtime_version, host, accepted, base_url, shadow, retired,"
 			 " (extract(epoch FROM " NOW " - heartbeat) * 1000000)::bigint"
 			 " FROM deployment ORDER BY runtime_version DESC, host",
 			 NULL, call_for_host, ctx);

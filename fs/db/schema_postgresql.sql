@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS schema_version (
 	version integer NOT NULL,
 	one boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one)
 );
-INSERT INTO schema_version (version) VALUES (2) ON CONFLICT DO NOTHING;
+INSERT INTO schema_version (version) VALUES (3) ON CONFLICT DO NOTHING;
 DO $$
 BEGIN
-	IF (SELECT version FROM schema_version) > 2 THEN
-		RAISE EXCEPTION 'there is a pubfs schema of version %, and this is version 2',
+	IF (SELECT version FROM schema_version) > 3 THEN
+		RAISE EXCEPTION 'there is a pubfs schema of version %, and this is version 3',
 			(SELECT version FROM schema_version);
 	END IF;
 END $$;
@@ -179,6 +179,7 @@ CREATE TABLE IF NOT EXISTS deployment (
 	PRIMARY KEY (runtime_version, host)
 );
 ALTER TABLE deployment ADD COLUMN IF NOT EXISTS base_url text NOT NULL DEFAULT '';
+ALTER TABLE deployment ADD COLUMN IF NOT EXISTS shadow boolean NOT NULL DEFAULT false;
 
 -- Who of the hosts of a runtime version works on a package, and until when that counts. A lease
 -- holds from since on, so that a clock that was set back ends it.
@@ -588,6 +589,6 @@ BEGIN
 		' advisory_package TO %s', role);
 END $$;
 
-UPDATE schema_version SET version = 2 WHERE version < 2;
+UPDATE schema_version SET version = 3 WHERE version < 3;
 
 COMMIT;

@@ -88,6 +88,7 @@ CREATE TABLE deployment (
 	accepted TEXT NOT NULL, -- runtime versions, newest first, with commas between
 	retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1)),
 	base_url TEXT NOT NULL DEFAULT '',
+	shadow INTEGER NOT NULL DEFAULT 0 CHECK (shadow IN (0, 1)), -- leaves latest/ alone
 	PRIMARY KEY (runtime_version, host)
 ) STRICT;
 
@@ -275,7 +276,7 @@ BEGIN
 END;
 
 PRAGMA application_id = 0x70756266; -- "pubf"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 COMMIT;
 

@@ -104,14 +104,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 		       " AND heartbeat BETWEEN " TIME_AFTER_NOW("'-5 minutes'")
 		       " AND " TIME_AFTER_NOW("'5 minutes'") " LIMIT 1",
 	[KEEP_BEAT] = "INSERT INTO deployment (runtime_version, host, accepted, base_url, heartbeat,"
-		      " retired) VALUES (?1, ?2, ?3, ?4, " NOW ", EXISTS (SELECT 1 FROM deployment"
-		      " WHERE runtime_version = ?1 AND retired)) ON CONFLICT DO UPDATE SET"
+		      " shadow, retired) VALUES (?1, ?2, ?3, ?4, " NOW ", ?5, EXISTS (SELECT 1 FROM"
+		      " deployment WHERE runtime_version = ?1 AND retired)) ON CONFLICT DO UPDATE SET"
 		      " accepted = excluded.accepted, base_url = excluded.base_url,"
-		      " heartbeat = excluded.heartbeat",
+		      " heartbeat = excluded.heartbeat, shadow = excluded.shadow",
 	[FORGET_HOSTS] = "DELETE FROM deployment WHERE NOT retired"
 			 " AND heartbeat < " TIME_AFTER_NOW("?"),
 	[FORGET_LEASES] = "DELETE FROM lease WHERE until <= " NOW,
-	[READ_DEPLOYMENTS] = "SELECT runtime_version, host, accepted, base_url, retired,"
+	[READ_DEPLOYMENTS] = "SELECT runtime_version, host, accepted, base_url, shadow, retired,"
 			     " CAST(round((julianday('now') - julianday(heartbeat)) * 86400000)"
 			     " AS INTEGER) FROM deployment ORDER BY runtime_version DESC, host",
 	[RETIRE] = "UPDATE deployment SET retired = ? WHERE runtime_version = ?",

@@ -41,8 +41,8 @@ int sqlite_beat(struct db *base, const struct deployment *host)
 		return r;
 	r = refuse_other_base(db, host);
 	if (!r)
-		r = statement_run(db, KEEP_BEAT, "ssss", host->runtime_version, host->host,
-				  host->accepted, host->base_url);
+		r = statement_run(db, KEEP_BEAT, "ssssi", host->runtime_version, host->host,
+				  host->accepted, host->base_url, (int)host->shadow);
 	if (!r)
 		r = statement_run(db, FORGET_HOSTS, "d", -DEPLOYMENT_KEPT);
 	if (!r)
@@ -52,14 +52,15 @@ int sqlite_beat(struct db *base, const struct deployment *host)
 
 static int call_for_host(sqlite3_stmt *stmt, deployment_fn *fn, void *ctx)
 {
-	int64_t age = sqlite3_column_int64(stmt, 5) * 1000;
+	int64_t age = sqlite3_column_int64(stmt, 6) * 1000;
 	CLEANUP(deployment_release)
 	struct deployment d = {
 		.runtime_version = xstrdup(text_of(stmt, 0)),
 		.host = xstrdup(text_of(stmt, 1)),
 		.accepted = xstrdup(text_of(stmt, 2)),
 		.base_url = xstrdup(text_of(stmt, 3)),
-		.retired = sqlite3_column_int(stmt, 4),
+		.shadow = sqlite3_column_int(stmt, 4),
+		.retired = sqlite3_column_int(stmt, 5),
 		.age = age,
 		.live = age < DEPLOYMENT_LIVE && age > -DEPLOYMENT_LIVE,
 	};

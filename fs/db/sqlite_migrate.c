@@ -19,6 +19,8 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	      " store TEXT NOT NULL, runtime_version TEXT NOT NULL, name TEXT NOT NULL,"
 	      " owner TEXT NOT NULL, since TEXT NOT NULL, until TEXT NOT NULL,"
 	      " PRIMARY KEY (store, runtime_version, name)) STRICT, WITHOUT ROWID;",
+	[2] = "ALTER TABLE deployment ADD COLUMN shadow INTEGER NOT NULL DEFAULT 0"
+	      " CHECK (shadow IN (0, 1));",
 };
 
 /* The schema from its views and triggers on, to its commit. */

@@ -11,6 +11,7 @@
  * newer one wrote while that one runs. While latest/ is closed to a deployment (it is held at
  * another version, the own one is retired, or has not filled its own prefix yet) it changes nothing
  * but what is taken down. A command that is run once is no deployment: it obeys the newest live one.
+ * One that writes its own prefix alone (shadow mode) keeps latest/ in nobody's stead.
  */
 #include "deployment.h"
 
@@ -25,7 +26,7 @@
 
 const char *deployment_state(const struct deployment *host)
 {
-	return host->retired ? "retired" : host->live ? "live" : "gone";
+	return host->retired ? "retired" : !host->live ? "gone" : host->shadow ? "shadow" : "live";
 }
 
 static void release_state(struct latest_view *v)
@@ -69,7 +70,7 @@ static int note_host(void *ctx, const struct deployment *d)
 
 	if (v->own && !strcmp(d->runtime_version, v->own))
 		v->retired |= d->retired;
-	if (d->live && !d->retired)
+	if (d->live && !d->retired && !d->shadow)
 		add_live(v, d->runtime_version);
 	return 0;
 }

@@ -530,6 +530,7 @@ static void describe_self(struct updater *u, const struct updater_options *optio
 		.host = xstrdup(options->host ? options->host : name),
 		.accepted = xstrdup(options->accepted ? options->accepted : ""),
 		.base_url = xstrdup(options->export->rendering.base_url),
+		.shadow = !options->export->latest,
 	};
 }
 

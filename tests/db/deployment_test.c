@@ -40,8 +40,8 @@ static int beat(const char *version, const char *host, const char *base_url)
 /* "VERSION/HOST live retired; " for each. */
 static int add_line(void *ctx, const struct deployment *d)
 {
-	strbuf_addf(ctx, "%s/%s%s%s;", d->runtime_version, d->host, d->live ? " live" : "",
-		    d->retired ? " retired" : "");
+	strbuf_addf(ctx, "%s/%s%s%s%s;", d->runtime_version, d->host, d->live ? " live" : "",
+		    d->shadow ? " shadow" : "", d->retired ? " retired" : "");
 	cr_assert_str_eq(d->accepted, "2026.03.01,2026.01.01");
 	cr_assert_str_eq(d->base_url, URL);
 	cr_assert(!d->live || (d->age > -DEPLOYMENT_LIVE && d->age < DEPLOYMENT_LIVE));
@@ -72,6 +72,20 @@ Test(deployment, hosts_are_listed_newest_version_first)
 	cr_assert_eq(beat("2026.03.01", "c", URL), 0);
 	cr_assert_eq(beat("2026.01.01", "b", URL), 0, "the same again");
 	expect("2026.03.01/c live;2026.01.01/a live;2026.01.01/b live;");
+}
+
+Test(deployment, a_host_says_with_each_heartbeat_whether_it_is_in_shadow_mode)
+{
+	char version[] = "2026.01.01", host[] = "a", accepted[] = "2026.03.01,2026.01.01", url[] = URL;
+	struct deployment d = { .runtime_version = version, .host = host, .accepted = accepted,
+				.base_url = url, .shadow = true };
+
+	cr_assert_eq(db_beat(w.db, &d), 0);
+	expect("2026.01.01/a live shadow;");
+	cr_assert_eq(beat("2026.01.01", "b", URL), 0);
+	expect("2026.01.01/a live shadow;2026.01.01/b live;");
+	cr_assert_eq(beat("2026.01.01", "a", URL), 0);
+	expect("2026.01.01/a live;2026.01.01/b live;");
 }
 
 Test(deployment, a_heartbeat_counts_for_five_minutes_on_either_side_of_now)

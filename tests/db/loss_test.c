@@ -300,7 +300,7 @@ Test(loss, a_schema_of_another_version_is_refused_with_the_command_that_helps)
 	db_close(w.db);
 	w.db = NULL;
 	sql(&w, "UPDATE schema_version SET version = 1; DROP TABLE lease;"
-		"ALTER TABLE deployment DROP COLUMN base_url");
+		"ALTER TABLE deployment DROP COLUMN base_url, DROP COLUMN shadow");
 	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), -EIO);
 	cr_assert(said("schema version 1", "pubfs schema postgresql | psql", NULL));
 	cr_assert_eq(db_schema("postgresql", NULL, &ddl), 0);

@@ -57,9 +57,9 @@ Test(migrate, an_earlier_file_becomes_what_a_new_one_is_and_keeps_its_rows)
 	CLEANUP(free_char) char *migrated = NULL, *made = NULL;
 
 	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "2");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
 	cr_assert_eq(count_of(&w, "p"), 1);
-	cr_assert_str_eq(ask(&w, "SELECT retired || base_url FROM deployment"), "1");
+	cr_assert_str_eq(ask(&w, "SELECT retired || base_url || shadow FROM deployment"), "10");
 	migrated = describe();
 	db_close(w.db);
 	sqlite3_close(w.raw);
@@ -112,5 +112,5 @@ Test(migrate, processes_that_find_it_at_the_same_time_all_succeed)
 		cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
 		cr_assert(WIFEXITED(status) && !WEXITSTATUS(status));
 	}
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "2");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
 }

@@ -75,7 +75,7 @@ Test(open, a_new_database_has_version_application_and_wal)
 	cr_assert_eq(try_open(DB_CREATE), 0);
 	cr_assert_str_eq(w.db->url, w.url);
 	w.raw = raw_open(w.path);
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "2");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
 	cr_assert_str_eq(ask(&w, "PRAGMA application_id"), "1886741094");
 	cr_assert_str_eq(ask(&w, "PRAGMA journal_mode"), "wal");
 	cr_assert_str_eq(ask(&w,
@@ -213,7 +213,7 @@ Test(open, other_schema_versions_and_other_programs_files_are_refused)
 	static const struct {
 		const char *sql, *said;
 	} rows[] = {
-		{ "PRAGMA user_version = 3", "schema version 3" },
+		{ "PRAGMA user_version = 4", "schema version 4" },
 		{ "PRAGMA user_version = 0", "schema version 0" },
 		{ "PRAGMA application_id = 7", "another program" },
 		{ "PRAGMA application_id = 0", "another program" },

@@ -95,7 +95,11 @@ static void beat(int i)
 {
 	char version[16], host[] = "host", accepted[] = "", base_url[] = BASE_URL;
 	const struct deployment d = {
-		.runtime_version = version, .host = host, .accepted = accepted, .base_url = base_url
+		.runtime_version = version,
+		.host = host,
+		.accepted = accepted,
+		.base_url = base_url,
+		.shadow = !sides[i].options.latest,
 	};
 
 	snprintf(version, sizeof(version), "%s", known[i].version);
@@ -433,22 +437,49 @@ Test(deployments, another_base_url_is_held_where_another_deployment_wrote_latest
 	cr_assert(shows(OLD));
 }
 
-static uint64_t change_number(void)
+/* In shadow mode: the next version is tried, and nobody sees it yet. */
+Test(deployments, one_that_writes_its_own_prefix_alone_stands_in_nobodys_way)
 {
-	CLEANUP(object_release) struct object obj;
-
-	object_init(&obj);
-	world_stat(&w, LISTING, &obj);
-	return strtoull(obj.change, NULL, 10);
+	run(OLD);
+	run(MIDDLE);
+	sides[NEW].options.latest = false;
+	start(NEW);
+	pass(NEW, true);
+	change(1);
+	pass(NEW, false);
+	cr_assert(world_has_text(&w, "2026.03.01/api/packages/foo", known[NEW].latest));
+	cr_assert(shows(MIDDLE) && !world_has_text(&w, LISTING, "\"r1\""));
+	pass(MIDDLE, false);
+	cr_assert(shows(MIDDLE) && world_has_text(&w, LISTING, "\"r1\""));
+	stop(MIDDLE, true);
+	change(2);
+	pass(OLD, true);
+	cr_assert(shows(OLD) && world_has_text(&w, LISTING, "\"r2\""), "the one before takes over");
+	pass(NEW, true);
+	expect_quiet();
 }
 
-static void random_step(int *data)
+/* What a life has come to. */
+struct life {
+	unsigned seed;
+	int changes;   /* of which the newest is "r<changes>" */
+	bool hidden;   /* by a moderator */
+	uint64_t seen; /* the change number of latest/ */
+};
+
+static void hide(struct life *life, bool hidden)
+{
+	world_sql(&w, "UPDATE package SET moderated = %d", hidden);
+	life->hidden = hidden;
+}
+
+static void random_step(struct life *life)
 {
 	int i = rand() % SIDES;
 
-	switch (rand() % 8) {
+	switch (rand() % 9) {
 	case 0:
-		change(++*data);
+		change(++life->changes);
 		break;
 	case 1:
 		start(i);
@@ -463,7 +494,25 @@ static void random_step(int *data)
 	default:
 		if (sides[i].ex)
 			pass(i, rand() % 2);
+		break;
+	case 4:
+		if (rand() % 3 == 0)
+			hide(life, !life->hidden);
 	}
+}
+
+static void expect_no_step_back(struct life *life, int step)
+{
+	CLEANUP(object_release) struct object obj;
+	uint64_t now;
+
+	object_init(&obj);
+	if (!world_has(&w, LISTING))
+		return;
+	world_stat(&w, LISTING, &obj);
+	now = strtoull(obj.change, NULL, 10);
+	cr_assert_geq(now, life->seen, "seed %u, step %d: latest/ went back", life->seed, step);
+	life->seen = now;
 }
 
 /* Of those that run, the newest one that is not retired. */
@@ -480,23 +529,9 @@ static int newest_live(void)
 	return -1;
 }
 
-/* However they come and go, latest/ never goes back, and in the end it is what it should be. */
-static void random_life(unsigned seed)
+/* Somebody keeps latest/, and those that are gone are known to be. */
+static int keeper_of_latest(void)
 {
-	CLEANUP(free_char) char *text = NULL;
-	uint64_t seen = 0;
-	int data = 0, keeper;
-
-	srand(seed);
-	run(OLD);
-	for (int step = 0; step < 60; step++) {
-		uint64_t now;
-
-		random_step(&data);
-		now = change_number();
-		cr_assert_geq(now, seen, "seed %u, step %d: latest/ went back", seed, step);
-		seen = now;
-	}
 	for (int i = 0; i < SIDES; i++)
 		if (!sides[i].ex)
 			stop(i, true);
@@ -504,23 +539,59 @@ static void random_life(unsigned seed)
 		cr_assert(db_retire(w.db, known[NEW].version, false) <= 0);
 	if (newest_live() < 0)
 		run(NEW);
-	keeper = newest_live();
+	return newest_live();
+}
+
+static void expect_convergence(struct life *life)
+{
+	CLEANUP(free_char) char *newest = xasprintf("\"r%d\"", life->changes);
+	int keeper = keeper_of_latest();
+
 	cr_assert_geq(keeper, 0);
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; i < SIDES; i++)
 			if (sides[i].ex)
 				pass(i, true);
-	cr_assert(shows(keeper), "seed %u: latest/ is not what %s makes", seed,
-		  known[keeper].version);
-	text = xasprintf("\"r%d\"", data);
-	cr_assert(!data || world_has_text(&w, LISTING, text), "seed %u", seed);
+	cr_assert_eq(world_has(&w, LISTING), !life->hidden, "seed %u", life->seed);
+	if (!life->hidden) {
+		cr_assert(shows(keeper), "seed %u: latest/ is not what %s makes", life->seed,
+			  known[keeper].version);
+		cr_assert(!life->changes || world_has_text(&w, LISTING, newest), "seed %u",
+			  life->seed);
+	}
 	expect_quiet();
 }
 
+/* However they come and go, latest/ never goes back, and whenever they are left alone it comes to be
+ * what it should. */
+static void live(unsigned seed)
+{
+	struct life life = { .seed = seed };
+
+	srand(seed);
+	run(OLD);
+	for (int step = 1; step <= 60; step++) {
+		random_step(&life);
+		expect_no_step_back(&life, step);
+		if (step % 20 == 0)
+			expect_convergence(&life);
+	}
+	hide(&life, false);
+	expect_convergence(&life);
+}
+
+#ifndef LIVES
+#define LIVES 25
+#endif
+
 Test(deployments, in_any_order_of_starts_crashes_retirements_and_returns_latest_converges)
 {
-	for (unsigned seed = 1; seed <= 25; seed++) {
-		random_life(seed);
+	const char *wanted = getenv("PUBFS_TEST_SEED");
+	unsigned seed = wanted ? (unsigned)strtoul(wanted, NULL, 10) : (unsigned)clock_now();
+
+	for (int i = 0; i < LIVES; i++) {
+		fprintf(stderr, "PUBFS_TEST_SEED=%u\n", seed + i);
+		live(seed + i);
 		fini();
 		memset(sides, 0, sizeof(sides));
 		init();
