@@ -17,6 +17,7 @@
 #include "db.h"
 #include "json.h"
 #include "memory.h"
+#include "place.h"
 #include "render.h"
 
 #define BIG ((size_t)16 << 20)
@@ -86,7 +87,7 @@ static void bucket_open(struct world *w)
 {
 	struct publisher_options options = { .gate = GATE_ENFORCE, .runtime_version = RUNTIME };
 
-	cr_assert_eq(store_open("mem:bucket", STORE_CREATE, &w->bucket), 0);
+	place_open("bucket", &w->bucket);
 	cr_assert_eq(fault_push(w->bucket, &w->fault), 0);
 	cr_assert_eq(recorder_push(w->fault, &w->recorder), 0);
 	cr_assert_eq(counter_push(w->recorder, &w->counter), 0);
@@ -116,7 +117,7 @@ void world_init(struct world *w)
 	cr_assert_eq(db_open(url, DB_CREATE, &w->db), 0);
 	cr_assert_eq(sqlite3_open(path, &w->sql), SQLITE_OK);
 	sqlite3_busy_timeout(w->sql, 10000);
-	cr_assert_eq(store_open("mem:canonical", STORE_CREATE, &w->canonical), 0);
+	place_open("canonical", &w->canonical);
 	cr_assert_eq(counter_push(w->canonical, &w->canonical_counter), 0);
 	w->options = (struct exporter_options){
 		.db = w->db,
@@ -139,13 +140,19 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
+void world_remove_folder(const char *path)
+{
+	nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 void world_release(struct world *w)
 {
 	bucket_close(w);
 	store_close(w->canonical_counter);
+	place_release();
 	sqlite3_close(w->sql);
 	db_close(w->db);
-	nftw(w->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	world_remove_folder(w->folder);
 }
 
 void world_empty_bucket(struct world *w)

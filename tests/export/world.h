@@ -26,7 +26,7 @@
 #define PREFIXES	  2
 #define FIRST_WRITES(packages) (PREFIXES * ((packages)*PACKAGE_DOCUMENTS + SITE_DOCUMENTS))
 
-/* counter > recorder > fault > mem: is what the exporter sees; tests look at mem: itself. */
+/* counter > recorder > fault > the bucket is what the exporter sees; tests look at the bucket. */
 struct world {
 	struct store *bucket, *fault, *recorder, *counter;
 	struct store *canonical, *canonical_counter;
@@ -45,6 +45,7 @@ void recorder_before(struct store *recorder, void (*hook)(void *ctx), void *ctx)
 
 void world_init(struct world *w);
 void world_release(struct world *w);
+void world_remove_folder(const char *path);
 /* The same database with an empty bucket. */
 void world_empty_bucket(struct world *w);
 
