@@ -4,8 +4,8 @@
  *
  * A lot is looked at once more, and left if it is not what was judged, or if a row of it has come
  * back. Its objects go in the order that is safe (order.h); where one could not be removed, what
- * comes later stays. An old prefix is served to nobody: it goes in the order of its keys. No more
- * than CHUNK objects and one package are in memory at a time.
+ * comes later stays. An old prefix is served to nobody: it goes in the order of its keys, and none
+ * of it waits for another. No more than CHUNK objects and one package are in memory at a time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ struct basket {
 	struct gc_collection *c;
 	struct removal *removals;
 	size_t n, alloc, chunk;
-	bool *stuck;  /* of each lot: one could not be removed, so what comes later stays */
+	bool *stuck;  /* of each package's lot: one could not be removed, so what comes later stays */
 	bool refused; /* one was, and so would all others be */
 };
 
@@ -61,7 +61,7 @@ static void settle(struct basket *b, const struct removal *removal, const struct
 		counts->bytes += removal->obj.size;
 		return;
 	}
-	b->stuck[removal->lot] = true;
+	b->stuck[removal->lot] = b->c->plan.lots[removal->lot].kind != GC_LOT_PREFIX;
 	if (p->result != -ESTALE) {
 		b->refused |= p->result == -EACCES;
 		counts->failed++;

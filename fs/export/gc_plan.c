@@ -227,7 +227,7 @@ static void judge_clock(struct judging *j)
 	for (size_t k = 0; k < j->plan->n_prefixes; k++)
 		if (j->plan->prefixes[k].newest > newest)
 			newest = j->plan->prefixes[k].newest;
-	if (newest == NO_TIME || !has_aged(j) || !brake_holds_clock(j->now, newest))
+	if (!has_aged(j) || !brake_holds_clock(j->now, newest))
 		return;
 	clock_format(j->now, &now);
 	clock_format(newest, &last);
@@ -291,8 +291,6 @@ static void find_known(struct judging *j, const struct names *before, struct str
 {
 	struct judging all = *j;
 
-	for (size_t i = 0; i < j->plan->n; i++)
-		j->plan->lots[i].held = false;
 	all.why = why;
 	judge(&all);
 	for (size_t i = 0; i < j->plan->n; i++) {

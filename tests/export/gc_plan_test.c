@@ -63,6 +63,22 @@ Test(gc_plan, only_prefixes_below_the_last_accepted_version_are_old)
 			     tops[i].fate, "%s", tops[i].name);
 }
 
+/* By itself, whoever else is known to use a prefix. */
+Test(gc_plan, the_own_prefix_and_the_limit_stay_though_nobody_is_said_to_use_them)
+{
+	const struct names nothing = { 0 };
+	struct gc_policy alone = policy;
+	char older[] = "2026.05.01";
+
+	alone.used = &nothing;
+	cr_assert_eq(gc_rule_top(&alone, "2026.06.01", true).fate, GC_KEPT);
+	cr_assert_eq(gc_rule_top(&alone, "2026.05.31", true).fate, GC_REMOVED);
+	cr_assert_eq(gc_rule_top(&alone, "2026.01.01", true).fate, GC_REMOVED);
+	cr_assert_eq(gc_rule_top(&alone, "latest", true).fate, GC_KEPT);
+	alone.own = older;
+	cr_assert_eq(gc_rule_top(&alone, older, true).fate, GC_KEPT);
+}
+
 Test(gc_plan, without_an_accepted_list_no_prefix_is_old)
 {
 	const struct names nothing = { 0 };
@@ -329,6 +345,10 @@ Test(gc_plan, an_empty_database_is_held_before_anything_is_old_enough)
 	b.plan.rows = 0;
 	bench_judge(&b);
 	cr_assert_not(b.is_held, "an empty bucket has nothing to lose");
+	gc_plan_add(&b.plan, GC_LOT_PREFIX, "2025.01.01", NULL);
+	bench_judge(&b);
+	cr_assert(b.is_held, "an old prefix is something");
+	b.plan.n = 0;
 	b.plan.prefixes[1].present = 1;
 	bench_judge(&b);
 	cr_assert(b.is_held);
@@ -419,7 +439,40 @@ Test(gc_plan, most_archives_of_one_package_are_held_by_themselves)
 		bench_judge(&b);
 		cr_assert_eq(b.held.n, rows[i].held ? 1 : 0, "%zu", i);
 		cr_assert_not(b.plan.lots[0].held);
+		if (rows[i].held)
+			cr_assert(!strncmp(b.held.names[0], "archives latest many ", 21));
 	}
+}
+
+Test(gc_plan, archives_that_were_held_are_released_with_something_new_beside_them)
+{
+	CLEANUP(bench_release) struct bench b;
+	struct gc_lot *lot;
+
+	bench_init(&b);
+	lot = gc_plan_add(&b.plan, GC_LOT_ARCHIVES, "latest", "many");
+	lot->archives = lot->objects = 11;
+	bench_judge(&b);
+	cr_assert(b.is_held);
+	bench_next_run(&b);
+	b.release = true;
+	gc_plan_add(&b.plan, GC_LOT_PREFIX, "2025.01.01", NULL);
+	bench_judge(&b);
+	cr_assert_not(b.is_held, "%s", b.why.buf);
+}
+
+Test(gc_plan, names_are_told_apart_whatever_is_written_behind_each_other)
+{
+	CLEANUP(gc_names_release) struct gc_names names = { 0 };
+
+	gc_names_add_version(&names, "foo1", ".0.0");
+	gc_names_add_exported(&names, "latest", "bar");
+	gc_names_seal(&names);
+	cr_assert(gc_names_have_version(&names, "foo1", (struct name_part){ ".0.0", 4 }));
+	cr_assert_not(gc_names_have_version(&names, "foo", (struct name_part){ "1.0.0", 5 }));
+	cr_assert_not(gc_names_have_package(&names, "foo1"), "a version is no package");
+	cr_assert(gc_names_have_exported(&names, "latest", "bar"));
+	cr_assert_not(gc_names_have_exported(&names, "lates", "tbar"));
 }
 
 Test(gc_plan, a_release_is_of_the_held_plan_and_of_no_other)
@@ -486,6 +539,8 @@ Test(gc_plan, an_accepted_list_goes_from_the_own_version_to_an_older_limit)
 		{ OWN ",2026.06.01,2026.07.01", "new to old" },
 		{ "2026.09.01," OWN ",2026.07.01", "in front" },
 		{ "2026.07.01,2026.06.01", "in front" },
+		{ "", "in front" },
+		{ OWN ",", "limit" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
