@@ -10,12 +10,18 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a < b ? b : a;
+}
+
 void schedule_init(struct schedule *s, int64_t now)
 {
 	*s = (struct schedule){ .full_at = now,
 				.scan_at = now,
 				.long_scan_at = now,
 				.retry_at = SCHEDULE_NEVER,
+				.rest_until = now,
 				.delay = DELAY_MIN,
 				.own_full = true };
 }
@@ -28,12 +34,12 @@ enum due schedule_due(const struct schedule *s, int64_t now, bool changed, int64
 		return s->retry_full ? DUE_FULL : DUE_EVENT;
 	if (now >= s->scan_at)
 		return DUE_SCAN;
-	return changed || now >= put_off ? DUE_EVENT : DUE_NOTHING;
+	return changed || now >= later(put_off, s->rest_until) ? DUE_EVENT : DUE_NOTHING;
 }
 
 int64_t schedule_next(const struct schedule *s, int64_t put_off)
 {
-	return earlier(earlier(s->full_at, s->retry_at), earlier(s->scan_at, put_off));
+	return earlier(earlier(s->full_at, s->retry_at), earlier(s->scan_at, later(put_off, s->rest_until)));
 }
 
 int64_t schedule_scan(struct schedule *s, int64_t now)
@@ -54,6 +60,7 @@ void schedule_ended(struct schedule *s, int64_t now, enum due kind, enum outcome
 			s->retry_at = SCHEDULE_NEVER;
 			s->delay = DELAY_MIN;
 		}
+		s->rest_until = now;
 		if (kind == DUE_FULL) {
 			s->full_at = now + FULL_EVERY;
 			s->retry_full = s->own_full = false;
@@ -62,6 +69,8 @@ void schedule_ended(struct schedule *s, int64_t now, enum due kind, enum outcome
 	}
 	if (kind == DUE_FULL)
 		s->full_at = SCHEDULE_NEVER; /* until the repetition went well */
+	else
+		s->rest_until = now + s->delay;
 	s->retry_full = s->retry_full || kind == DUE_FULL;
 	s->retry_at = now + s->delay;
 	s->delay = earlier(2 * s->delay, DELAY_MAX);

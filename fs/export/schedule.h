@@ -29,6 +29,7 @@ enum outcome {
 struct schedule {
 	int64_t full_at, scan_at, long_scan_at;
 	int64_t retry_at, delay; /* of a pass that was cut short */
+	int64_t rest_until;	 /* after an event pass that was: what is put off waits, too */
 	bool retry_full, scanned;
 	bool own_full; /* the next full pass is this host's, whoever else has done one */
 };

@@ -90,6 +90,27 @@ Test(schedule, a_pass_that_was_cut_short_is_repeated_as_what_it_was_after_ever_l
 	cr_assert_eq(schedule_due(&s, now + SECOND_US, false, PUT_OFF), DUE_EVENT);
 }
 
+Test(schedule, what_was_put_off_waits_after_an_event_pass_that_was_cut_short)
+{
+	int64_t now = 7;
+
+	schedule_ended(&s, now, DUE_FULL, PASS_WHOLE);
+	schedule_scan(&s, now);
+	cr_assert_eq(schedule_due(&s, now, false, now), DUE_EVENT);
+	schedule_ended(&s, now, DUE_EVENT, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, now, false, now), DUE_NOTHING);
+	cr_assert_eq(schedule_next(&s, now), now + SECOND_US);
+	cr_assert_eq(schedule_due(&s, now, true, now), DUE_EVENT, "a change does not");
+	cr_assert_eq(schedule_due(&s, now + SECOND_US, false, now), DUE_EVENT);
+	schedule_ended(&s, now + SECOND_US, DUE_SCAN, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, now + 2 * SECOND_US, false, now), DUE_NOTHING);
+	schedule_ended(&s, now + 2 * SECOND_US, DUE_EVENT, PASS_WHOLE);
+	cr_assert_eq(schedule_due(&s, now + 2 * SECOND_US, false, now), DUE_EVENT);
+	schedule_ended(&s, now + 2 * SECOND_US, DUE_FULL, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, now + 2 * SECOND_US, false, now), DUE_EVENT,
+		     "a full one keeps no event waiting");
+}
+
 Test(schedule, a_full_pass_that_another_host_does_is_asked_for_again_in_an_hour)
 {
 	cr_assert_eq(schedule_due(&s, DAY_US, false, PUT_OFF), DUE_FULL);
