@@ -10,6 +10,7 @@
  *    those of other threads wait until it ends.
  * 4. SQLite undoes a transaction by itself on some errors (a full disk). sqlite_enter() then
  *    refuses what would be written outside it.
+ * 5. Whoever waits for changes notices a file that took the place of this one (follow()).
  */
 #include "sqlite.h"
 
@@ -364,23 +365,23 @@ static int locked_number(struct db *base, enum statement which, uint64_t *ret)
 	return r;
 }
 
-static int sqlite_changed(struct db *base, uint64_t *ret)
-{
-	return locked_number(base, DATA_VERSION, ret);
-}
-
 static int sqlite_count(struct db *base, uint64_t *ret)
 {
 	return locked_number(base, COUNT_PACKAGES, ret);
+}
+
+static void close_file(struct sqlite *db)
+{
+	for (size_t i = 0; i < STATEMENT_COUNT; i++)
+		sqlite3_finalize(db->statements[i]);
+	sqlite3_close(db->handle);
 }
 
 static void sqlite_close(struct db *base)
 {
 	struct sqlite *db = (struct sqlite *)base;
 
-	for (size_t i = 0; i < STATEMENT_COUNT; i++)
-		sqlite3_finalize(db->statements[i]);
-	sqlite3_close(db->handle);
+	close_file(db);
 	pthread_mutex_destroy(&db->lock);
 	free(db->db.url);
 	free(db);
@@ -391,6 +392,8 @@ static void release(struct sqlite **db)
 	if (*db)
 		sqlite_close(&(*db)->db);
 }
+
+static int sqlite_changed(struct db *base, uint64_t *ret);
 
 static const struct db_ops sqlite_ops = {
 	.name = "sqlite",
@@ -565,13 +568,82 @@ static int prepare(struct sqlite *db, enum db_mode mode)
 	return r < 0 ? r : sqlite_exec(db, "PRAGMA synchronous = FULL", "use");
 }
 
+/* Sets the handle, and which file it is, of a path that is resolved. */
+static int open_file(struct sqlite *db, const char *path, enum db_mode mode)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	struct stat st;
+	int r;
+
+	if (mode == DB_CREATE)
+		flags |= SQLITE_OPEN_CREATE;
+	if (sqlite3_open_v2(path, &db->handle, flags, NULL)) {
+		if (sqlite3_system_errno(db->handle) == EACCES)
+			return fail(-EACCES, "cannot open the database %s: %s", path,
+				    strerror(EACCES));
+		return sqlite_fail(db, "open");
+	}
+	r = prepare(db, mode);
+	if (r == 0 && stat(path, &st))
+		r = fail(-EIO, "cannot open the database %s: %s", path, strerror(errno));
+	if (r < 0)
+		return r;
+	db->device = st.st_dev;
+	db->inode = st.st_ino;
+	return 0;
+}
+
+/* Where another file has taken the place of the one that is open, such as a backup: it is the
+ * database from then on. */
+static int follow(struct sqlite *db)
+{
+	const char *path = db->db.url + strlen("sqlite:");
+	struct sqlite other = { .db = db->db };
+	struct stat st;
+	int r;
+
+	if (stat(path, &st))
+		return fail(-EIO, "cannot look at the database %s: %s", path, strerror(errno));
+	if (st.st_dev == db->device && st.st_ino == db->inode)
+		return 0;
+	r = open_file(&other, path, DB_OPEN);
+	if (r < 0) {
+		close_file(&other);
+		return r;
+	}
+	log_warning("another file has taken the place of %s; it is the database from now on", path);
+	close_file(db);
+	memset(db->statements, 0, sizeof(db->statements));
+	db->handle = other.handle;
+	db->device = other.device;
+	db->inode = other.inode;
+	db->files++;
+	return 0;
+}
+
+static int sqlite_changed(struct db *base, uint64_t *ret)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	uint64_t version = 0;
+	int r;
+
+	pthread_mutex_lock(&db->lock);
+	r = db->writing ? 0 : follow(db);
+	if (r == 0)
+		r = read_number(db, DATA_VERSION, &version);
+	if (r == 0)
+		*ret = db->files << 32 | version; /* of 32 bits */
+	pthread_mutex_unlock(&db->lock);
+	return r;
+}
+
 int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
 {
 	const char *path = url + strlen("sqlite:");
 	CLEANUP(free_char) char *absolute = NULL;
 	CLEANUP(release) struct sqlite *db = NULL;
 	pthread_mutexattr_t recursive;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, r;
+	int r;
 
 	(void)schema;
 	if (!*path)
@@ -586,15 +658,7 @@ int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct d
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&db->lock, &recursive);
 	pthread_mutexattr_destroy(&recursive);
-	if (mode == DB_CREATE)
-		flags |= SQLITE_OPEN_CREATE;
-	if (sqlite3_open_v2(absolute, &db->handle, flags, NULL)) {
-		if (sqlite3_system_errno(db->handle) == EACCES)
-			return fail(-EACCES, "cannot open the database %s: %s", absolute,
-				    strerror(EACCES));
-		return sqlite_fail(db, "open");
-	}
-	r = prepare(db, mode);
+	r = open_file(db, absolute, mode);
 	if (r < 0)
 		return r;
 	*ret = &steal(db)->db;

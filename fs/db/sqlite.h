@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "compiler.h"
 #include "db.h"
@@ -61,6 +63,9 @@ struct sqlite {
 	sqlite3 *handle;
 	pthread_mutex_t lock; /* recursive: db_begin() keeps it to the end of its transaction */
 	bool writing;	      /* behind lock: between db_begin() and commit or rollback */
+	dev_t device;	      /* behind lock, as what follows: the file that is open */
+	ino_t inode;
+	uint64_t files;	      /* that took the place of the first one */
 	sqlite3_stmt *statements[STATEMENT_COUNT]; /* behind lock */
 };
 

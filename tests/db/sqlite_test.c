@@ -2,7 +2,9 @@
 /* sqlite_test.c - what SQLite alone can be made to do: its types, its pragmas, its query plans. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../fs/db/sqlite.h"
 #include "compiler.h"
@@ -221,4 +223,54 @@ Test(sqlite, a_synced_that_is_no_time_moves_nothing)
 		"UPDATE advisory SET synced = 'never'");
 	cr_assert_eq(count_of(&w, "p1"), 3);
 	cr_assert_str_eq(ask(&w, "SELECT latest_advisory FROM package"), "2024-01-01T00:00:01Z");
+}
+
+/* What is put there is a database of its own, with nothing of the other one beside it. */
+static void put_in_its_place(const char *from)
+{
+	static const char *const ends[] = { "-wal", "-shm" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		CLEANUP(free_char) char *beside = xasprintf("%s%s", w.path, ends[i]);
+
+		cr_assert(!unlink(beside) || errno == ENOENT);
+	}
+	cr_assert_eq(rename(from, w.path), 0);
+}
+
+Test(sqlite, a_file_that_takes_its_place_is_the_database_from_then_on)
+{
+	CLEANUP(free_char) char *backup = xasprintf("%s.backup", w.path);
+	uint64_t packages, before, after;
+
+	cr_assert_eq(put("foo", "1.0.0", "{}"), 1);
+	sql(&w, "VACUUM INTO '%s'", backup);
+	cr_assert_eq(put("bar", "1.0.0", "{}"), 1);
+	cr_assert_eq(db_changed(w.db, &before), 0);
+	put_in_its_place(backup);
+	cr_assert_eq(db_changed(w.db, &after), 0);
+	cr_assert_neq(before, after, "whoever waits is told");
+	cr_assert_eq(db_count(w.db, &packages), 0);
+	cr_assert_eq(packages, 1);
+	cr_assert_eq(put("baz", "1.0.0", "{}"), 1);
+	cr_assert_eq(db_changed(w.db, &before), 0);
+	cr_assert_eq(before, after, "what this connection writes is no change");
+}
+
+Test(sqlite, a_file_that_is_no_database_does_not_take_its_place)
+{
+	CLEANUP(free_char) char *other = xasprintf("%s.other", w.path);
+	uint64_t packages, ignored;
+	FILE *f = fopen(other, "w");
+
+	cr_assert_eq(put("foo", "1.0.0", "{}"), 1);
+	cr_assert_not_null(f);
+	cr_assert_gt(fprintf(f, "this is a text and no database, however long it may become"), 0);
+	cr_assert_eq(fclose(f), 0);
+	put_in_its_place(other);
+	cr_assert_eq(db_changed(w.db, &ignored), -EIO);
+	cr_assert_eq(db_count(w.db, &packages), 0);
+	cr_assert_eq(packages, 1, "the one that was open still answers");
+	cr_assert_eq(unlink(w.path), 0);
+	cr_assert_eq(db_changed(w.db, &ignored), -EIO, "there is none at all");
 }
