@@ -450,7 +450,7 @@ const struct option_row option_rows[] = {
 	  "refuse writing through the mount" },
 	{ "reason", 0, "TEXT", BIT(PUT), false, parse_text, TARGET(reason), "a text",
 	  "why the gate is off; it is logged" },
-	{ "rebase", 0, NULL, BIT(SYNC), false, parse_flag, TARGET(rebase), YES_OR_NO,
+	{ "rebase", 0, NULL, EXPORTERS, false, parse_flag, TARGET(rebase), YES_OR_NO,
 	  "the database was restored or replaced: take its side" },
 	{ "release", 0, NULL, BIT(PROMOTE), false, parse_flag, TARGET(release), YES_OR_NO,
 	  "let latest/ go, for the newest deployment to keep" },

@@ -74,6 +74,8 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret) 
 void exporter_free(struct exporter *ex);
 /* Of a deployment, for the passes to come (struct latest_view): both are false at first. */
 void exporter_set_latest(struct exporter *ex, bool filled, bool settled);
+/* For the passes to come, as exporter_options.rebase. */
+void exporter_set_rebase(struct exporter *ex, bool rebase);
 /* The packages of which latest/ is not as this exporter would have it, since it is left to others:
  * those of the last full pass, and of the event passes after it. Borrowed until the next pass. */
 size_t exporter_left(const struct exporter *ex, char *const **ret);

@@ -13,6 +13,11 @@ void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
 	ex->settled = settled;
 }
 
+void exporter_set_rebase(struct exporter *ex, bool rebase)
+{
+	ex->opt.rebase = rebase;
+}
+
 size_t exporter_left(const struct exporter *ex, char *const **ret)
 {
 	*ret = ex->left.names;

@@ -81,6 +81,7 @@ struct updater {
 	struct latest_view view;
 	bool viewed;
 	int64_t look_at; /* when deployments are looked at again */
+	bool rebase; /* once */
 	int64_t settles_at; /* SCHEDULE_NEVER: nothing to wait for */
 
 	pthread_mutex_t lock;
@@ -265,6 +266,7 @@ static void end_full(struct updater *u, int64_t now)
 		schedule_full(&u->schedule, now); /* latest/ is open from here on */
 	else
 		collect(u);
+	u->rebase = u->rebase && first;
 }
 
 static void end_flight(struct flight *f)
@@ -346,7 +348,9 @@ static void run_full(struct updater *u)
 	}
 	u->busy = true;
 	end_flights(u);
+	exporter_set_rebase(u->passes.exporter, u->rebase);
 	outcome = run_pass(u, &u->passes, export_all);
+	exporter_set_rebase(u->passes.exporter, false);
 	now = clock_monotonic();
 	schedule_ended(&u->schedule, now, DUE_FULL, outcome);
 	if (outcome == PASS_WHOLE)
@@ -567,6 +571,8 @@ static void updater_init(struct updater *u, const struct updater_options *option
 	u->export = *options->export;
 	u->export.stop = &u->stop;
 	u->export.deployment = true;
+	u->export.rebase = false;
+	u->rebase = options->export->rebase;
 	u->collect = options->collect;
 	u->ctx = options->ctx;
 	u->filled = !u->export.own;

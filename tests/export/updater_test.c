@@ -201,6 +201,59 @@ Test(updater, says_since_when_no_pass_has_seen_a_change_through)
 	updater_stop(u);
 }
 
+static void wait_for_result(struct updater *u, int result)
+{
+	int64_t until = clock_monotonic() + PATIENCE;
+
+	while (wait_passes(u, 3, NULL) != result)
+		cr_assert_lt(clock_monotonic(), until);
+}
+
+Test(updater, takes_the_side_of_a_restored_database_where_that_is_said_and_only_then)
+{
+	struct export_counts counts;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'");
+	u = start();
+	wait_for_result(u, -ECANCELED);
+	updater_stop(u);
+	w.options.rebase = true;
+	u = start();
+	wait_for_result(u, 0);
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000001'");
+	wait_for_result(u, -ECANCELED); /* one word is for one restoration */
+	updater_stop(u);
+}
+
+Test(updater, a_pass_that_is_held_whole_is_not_repeated_all_the_time)
+{
+	const struct timespec nap = { .tv_nsec = 300000000 };
+	struct updater_status before, after;
+	struct updater *u;
+
+	u = start();
+	wait_quiet(u, &before);
+	updater_status_release(&before);
+	world_add(&w, "foo", "1.0.0");
+	wait_for(LISTING, "1.0.0"); /* so it is put off for a second */
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'");
+	wait_for_result(u, -ECANCELED);
+	nanosleep(&nap, NULL);
+	updater_status(u, &before);
+	nanosleep(&nap, NULL);
+	nanosleep(&nap, NULL);
+	nanosleep(&nap, NULL);
+	nanosleep(&nap, NULL);
+	updater_status(u, &after);
+	cr_assert_lt(after.passes - before.passes, 10, "they were thousands");
+	updater_status_release(&before);
+	updater_status_release(&after);
+	updater_stop(u);
+}
+
 Test(updater, repeats_a_pass_that_failed)
 {
 	struct updater *u;
