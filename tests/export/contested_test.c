@@ -112,6 +112,46 @@ Test(contested, what_clients_could_not_read_is_damage_and_made_good_however_ofte
 			       "write " LATEST "packages/foo\n");
 }
 
+static void no_gzip(struct object *obj)
+{
+	obj->has_sha256 = obj->has_decoded_size = false;
+	free(obj->runtime_version);
+	obj->runtime_version = NULL;
+}
+
+Test(contested, so_is_what_cannot_be_decoded_at_all)
+{
+	struct strbuf garbage = STRBUF_INIT(BIG);
+
+	strbuf_addstr(&garbage, "no gzip at all");
+	for (int i = 0; i < 3; i++) {
+		world_replace(&w, LATEST "packages/foo", &garbage, no_gzip);
+		world_export_well(&w, &counts);
+		cr_assert_eq(counts.written, 1);
+	}
+	strbuf_release(&garbage);
+}
+
+static void no_version(struct object *obj)
+{
+	free(obj->runtime_version);
+	obj->runtime_version = NULL;
+}
+
+static void no_hash(struct object *obj)
+{
+	obj->has_sha256 = false;
+}
+
+Test(contested, what_has_one_key_of_ours_is_no_other_programs)
+{
+	for (int i = 0; i < 3; i++) {
+		world_replace(&w, LATEST "packages/foo", NULL, i & 1 ? no_version : no_hash);
+		world_export_well(&w, &counts);
+		cr_assert_eq(counts.touched, 1);
+	}
+}
+
 /* Both sides of the span in which two times are a fight. */
 Test(contested, who_writes_again_after_more_than_a_week_keeps_nothing_up)
 {

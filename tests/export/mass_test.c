@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "held.h"
@@ -112,6 +113,66 @@ Test(mass, force_writes_everything_and_is_not_counted_where_nothing_differs)
 	w.options.force = true;
 	world_export_well(&w, &counts);
 	cr_assert_eq(counts.written, FIRST_WRITES(12));
+}
+
+static void other_type(struct object *obj)
+{
+	free(obj->type);
+	obj->type = xstrdup("text/plain");
+}
+
+Test(mass, headers_that_are_put_right_are_no_rewrites)
+{
+	fill(12);
+	for (int i = 0; i < 12; i++) {
+		CLEANUP(free_char) char *key = xasprintf(LATEST "packages/p%02d", i);
+
+		world_replace(&w, key, NULL, other_type);
+	}
+	world_export_well(&w, &counts);
+	cr_assert_eq(counts.touched, 12);
+}
+
+Test(mass, the_small_documents_are_not_weighed_nor_read)
+{
+	fill(12);
+	counter_read(w.counter);
+	world_sql(&w, "UPDATE package SET likes = 5");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_eq(counts.written, PREFIXES * 12 * 2, "likes and score");
+	cr_assert_eq(counter_read(w.counter).read, 0);
+}
+
+Test(mass, a_change_of_one_prefix_alone_is_weighed_too)
+{
+	fill(12);
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	w.options.own = false;
+	w.options.limits.rewrites = (struct brake_limit){ .number = 12 };
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	free(recorder_take(w.recorder));
+	w.options.own = true;
+	w.options.limits = brake_defaults;
+	expect_untouched(world_export_all(&w, &counts));
+	cr_assert_eq(held_items("rewrite " RUNTIME " p"), 12);
+	cr_assert_eq(held_items("rewrite latest"), 0);
+}
+
+Test(mass, a_plan_that_cannot_be_read_is_a_failure_and_one_that_is_over_leaves_no_file)
+{
+	CLEANUP(free_char) char *below = xasprintf("%s/sync.held", held_file);
+
+	fill(12);
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	expect_untouched(world_export_all(&w, &counts));
+	w.options.held = below; /* a file is no folder */
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	w.options.held = w.folder; /* nor the other way round */
+	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	w.options.held = held_file;
+	w.options.allow_mass_change = true;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	cr_assert_neq(access(held_file, F_OK), 0);
 }
 
 Test(mass, what_is_released_is_the_held_plan_and_no_other)
@@ -228,6 +289,36 @@ Test(mass, three_take_downs_pass_where_three_may)
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p03'");
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_not(world_has(&w, LATEST "packages/p02"));
+}
+
+Test(mass, take_downs_are_not_counted_as_rewrites_of_their_listings)
+{
+	fill(14);
+	world_sql(&w, "UPDATE package_version SET moderated = 1"
+		      " WHERE version = '2.0.0' AND package < 'p12'");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_eq(counts.held, 0);
+	cr_assert_not(world_has(&w, LATEST "archives/p11-2.0.0.tar.gz"));
+}
+
+/* Of so many packages, take-downs go before the rest is weighed. */
+Test(mass, a_take_down_takes_no_shrunk_listing_along)
+{
+	fill(14);
+	for (int i = 3; i < 7; i++) {
+		CLEANUP(free_char) char *version = xasprintf("%d.0.0", i);
+
+		world_add(&w, "p00", version);
+	}
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_version SET moderated = 1"
+		      " WHERE version = '2.0.0' AND package < 'p12';"
+		      "DELETE FROM package_version WHERE package = 'p00' AND version > '2.0.0'");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	cr_assert_eq(held_items("shrink latest p00"), 1);
+	cr_assert(world_has_text(&w, LATEST "packages/p00", "6.0.0"));
+	cr_assert_not(world_has(&w, LATEST "archives/p00-2.0.0.tar.gz"), "its take-down goes on");
+	cr_assert_not(world_has(&w, LATEST "archives/p11-2.0.0.tar.gz"));
 }
 
 /* --- what documents of all packages show of those that are held --- */
@@ -387,6 +478,65 @@ Test(mass, one_advisory_that_was_removed_by_itself_empties_its_lists)
 	world_sql(&w, "DELETE FROM advisory");
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_not(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-1"));
+}
+
+Test(mass, two_advisories_of_one_list_do_not_go_by_themselves)
+{
+	fill(2);
+	world_add_advisory(&w, "GHSA-1", "p00", "2024-05-01T00:00:00.000Z");
+	world_add_advisory(&w, "GHSA-2", "p00", "2024-05-01T00:00:00.000Z");
+	world_export_well(&w, &counts);
+	free(recorder_take(w.recorder));
+	world_sql(&w, "DELETE FROM advisory");
+	expect_untouched(world_export_changed(&w, &counts));
+	cr_assert_eq(held_items("empty latest p00"), 1);
+	world_sql(&w, "UPDATE package_version SET moderated = 1"
+		      " WHERE package = 'p00' AND version = '2.0.0'");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	cr_assert_not(world_has(&w, LATEST "archives/p00-2.0.0.tar.gz"), "a take-down goes on");
+	cr_assert(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-2"));
+}
+
+Test(mass, lists_that_lose_some_of_their_advisories_are_not_emptied)
+{
+	char id[16], name[16];
+
+	fill(12);
+	for (int i = 0; i < 24; i++) {
+		snprintf(id, sizeof(id), "GHSA-%d", i);
+		snprintf(name, sizeof(name), "p%02d", i % 12);
+		world_add_advisory(&w, id, name, "2024-05-01T00:00:00.000Z");
+	}
+	w.options.limits.rewrites = (struct brake_limit){ .number = 1, .percent = 100 };
+	world_export_well(&w, &counts);
+	world_sql(&w, "DELETE FROM advisory_package WHERE CAST(substr(advisory, 6) AS INTEGER) >= 12");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_not(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-12\""));
+	cr_assert(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-0\""));
+}
+
+static void no_keys(struct object *obj)
+{
+	obj->has_sha256 = obj->has_decoded_size = false;
+}
+
+/* Their length is not known from their metadata. */
+Test(mass, documents_without_keys_of_ours_are_weighed_by_their_text)
+{
+	fill(2);
+	world_add(&w, "p00", "3.0.0");
+	world_add_advisory(&w, "GHSA-1", "p01", "2024-05-01T00:00:00.000Z");
+	world_add_advisory(&w, "GHSA-2", "p01", "2024-05-01T00:00:00.000Z");
+	world_export_well(&w, &counts);
+	world_replace(&w, LATEST "packages/p00", NULL, no_keys);
+	world_replace(&w, LATEST "packages/p01/advisories", NULL, no_keys);
+	world_sql(&w, "DELETE FROM package_version WHERE package = 'p00' AND version < '3.0.0';"
+		      "DELETE FROM advisory");
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	cr_assert_eq(held_items("shrink latest p00"), 1);
+	cr_assert_eq(held_items("empty latest p01"), 1);
+	cr_assert(world_has_text(&w, LATEST "packages/p00", "2.0.0"));
+	cr_assert(world_has_text(&w, LATEST "packages/p01/advisories", "GHSA-2"));
 }
 
 /* A broken import removes every row (dart-lang/pub-dev#9372). */

@@ -349,6 +349,47 @@ Test(promote, as_many_rewrites_as_the_limit_are_not_held)
 	expect_equal();
 }
 
+Test(promote, packages_that_latest_does_not_have_yet_are_not_counted)
+{
+	struct promote_options options = options_of();
+
+	options.limits.rewrites = (struct brake_limit){ 0, 0 };
+	for (int i = 0; i < 12; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%02d", i);
+		world_add(&w, name, "1.0.0");
+	}
+	w.options.latest = false;
+	world_export_well(&w, &exported);
+	cr_assert_eq(run_promote(&options, NULL), 0);
+	expect_equal();
+}
+
+Test(promote, as_many_packages_as_the_limit_are_removed_and_one_more_is_held)
+{
+	struct promote_options options = options_of();
+
+	options.limits.removals = (struct brake_limit){ 1, 0 };
+	for (int i = 0; i < 8; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%02d", i);
+		world_add(&w, name, "1.0.0");
+	}
+	world_export_well(&w, &exported);
+	w.options.latest = false;
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'p01'");
+	cr_assert_eq(world_export_all(&w, &exported), 0);
+	cr_assert_eq(run_promote(&options, NULL), 0);
+	cr_assert_not(world_has(&w, LATEST "packages/p01"));
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name IN ('p02', 'p03')");
+	cr_assert_eq(world_export_all(&w, &exported), 0);
+	free(recorder_take(w.recorder));
+	cr_assert_eq(run_promote(&options, NULL), -ECANCELED);
+	world_expect_order(&w, "");
+}
+
 Test(promote, a_word_in_advance_releases_nothing)
 {
 	struct promote_options options = options_of();

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../../fs/export/names.h"
+#include "../../fs/export/suspects.h"
 #include "body.h"
 #include "clock.h"
 #include "memory.h"
@@ -77,28 +80,6 @@ static void remove_object(const char *key)
 	edit_release(&edit, 1);
 }
 
-/* The object as it is, with other stored bytes (NULL: the same) and changed metadata. */
-static void replace_object(const char *key, const struct strbuf *stored,
-			   void (*change)(struct object *))
-{
-	CLEANUP(strbuf_release) struct strbuf same = STRBUF_INIT(BIG);
-	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY };
-	struct body body;
-
-	world_stat(&w, key, &edit.object);
-	if (!stored) {
-		cr_assert_eq(store_read(w.bucket, key, STORE_ANY, 0, BIG, &same), 0);
-		stored = &same;
-	}
-	body = body_of_strbuf(stored);
-	edit.body = &body;
-	edit.object.has_md5 = false;
-	if (change)
-		change(&edit.object);
-	cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
-	edit_release(&edit, 1);
-}
-
 static void break_missing_document(void)
 {
 	remove_object(LATEST "packages/foo/advisories");
@@ -117,6 +98,13 @@ static void break_dangling(void)
 static void break_missing_archive(void)
 {
 	remove_object(LATEST "packages/foo");
+	remove_object(LATEST "archives/foo-1.0.0.tar.gz");
+}
+
+/* Whether the listing that is there names it does not matter: it is not the one that should be. */
+static void break_missing_archive_of_stale_listing(void)
+{
+	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
 	remove_object(LATEST "archives/foo-1.0.0.tar.gz");
 }
 
@@ -144,17 +132,18 @@ static void other_type(struct object *obj)
 
 static void break_headers(void)
 {
-	replace_object(OWN "packages/foo", NULL, other_type);
+	world_replace(&w, OWN "packages/foo", NULL, other_type);
 }
 
 static void no_keys(struct object *obj)
 {
 	obj->has_sha256 = obj->has_decoded_size = false;
+	memset(obj->sha256, 0, SHA256_SIZE);
 }
 
 static void break_keys(void)
 {
-	replace_object(LATEST "archives/bar-1.0.0.tar.gz", NULL, no_keys);
+	world_replace(&w, LATEST "archives/bar-1.0.0.tar.gz", NULL, no_keys);
 }
 
 static void break_hash(void)
@@ -162,7 +151,7 @@ static void break_hash(void)
 	struct strbuf other = STRBUF_INIT(BIG);
 
 	strbuf_addstr(&other, "other bytes");
-	replace_object(LATEST "archives/bar-1.0.0.tar.gz", &other, no_keys);
+	world_replace(&w, LATEST "archives/bar-1.0.0.tar.gz", &other, no_keys);
 	strbuf_release(&other);
 }
 
@@ -177,6 +166,9 @@ Test(verify, each_kind_is_found_alone_and_a_pass_repairs_it)
 		{ break_dangling, "dangling " LATEST "archives/foo-1.0.0.tar.gz\n" },
 		{ break_missing_archive, "missing " LATEST "archives/foo-1.0.0.tar.gz\n"
 					 "missing " LATEST "packages/foo\n" },
+		{ break_missing_archive_of_stale_listing,
+		  "stale " OWN "packages/foo\nmissing " LATEST "archives/foo-1.0.0.tar.gz\n"
+		  "stale " LATEST "packages/foo\n" },
 		{ break_extra, "extra " OWN "archives/foo-2.0.0.tar.gz\n"
 			       "stale " OWN "packages/foo\n"
 			       "extra " LATEST "archives/foo-2.0.0.tar.gz\n"
@@ -216,7 +208,7 @@ static void break_damaged(void)
 	struct strbuf other = STRBUF_INIT(BIG);
 
 	cr_assert_eq(gzip_encode("{}", 2, &other), 0);
-	replace_object(LATEST "packages/foo", &other, NULL);
+	world_replace(&w, LATEST "packages/foo", &other, NULL);
 	strbuf_release(&other);
 }
 
@@ -225,7 +217,7 @@ static void break_gzip(void)
 	struct strbuf other = STRBUF_INIT(BIG);
 
 	strbuf_addstr(&other, "no gzip");
-	replace_object(LATEST "packages/foo", &other, NULL);
+	world_replace(&w, LATEST "packages/foo", &other, NULL);
 	strbuf_release(&other);
 }
 
@@ -234,7 +226,7 @@ static void break_archive_bytes(void)
 	struct strbuf other = STRBUF_INIT(BIG);
 
 	strbuf_addstr(&other, "no archive");
-	replace_object(OWN "archives/foo-2.0.0.tar.gz", &other, NULL);
+	world_replace(&w, OWN "archives/foo-2.0.0.tar.gz", &other, NULL);
 	strbuf_release(&other);
 }
 
@@ -243,7 +235,7 @@ static void break_site(void)
 	struct strbuf other = STRBUF_INIT(BIG);
 
 	cr_assert_eq(gzip_encode("{}", 2, &other), 0);
-	replace_object("latest/not-found.json", &other, NULL);
+	world_replace(&w, "latest/not-found.json", &other, NULL);
 	strbuf_release(&other);
 }
 
@@ -363,6 +355,33 @@ Test(verify, what_could_not_be_repaired_stays_suspect)
 	}
 }
 
+static void expect_notes(const char *expected)
+{
+	CLEANUP(names_release) struct names notes = { 0 };
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(BIG);
+
+	cr_assert_eq(suspects_load(held, &notes), 0);
+	for (size_t i = 0; i < notes.n; i++)
+		strbuf_addf(&text, "%s\n", notes.names[i]);
+	cr_assert_str_eq(text.len ? text.buf : "", expected);
+}
+
+Test(verify, a_full_pass_forgets_what_it_knew_and_nothing_that_was_found_meanwhile)
+{
+	char *both[] = { (char[]){ "a 1" }, (char[]){ "b 2" } };
+	const struct names found = { .names = both, .n = 2 }, done = { .names = both, .n = 1 };
+
+	cr_assert_eq(suspects_add(held, &found), 0);
+	cr_assert_eq(suspects_forget(held, &done), 0);
+	expect_notes("b 2\n");
+	break_damaged();
+	find_deep("damaged " LATEST "packages/foo\n");
+	cr_assert_eq(export_foo(), 0);
+	cr_assert_eq(access(held, F_OK), -1, "a plan is another file");
+	world_export_well(&w, &counts);
+	expect_notes("");
+}
+
 Test(verify, a_dry_run_shows_what_is_suspect_and_keeps_it)
 {
 	struct planned_out out = { .json = false };
@@ -447,6 +466,7 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 	world_export_well(&w, &counts);
 	world_put_stray(&w, LATEST "packages/foo/notes");
 	world_put_stray(&w, LATEST "elsewhere");
+	world_put_stray(&w, LATEST "archives/foo"); /* it has no dash, so is none of foo's */
 	world_put_stray(&w, RUNTIME "/readme");
 	cr_assert_eq(found_by(false, &v, &found), 0);
 	routes = routes_of(found.buf);
@@ -456,6 +476,7 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 				    "garbage " OWN "packages/bar/advisories\n"
 				    "stray " RUNTIME "/readme\n"
 				    "garbage " LATEST "archives/bar-1.0.0.tar.gz\n"
+				    "stray " LATEST "archives/foo\n"
 				    "garbage " LATEST "archives/foo-2.0.0.tar.gz\n"
 				    "stray " LATEST "elsewhere\n"
 				    "garbage " LATEST "packages/bar\n"
@@ -464,7 +485,7 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 			 "%s", found.buf);
 	for (unsigned kind = 0; kind < FINDING_DIFFERENCES; kind++)
 		cr_assert_eq(v.counts[kind], 0);
-	cr_assert_eq(v.objects, 17 + PREFIXES * (2 * (PACKAGE_DOCUMENTS - 2) + SITE_DOCUMENTS));
+	cr_assert_eq(v.objects, 18 + PREFIXES * (2 * (PACKAGE_DOCUMENTS - 2) + SITE_DOCUMENTS));
 	cr_assert_eq(v.packages, 1);
 }
 
@@ -562,7 +583,7 @@ Test(verify, a_document_of_a_prefix_is_looked_at_like_one_of_a_package)
 	CLEANUP(strbuf_release) struct strbuf found = STRBUF_INIT(BIG);
 
 	remove_object("latest/feed.atom");
-	replace_object("latest/not-found.json", NULL, other_type);
+	world_replace(&w, "latest/not-found.json", NULL, other_type);
 	world_put(&w, RUNTIME "/api/package-name-completion-data", "{\"packages\":[\"x\"]}", "hand");
 	remove_object(LATEST "packages/foo/likes");
 	cr_assert_eq(found_by(false, &v, &found), 0);

@@ -328,6 +328,27 @@ void world_put(struct world *w, const char *key, const char *text, const char *c
 	edit_release(&edit, 1);
 }
 
+void world_replace(struct world *w, const char *key, const struct strbuf *stored,
+		   void (*change)(struct object *obj))
+{
+	CLEANUP(strbuf_release) struct strbuf same = STRBUF_INIT(BIG);
+	struct edit edit = { .op = EDIT_WRITE, .if_generation = STORE_ANY };
+	struct body body;
+
+	world_stat(w, key, &edit.object);
+	if (!stored) {
+		cr_assert_eq(store_read(w->bucket, key, STORE_ANY, 0, BIG, &same), 0);
+		stored = &same;
+	}
+	body = body_of_strbuf(stored);
+	edit.body = &body;
+	edit.object.has_md5 = false;
+	if (change)
+		change(&edit.object);
+	cr_assert_eq(store_edit(w->bucket, &edit, 1), 0);
+	edit_release(&edit, 1);
+}
+
 static struct json member(struct json object, const char *name)
 {
 	struct json value;

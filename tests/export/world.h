@@ -86,6 +86,9 @@ char *world_keys(struct world *w);
 /* A body put there by another program, with these headers of ours. */
 void world_put(struct world *w, const char *key, const char *text, const char *change);
 
+/* An object as it is, with other stored bytes (NULL: the same) and changed metadata. */
+void world_replace(struct world *w, const char *key, const struct strbuf *stored,
+		   void (*change)(struct object *obj));
 /* An object of no kind. */
 void world_put_stray(struct world *w, const char *key);
 /* A publisher for another chain. */
