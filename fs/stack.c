@@ -193,6 +193,8 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 
 	if (parts & STACK_DB)
 		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
+	if (stack->db)
+		stack->db->cancel = stack->cancel;
 	if (r == 0 && parts & STACK_ARCHIVES)
 		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, stack,
 			       &stack->archives);

@@ -101,6 +101,9 @@ struct db_ops {
 struct db {
 	const struct db_ops *ops;
 	char *url; /* canonical, owned */
+	/* Borrowed; set before there is another thread. true: the program is to end, so a call that
+	 * waits for a server to come back or to answer ends with -ECANCELED; NULL: none does. */
+	const atomic_bool *cancel;
 };
 
 /*

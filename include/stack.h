@@ -32,7 +32,7 @@ enum stack_part {
 
 /* NULL: not asked for. */
 struct stack {
-	/* in: ends what waits for a store that stands still, and no longer; NULL: nothing does */
+	/* in: ends what waits for a store or a server that stands still; NULL: nothing does */
 	atomic_bool *cancel;
 	struct store *bucket, *archives;
 	struct publisher *publisher;

@@ -10,12 +10,15 @@
  *    next one is made to the server that is there now, which after a failover may be another.
  * 4. A statement that waits for another one to end is ended by the server after a minute, unless
  *    the URL or the role says otherwise.
+ * 5. When the program is to end (db.h, `cancel`), what the server answers at once is still done;
+ *    nothing is repeated, and a server that does not answer is left.
  */
 #include "postgresql.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +33,8 @@
 
 #define PAUSE_MIN (50 * 1000LL)
 #define PAUSE_MAX (5 * SECOND_US)
+#define SLICE	  (50 * 1000LL) /* how soon it is seen that the program is to end */
+#define GRACE	  SECOND_US	/* what a server that answers has then for each answer */
 #define WHY_MAX	  4096
 
 /* Ours among all advisory locks of a database: "pubf", and the schema. */
@@ -144,19 +149,72 @@ void clear_result(PGresult **result)
 	PQclear(*result);
 }
 
+static bool is_cancelled(const struct postgresql *db)
+{
+	return db->db.cancel && atomic_load(db->db.cancel);
+}
+
+/* Until PQgetResult() answers without waiting, by the connection's loss, too. */
+static int wait_for_result(struct link *link)
+{
+	int64_t until = INT64_MAX;
+
+	while (PQisBusy(link->conn)) {
+		struct pollfd fd = { .fd = PQsocket(link->conn), .events = POLLIN };
+
+		if (until == INT64_MAX && is_cancelled(link->db))
+			until = clock_monotonic() + GRACE;
+		if (clock_monotonic() > until)
+			return -ECANCELED;
+		if (poll(&fd, 1, SLICE / 1000) > 0 && !PQconsumeInput(link->conn))
+			return 0;
+	}
+	return 0;
+}
+
+static int send_statement(struct link *link, const char *sql, const struct arguments *args)
+{
+	return PQsendQueryParams(link->conn, sql, args ? args->n : 0, NULL,
+				 args ? args->values : NULL, args ? args->lengths : NULL,
+				 args ? args->formats : NULL, 0)
+		       ? 0
+		       : failed(link, NULL);
+}
+
+/* The last of its results, as PQexecParams() has it. */
+static int receive(struct link *link, PGresult **ret)
+{
+	PGresult *result, *last = NULL;
+	int r;
+
+	while (!(r = wait_for_result(link)) && (result = PQgetResult(link->conn))) {
+		PQclear(last);
+		last = result;
+	}
+	if (r < 0)
+		PQclear(last);
+	else
+		*ret = last;
+	return r;
+}
+
 int link_ask(struct link *link, PGresult **ret, const char *sql, const struct arguments *args)
 {
-	PGresult *result = PQexecParams(link->conn, sql, args ? args->n : 0, NULL,
-					args ? args->values : NULL, args ? args->lengths : NULL,
-					args ? args->formats : NULL, 0);
-	ExecStatusType status = PQresultStatus(result);
+	PGresult *result = NULL;
+	ExecStatusType status;
+	int r = send_statement(link, sql, args);
+
+	if (r == 0)
+		r = receive(link, &result);
+	if (r < 0)
+		return r;
+	status = PQresultStatus(result);
 
 	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
 		*ret = result;
 		return 0;
 	}
-	int r = failed(link, result);
-
+	r = failed(link, result);
 	PQclear(result);
 	return r;
 }
@@ -191,14 +249,13 @@ int link_each(struct link *link, const char *sql, const struct arguments *args, 
 {
 	PGresult *result;
 	bool ended = false;
-	int r = 0;
+	int r = send_statement(link, sql, args), waited;
 
-	if (!PQsendQueryParams(link->conn, sql, args ? args->n : 0, NULL,
-			       args ? args->values : NULL, args ? args->lengths : NULL,
-			       args ? args->formats : NULL, 0) ||
-	    !PQsetSingleRowMode(link->conn))
+	if (r < 0)
+		return r;
+	if (!PQsetSingleRowMode(link->conn))
 		return failed(link, NULL);
-	while ((result = PQgetResult(link->conn))) {
+	while (!(waited = wait_for_result(link)) && (result = PQgetResult(link->conn))) {
 		ExecStatusType status = PQresultStatus(result);
 
 		if (status == PGRES_SINGLE_TUPLE && !ended) {
@@ -213,7 +270,7 @@ int link_each(struct link *link, const char *sql, const struct arguments *args, 
 		}
 		PQclear(result);
 	}
-	return r;
+	return waited < 0 && !ended ? waited : r;
 }
 
 const char *column_text(const PGresult *result, int row, int column)
@@ -361,14 +418,14 @@ static int run(struct link *link, enum call how, link_fn *fn, void *ctx)
 		end = commit(link, how == CALL_INTAKE);
 		return end < 0 ? end : r;
 	}
-	if (PQtransactionStatus(link->conn) != PQTRANS_IDLE)
+	if (r != -ECANCELED && PQtransactionStatus(link->conn) != PQTRANS_IDLE)
 		PQclear(PQexec(link->conn, "ROLLBACK"));
 	return r;
 }
 
 static int say(struct link *link, int r, const char *doing)
 {
-	if (r < 0 && link->why)
+	if (r < 0 && r != -ECANCELED && link->why)
 		r = fail(r == -EAGAIN ? -EIO : r, "cannot %s the database %s: %s", doing,
 			 link->db->db.url, link->why);
 	free(link->why);
@@ -393,14 +450,18 @@ static int join_transaction(struct postgresql *db, const char *doing, link_fn *f
 	return say(&link, fn(&link, ctx), doing);
 }
 
-static void pause_for(int64_t us)
+/* False: the program is to end. */
+static bool pause_for(const struct postgresql *db, int64_t us)
 {
 	/* of several hosts that lost the same server, not all at once */
-	int64_t nap = us / 2 + arc4random_uniform((uint32_t)(us / 2));
-	const struct timespec ts = { .tv_sec = nap / SECOND_US,
-				     .tv_nsec = nap % SECOND_US * 1000 };
+	int64_t until = clock_monotonic() + us / 2 + arc4random_uniform((uint32_t)(us / 2)), left;
 
-	nanosleep(&ts, NULL);
+	while (!is_cancelled(db) && (left = until - clock_monotonic()) > 0) {
+		const struct timespec nap = { .tv_nsec = (left < SLICE ? left : SLICE) * 1000 };
+
+		nanosleep(&nap, NULL);
+	}
+	return !is_cancelled(db);
 }
 
 int postgresql_call(struct postgresql *db, enum call how, const char *doing, link_fn *fn,
@@ -420,7 +481,8 @@ int postgresql_call(struct postgresql *db, enum call how, const char *doing, lin
 		if (r != -EAGAIN || link.seen || clock_monotonic() >= until)
 			return say(&link, r, doing);
 		log_debug("the database %s: %s; trying again", db->db.url, link.why);
-		pause_for(pause);
+		if (!pause_for(db, pause))
+			return say(&link, -ECANCELED, doing);
 		pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
 	}
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../fs/db/postgresql.h"
 #include "clock.h"
@@ -122,6 +123,63 @@ Test(loss, when_its_patience_is_over_a_call_says_why_and_the_next_one_tries_agai
 	cr_assert(said("cannot read the database", "not currently accepting connections", NULL));
 	allow(true);
 	cr_assert_eq(db_count(w.db, &n), 0);
+}
+
+static atomic_bool cancel;
+static atomic_int answer;
+
+static void *count_rows(void *unused)
+{
+	uint64_t n;
+
+	(void)unused;
+	answer = db_count(w.db, &n);
+	return NULL;
+}
+
+static void *put_row(void *unused)
+{
+	(void)unused;
+	answer = put("1.0.0");
+	return NULL;
+}
+
+/* Sets `cancel` when the thread waits, and gives its result back. */
+static int cancel_in(void *(*call)(void *))
+{
+	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
+	pthread_t thread;
+
+	w.db->cancel = &cancel;
+	answer = 1;
+	cr_assert_eq(pthread_create(&thread, NULL, call, NULL), 0);
+	nanosleep(&nap, NULL); /* it is right, too, if it comes too early */
+	cr_assert_eq(answer, 1);
+	cancel = true;
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	return answer;
+}
+
+/* Without it, these would wait for an hour. */
+Test(loss, a_call_that_waits_for_a_server_ends_with_the_program, .timeout = 60)
+{
+	uint64_t n;
+
+	((struct postgresql *)w.db)->patience = HOUR_US;
+	allow(false);
+	cut();
+	cr_assert_eq(cancel_in(count_rows), -ECANCELED);
+	allow(true);
+	cr_assert_eq(db_count(w.db, &n), 0, "what can be done at once is done");
+	cr_assert_eq(put("1.0.0"), 1);
+}
+
+Test(loss, a_statement_that_waits_ends_with_the_program, .timeout = 60)
+{
+	sql(&w, "BEGIN; LOCK TABLE package");
+	cr_assert_eq(cancel_in(put_row), -ECANCELED);
+	sql(&w, "COMMIT");
+	cr_assert_eq(put("1.0.0"), 1, "another connection is as good");
 }
 
 Test(loss, a_transaction_that_lost_its_connection_is_undone_and_says_so)
