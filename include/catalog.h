@@ -52,6 +52,8 @@ const struct kind_info *catalog_info(enum kind kind);
 
 /* Sets type, cache_control, disposition and gzip of `obj` as the kind (not KIND_NONE) has them. */
 void catalog_headers(const struct object_name *name, struct object *obj);
+/* True when type, cache_control and disposition are these; of KIND_NONE: when there are none. */
+bool catalog_has_headers(const struct object_name *name, const struct object *obj);
 
 /* Names (spec, section 2 and 14). */
 bool catalog_is_package_name(const char *s, size_t n);

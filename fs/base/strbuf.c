@@ -71,12 +71,14 @@ void strbuf_setlen(struct strbuf *sb, size_t len)
 
 void strbuf_add(struct strbuf *sb, const void *bytes, size_t n)
 {
-	char *at = strbuf_reserve(sb, n);
+	bool has_room = n < sb->alloc - sb->len && !sb->overflow; /* mostly; alloc is 0 at first */
+	char *at = has_room ? sb->buf + sb->len : strbuf_reserve(sb, n);
 
 	if (!at || !n)
 		return;
 	memcpy(at, bytes, n);
-	strbuf_setlen(sb, sb->len + n);
+	sb->len += n;
+	sb->buf[sb->len] = '\0';
 }
 
 void strbuf_addstr(struct strbuf *sb, const char *s)

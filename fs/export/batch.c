@@ -120,17 +120,14 @@ static const char *unlisted_why(const struct item *item)
 }
 
 /* The objects as this leaves them: what was there, and what took its place. */
-static void target_settle(struct item *item, struct target *t)
+static void target_see(const struct item *item, struct target *t)
 {
-	memcpy(t->seen, t->have.digest, SHA256_SIZE);
-	survey_merge(t->seen, item->canonical.digest);
+	memset(t->seen, 0, SHA256_SIZE);
+	survey_add_to(&t->have, t->seen);
+	survey_add_to(&item->canonical, t->seen);
 	for (size_t i = 0; i < t->plan.n; i++) {
 		const struct publication *p = &t->publications[i];
 
-		if (p->result < 0) {
-			target_stop(item, t, i);
-			return;
-		}
 		if (p->done == PUBLISHED_NOTHING)
 			continue;
 		if (p->have)
@@ -141,6 +138,17 @@ static void target_settle(struct item *item, struct target *t)
 	if (t->left) /* so that a full pass looks at it again, whoever keeps latest/ then; it is no
 		      * digest, and that of nothing at all is all zeros */
 		memset(t->seen, 0xff, SHA256_SIZE);
+}
+
+static void target_settle(const struct pass *pass, struct item *item, struct target *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++)
+		if (t->publications[i].result < 0) {
+			target_stop(item, t, i);
+			return;
+		}
+	if (!pass_rehearses(pass)) /* else nothing is recorded */
+		target_see(item, t);
 	if (t->held)
 		t->error = xstrdup("held: too much would change at once");
 	else if (t->plan.verdict == PLAN_UNUSABLE && item->unlistable)
@@ -250,7 +258,7 @@ static void target_after(const struct pass *pass, struct item *item, struct targ
 	int r;
 
 	note_written(item, t);
-	target_settle(item, t);
+	target_settle(pass, item, t);
 	if (t->blocked && last_try) {
 		t->blocked = false;
 		t->error = xstrdup(item->bars[item->n_bars - 1].why);

@@ -134,21 +134,25 @@ static int collect_objects(struct collection *c, const struct work *work)
 	CLEANUP(survey_release) struct survey canonical = { 0 };
 	bool current = c->kind == PASS_FULL && !c->ex->opt.force && !c->ex->opt.verifier;
 	bool restored = false;
-	int r = survey_archives(c->ex->opt.archives, work->package, &canonical);
+	int r = current ? survey_archives(c->ex->opt.archives, work->package, &canonical) : 0;
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
 		CLEANUP(survey_release) struct survey have = { 0 };
+		unsigned char digest[SHA256_SIZE] = { 0 };
 
 		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], work->package, &have);
 		if (r < 0)
 			return r;
 		restored |= is_restored(&have, work->change);
 		c->n_known[i] += have.n > 0;
-		survey_merge(have.digest, canonical.digest);
-		current = current && is_exported(c, work, i, have.digest) &&
-			  !is_old(&have, work->package) && !has_suspect(c, &have);
+		if (!current)
+			continue;
+		survey_add_to(&have, digest);
+		survey_add_to(&canonical, digest);
+		current = is_exported(c, work, i, digest) && !is_old(&have, work->package) &&
+			  !has_suspect(c, &have);
 	}
 	if (restored && !c->n_restored++)
 		c->restored = xstrdup(work->package);

@@ -40,13 +40,18 @@ void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[S
 		digest[i] ^= other[i];
 }
 
+void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE])
+{
+	for (size_t i = 0; i < survey->n; i++)
+		survey_toggle(digest, &survey->objects[i]);
+}
+
 static int survey_add(void *ctx, const struct object *obj)
 {
 	struct survey *survey = ctx;
 
 	GROW(survey->objects, survey->n, survey->alloc);
 	object_copy(&survey->objects[survey->n++], obj);
-	survey_toggle(survey->digest, obj);
 	return 0;
 }
 

@@ -7,11 +7,10 @@
 #include "compiler.h"
 #include "store.h"
 
-/* Objects in key order, and a digest of them all: where it is equal, nothing was written. */
+/* Objects in key order. */
 struct survey {
 	struct object *objects;
 	size_t n, alloc;
-	unsigned char digest[SHA256_SIZE];
 };
 void survey_init(struct survey *survey);
 void survey_release(struct survey *survey);
@@ -39,9 +38,12 @@ int survey_count(struct store *s, const char *prefix, uint64_t *ret) MUST_CHECK;
 /* NULL: there is none of that key. Borrowed. */
 const struct object *survey_find(const struct survey *survey, const char *key);
 
-/* The digest does not depend on any order; adding an object a second time takes it out again. */
+/* A digest of objects: where it is equal, nothing was written. It does not depend on any order; adding
+ * an object a second time takes it out again. That of nothing is all zeros. */
 void survey_toggle(unsigned char digest[SHA256_SIZE], const struct object *obj);
 /* Adds all objects of another digest. */
 void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[SHA256_SIZE]);
+/* Adds all objects of a survey. */
+void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE]);
 
 #endif

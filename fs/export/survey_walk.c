@@ -83,7 +83,6 @@ static void cursor_take(struct cursor *c, struct survey *into)
 
 	GROW(into->objects, into->n, into->alloc);
 	into->objects[into->n++] = *obj;
-	survey_toggle(into->digest, obj);
 	object_init(obj);
 }
 

@@ -36,24 +36,30 @@ static const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_NOT_FOUND] = { "not-found", JSON_TYPE, MINUTES_2, .gzip = true },
 };
 
+#define PART(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+#define ARCHIVE_END ".tar.gz"
+
 /* Names behind the prefix: `before`, then, unless there is none, a package (and dash and version)
  * and `after`. */
 static const struct {
 	enum kind kind;
-	const char *before, *after;
+	struct name_part before, after;
 	bool versioned;
 } patterns[] = {
-	{ KIND_LISTING, "api/packages/", "", false },
-	{ KIND_ADVISORIES, "api/packages/", "/advisories", false },
-	{ KIND_ARCHIVE, "api/archives/", ".tar.gz", true },
-	{ KIND_LIKES, "api/packages/", "/likes", false },
-	{ KIND_OPTIONS, "api/packages/", "/options", false },
-	{ KIND_PUBLISHER, "api/packages/", "/publisher", false },
-	{ KIND_SCORE, "api/packages/", "/score", false },
-	{ KIND_FEED, "api/packages/", "/feed.atom", false },
-	{ KIND_SITE_FEED, "feed.atom", NULL, false },
-	{ KIND_COMPLETION, "api/package-name-completion-data", NULL, false },
-	{ KIND_NOT_FOUND, "not-found.json", NULL, false },
+	{ KIND_LISTING, PART("api/packages/"), PART(""), false },
+	{ KIND_ADVISORIES, PART("api/packages/"), PART("/advisories"), false },
+	{ KIND_ARCHIVE, PART("api/archives/"), PART(ARCHIVE_END), true },
+	{ KIND_LIKES, PART("api/packages/"), PART("/likes"), false },
+	{ KIND_OPTIONS, PART("api/packages/"), PART("/options"), false },
+	{ KIND_PUBLISHER, PART("api/packages/"), PART("/publisher"), false },
+	{ KIND_SCORE, PART("api/packages/"), PART("/score"), false },
+	{ KIND_FEED, PART("api/packages/"), PART("/feed.atom"), false },
+	{ KIND_SITE_FEED, PART("feed.atom"), { NULL, 0 }, false },
+	{ KIND_COMPLETION, PART("api/package-name-completion-data"), { NULL, 0 }, false },
+	{ KIND_NOT_FOUND, PART("not-found.json"), { NULL, 0 }, false },
 };
 
 static bool is_digit(char c)
@@ -95,15 +101,13 @@ static bool is_prefix(struct name_part part)
 }
 
 /* What stands between `before` and `after`. False: they do not. */
-static bool cut_middle(const char *name, const char *before, const char *after,
+static bool cut_middle(struct name_part all, struct name_part before, struct name_part after,
 		       struct name_part *ret)
 {
-	size_t n = strlen(name), n_before = strlen(before), n_after = strlen(after);
-
-	if (n < n_before + n_after || memcmp(name, before, n_before) ||
-	    memcmp(name + n - n_after, after, n_after))
+	if (all.len < before.len + after.len || memcmp(all.text, before.text, before.len) ||
+	    memcmp(all.text + all.len - after.len, after.text, after.len))
 		return false;
-	*ret = (struct name_part){ name + n_before, n - n_before - n_after };
+	*ret = (struct name_part){ all.text + before.len, all.len - before.len - after.len };
 	return true;
 }
 
@@ -120,26 +124,33 @@ static bool split_version(struct object_name *name)
 	return version_is_canonical(name->version.text, name->version.len);
 }
 
-static bool match_pattern(const char *text, size_t i, struct object_name *name)
+static bool same_part(struct name_part a, struct name_part b)
 {
-	if (!patterns[i].after)
-		return !strcmp(text, patterns[i].before);
-	return cut_middle(text, patterns[i].before, patterns[i].after, &name->package) &&
+	return a.len == b.len && !memcmp(a.text, b.text, a.len);
+}
+
+static bool match_pattern(struct name_part all, size_t i, struct object_name *name)
+{
+	if (!patterns[i].after.text)
+		return same_part(all, patterns[i].before);
+	return cut_middle(all, patterns[i].before, patterns[i].after, &name->package) &&
 	       (!patterns[i].versioned || split_version(name)) &&
 	       catalog_is_package_name(name->package.text, name->package.len);
 }
 
 enum kind catalog_match(const char *key, struct object_name *ret)
 {
-	struct name_part prefix = { key, strcspn(key, "/") };
+	struct name_part prefix = { key, strcspn(key, "/") }, rest;
 
 	*ret = (struct object_name){ .kind = KIND_NONE };
 	if (!key[prefix.len] || !is_prefix(prefix))
 		return KIND_NONE;
+	rest.text = key + prefix.len + 1;
+	rest.len = strlen(rest.text);
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
 		struct object_name name = { .kind = patterns[i].kind, .prefix = prefix };
 
-		if (!match_pattern(key + prefix.len + 1, i, &name))
+		if (!match_pattern(rest, i, &name))
 			continue;
 		*ret = name;
 		return name.kind;
@@ -153,6 +164,52 @@ const struct kind_info *catalog_info(enum kind kind)
 	return &kinds[kind];
 }
 
+#define DISPOSITION_PARTS 5
+
+/* Of an archive: what its Content-Disposition is, one behind the other. */
+static void disposition_parts(const struct object_name *name,
+			      struct name_part ret[DISPOSITION_PARTS])
+{
+	const struct name_part parts[DISPOSITION_PARTS] = {
+		PART("attachment; filename=\""), name->package,
+		PART("-"),			 name->version,
+		PART(ARCHIVE_END "\""),
+	};
+
+	memcpy(ret, parts, sizeof(parts));
+}
+
+static char *disposition_of(const struct object_name *name)
+{
+	struct name_part parts[DISPOSITION_PARTS];
+	size_t n = 0;
+	char *text, *at;
+
+	if (!catalog_info(name->kind)->attachment)
+		return NULL;
+	disposition_parts(name, parts);
+	for (size_t i = 0; i < DISPOSITION_PARTS; i++)
+		n += parts[i].len;
+	text = at = xmalloc(n + 1);
+	for (size_t i = 0; i < DISPOSITION_PARTS; at += parts[i++].len)
+		memcpy(at, parts[i].text, parts[i].len);
+	*at = '\0';
+	return text;
+}
+
+static bool is_disposition(const struct object_name *name, const char *text)
+{
+	struct name_part parts[DISPOSITION_PARTS];
+
+	if (!catalog_info(name->kind)->attachment || !text)
+		return !catalog_info(name->kind)->attachment && !text;
+	disposition_parts(name, parts);
+	for (size_t i = 0; i < DISPOSITION_PARTS; text += parts[i++].len)
+		if (strncmp(text, parts[i].text, parts[i].len) != 0)
+			return false;
+	return !*text;
+}
+
 static void set_text(char **to, char *text)
 {
 	free(*to);
@@ -162,15 +219,19 @@ static void set_text(char **to, char *text)
 void catalog_headers(const struct object_name *name, struct object *obj)
 {
 	const struct kind_info *info = catalog_info(name->kind);
-	char *disposition = NULL;
 
 	assert(name->kind != KIND_NONE);
-	if (info->attachment)
-		disposition = xasprintf("attachment; filename=\"%.*s-%.*s.tar.gz\"",
-					(int)name->package.len, name->package.text,
-					(int)name->version.len, name->version.text);
 	set_text(&obj->type, xstrdup(info->type));
 	set_text(&obj->cache_control, xstrdup(info->cache_control));
-	set_text(&obj->disposition, disposition);
+	set_text(&obj->disposition, disposition_of(name));
 	obj->gzip = info->gzip;
+}
+
+bool catalog_has_headers(const struct object_name *name, const struct object *obj)
+{
+	const struct kind_info *info = catalog_info(name->kind);
+
+	return same_text(obj->type, info->type) &&
+	       same_text(obj->cache_control, info->cache_control) &&
+	       is_disposition(name, obj->disposition);
 }

@@ -68,24 +68,23 @@ static size_t broken_length(const char *at, const char *end)
 static void add_escaped(struct strbuf *out, const char *text, size_t len,
 			const struct escape *escapes, size_t n_escapes)
 {
-	const char *at = text, *end = text + len;
+	const char *at = text, *end = text + len, *plain = text; /* what is not added yet */
 
 	while (at < end) {
 		size_t n = xml_char(at, end), i = 0;
 
-		if (!n) {
-			strbuf_addstr(out, REPLACEMENT);
-			at += broken_length(at, end);
+		while (n && i < n_escapes && escapes[i].c != *at)
+			i++;
+		if (n && i == n_escapes) {
+			at += n;
 			continue;
 		}
-		while (i < n_escapes && escapes[i].c != *at)
-			i++;
-		if (i < n_escapes)
-			strbuf_addstr(out, escapes[i].text);
-		else
-			strbuf_add(out, at, n);
-		at += n;
+		strbuf_add(out, plain, (size_t)(at - plain));
+		strbuf_addstr(out, n ? escapes[i].text : REPLACEMENT);
+		at += n ? n : broken_length(at, end);
+		plain = at;
 	}
+	strbuf_add(out, plain, (size_t)(end - plain));
 }
 
 static void add_element(struct strbuf *out, const char *name, const char *text, size_t len)

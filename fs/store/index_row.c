@@ -29,6 +29,7 @@
 
 #define CRC_SIZE      4
 #define CRC32C_SIZE   4
+#define NUMBER_DIGITS 20 /* of the largest one */
 #define CHANGE_DIGITS 16
 #define CHANGE_BYTES  (CHANGE_DIGITS / 2)
 
@@ -293,12 +294,18 @@ static char *text_of(struct slice s)
 
 static char *change_of(const struct content *c)
 {
-	char hex[CHANGE_DIGITS + 1];
+	char text[NUMBER_DIGITS + 1 + CHANGE_DIGITS + 1];
+	char *at = text + NUMBER_DIGITS;
+	uint64_t n = c->change_number;
 
 	if (!(c->flags & HAS_PACKED_CHANGE))
 		return text_of(c->change);
-	hex_encode(c->change_digits, CHANGE_BYTES, hex);
-	return xasprintf("%llu-%s", (unsigned long long)c->change_number, hex);
+	*at = '-'; /* by hand, as it is done for every row that is looked at */
+	hex_encode(c->change_digits, CHANGE_BYTES, at + 1);
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	return xstrdup(at);
 }
 
 int row_unpack_content(const char *key, struct slice content, struct object *ret)

@@ -64,14 +64,10 @@ void object_set_catalog_headers(struct object *obj)
 
 bool object_has_catalog_headers(const struct object *obj)
 {
-	CLEANUP(object_release) struct object want;
+	struct object_name name;
 
-	object_init(&want);
-	want.key = xstrdup(obj->key);
-	object_set_catalog_headers(&want);
-	return same_text(obj->type, want.type) &&
-	       same_text(obj->cache_control, want.cache_control) &&
-	       same_text(obj->disposition, want.disposition);
+	catalog_match(obj->key, &name);
+	return catalog_has_headers(&name, obj);
 }
 
 static void add_header(struct digest *digest, const char *text)

@@ -36,6 +36,12 @@ Test(strbuf, after_an_overflow_nothing_more_is_added_even_if_it_would_fit)
 	cr_assert_eq(sb.len, 0);
 	cr_assert_eq(strbuf_error(&sb), -E2BIG);
 	strbuf_reset(&sb);
+	strbuf_addstr(&sb, "12"); /* there is room for more, now */
+	strbuf_addstr(&sb, "3456");
+	strbuf_addstr(&sb, "3");
+	cr_assert_str_eq(sb.buf, "12");
+	cr_assert_eq(strbuf_error(&sb), -E2BIG);
+	strbuf_reset(&sb);
 	strbuf_addstr(&sb, "1");
 	cr_assert_eq(strbuf_error(&sb), 0);
 	cr_assert_str_eq(sb.buf, "1");

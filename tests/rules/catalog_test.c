@@ -255,7 +255,49 @@ Test(catalog, headers_are_those_of_section_10_whatever_was_there)
 		assert_text(obj.cache_control, headers[i].cache_control);
 		assert_text(obj.disposition, headers[i].disposition);
 		cr_assert_eq(obj.gzip, headers[i].gzip);
+		cr_assert(catalog_has_headers(&name, &obj));
 		cr_assert_str_eq(catalog_info(name.kind)->name, headers[i].name);
+		free(obj.type);
+		free(obj.cache_control);
+		free(obj.disposition);
+	}
+}
+
+#define ARCHIVE_KEY "latest/api/archives/http-1.2.0.tar.gz"
+#define LISTING_KEY "latest/api/packages/http"
+#define JSON	    "application/json; charset=\"utf-8\""
+#define OCTET	    "application/octet"
+#define ATTACHED    "attachment; filename=\"http-1.2.0.tar.gz"
+
+Test(catalog, headers_that_differ_in_anything_are_others)
+{
+	static const struct {
+		const char *key, *type, *cache_control, *disposition;
+		bool same;
+	} rows[] = {
+		{ ARCHIVE_KEY, OCTET, "public, max-age=7200", ATTACHED "\"", true },
+		{ ARCHIVE_KEY, OCTET, "public, max-age=7200", ATTACHED, false },
+		{ ARCHIVE_KEY, OCTET, "public, max-age=7200", ATTACHED "\";", false },
+		{ ARCHIVE_KEY, OCTET, "public, max-age=7200", "", false },
+		{ ARCHIVE_KEY, OCTET, "public, max-age=7200", NULL, false },
+		{ ARCHIVE_KEY, OCTET, "public, max-age=720", ATTACHED "\"", false },
+		{ LISTING_KEY, JSON, "public, max-age=120", NULL, true },
+		{ LISTING_KEY, JSON, "public, max-age=120", "inline", false },
+		{ LISTING_KEY, JSON, NULL, NULL, false },
+		{ LISTING_KEY, NULL, "public, max-age=120", NULL, false },
+		{ "elsewhere", NULL, NULL, NULL, true },
+		{ "elsewhere", JSON, NULL, NULL, false },
+		{ "elsewhere", NULL, NULL, "inline", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct object obj = { .type = xstrdup_or_null(rows[i].type),
+				      .cache_control = xstrdup_or_null(rows[i].cache_control),
+				      .disposition = xstrdup_or_null(rows[i].disposition) };
+		struct object_name name;
+
+		catalog_match(rows[i].key, &name);
+		cr_expect_eq(catalog_has_headers(&name, &obj), rows[i].same, "%zu", i);
 		free(obj.type);
 		free(obj.cache_control);
 		free(obj.disposition);
