@@ -46,6 +46,38 @@ Test(gc, a_deleted_package_goes_from_both_prefixes_in_the_order_of_a_take_down)
 	world_expect_servable(&w);
 }
 
+Test(gc, other_prefixes_keep_what_is_deleted_however_old)
+{
+	static const char *const others[] = { "2026.07.01", "2027.01.01", "2026.06.01" };
+
+	fill((const char *[]){ "bar", "baz", "foo", NULL });
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		CLEANUP(free_char) char *listing = xasprintf("%s/api/packages/foo", others[i]);
+		CLEANUP(free_char) char *archive =
+			xasprintf("%s/api/archives/foo-1.0.0.tar.gz", others[i]);
+
+		put(listing);
+		put(archive);
+	}
+	purge("foo");
+	cr_assert_eq(collect(), 0);
+	cr_assert_eq(counts.removed, PREFIXES * OBJECTS);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		CLEANUP(free_char) char *listing = xasprintf("%s/api/packages/foo", others[i]);
+
+		cr_assert(world_has(&w, listing), "%s", listing);
+	}
+}
+
+/* What cannot be exported has a row all the same (format, section 15). */
+Test(gc, a_package_whose_export_failed_is_known)
+{
+	fill((const char *[]){ "bar", "foo", NULL });
+	world_sql(&w, "UPDATE package_version SET pubspec = '[]' WHERE package = 'foo'");
+	cr_assert_eq(world_export_all(&w, &exported), -EIO);
+	expect_untouched(0);
+}
+
 Test(gc, what_is_exactly_a_day_old_waits_and_a_microsecond_later_it_goes)
 {
 	CLEANUP(object_release) struct object last;

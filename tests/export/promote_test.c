@@ -427,6 +427,21 @@ Test(promote, a_dry_run_tells_the_plan_and_changes_nothing)
 	expect_held(NULL);
 }
 
+Test(promote, what_a_dry_run_would_hold_is_no_plan_that_could_be_released)
+{
+	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(BIG);
+	struct promote_options options = options_of();
+
+	make_many(11);
+	options.see = see_line;
+	options.ctx = &seen;
+	cr_assert_eq(run_promote(&options, NULL), -ECANCELED);
+	options.see = NULL;
+	options.allow_mass_change = true;
+	cr_assert_eq(run_promote(&options, NULL), -ECANCELED);
+	world_expect_order(&w, "");
+}
+
 static void write_first(void *ctx)
 {
 	(void)ctx;

@@ -113,7 +113,10 @@ gc --dry-run --json >plan.json 2>/dev/null
 check "as JSON too" jq -s -e \
 	'[.[] | select(.action == "remove")] | length == 154 and all(.held and .generation != null)' plan.json
 check "a dry run removes nothing" same_bytes
-check "more may be allowed" gc --max-removals 11
+gc --max-removals 11 --log-level info >out 2>said
+same "more may be allowed" 0 echo $?
+same "each removal is a line of the log, with its generation and why" 154 sh -c \
+	"grep -c 'removed .* (was [0-9]*): its package is not in the database$' said"
 check "then they are gone" sh -c "! test -e '$bucket/latest/api/packages/p001'"
 for p in $(seq -f 'p%03g' 12 22); do purge "$p"; done
 fails "the next eleven" 4 "11 of the 32 packages" gc
