@@ -76,6 +76,7 @@ void exporter_free(struct exporter *ex)
 	site_turn_release(&ex->site);
 	later_release(&ex->later);
 	names_release(&ex->left);
+	free(ex->left_why);
 	free(ex);
 }
 
@@ -380,8 +381,6 @@ static int prepare(struct event_pass *p)
 	if (!r && !ex->opt.verifier) /* which believes no record */
 		r = suspects_load(ex->opt.held, &p->pass.suspects);
 	if (!r)
-		r = pass_read_latest(&p->pass, ex->filled, ex->settled);
-	if (!r)
 		r = begin(ex, &p->pass, c->kind);
 	if (!r)
 		r = decide(c);
@@ -393,6 +392,10 @@ static int prepare(struct event_pass *p)
 	move_others(&c->todo, &c->urgent, &p->seen);
 	names_sort(&p->seen);
 	p->feed = pass_is_event(c->kind) && site_turn_take(&ex->site, exporter_now(ex), false, false);
+	if (!pass_is_event(c->kind) || p->seen.n || p->feed)
+		r = pass_read_latest(&p->pass, ex->filled, ex->settled);
+	if (r < 0)
+		return r;
 	if (!ex->opt.verifier)
 		return decide_alone(p);
 	verifier_begin(&p->pass, p->seen.n);

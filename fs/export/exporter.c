@@ -2,6 +2,8 @@
 /* exporter.c - what an exporter knows from one pass to the next. */
 #include "exporter.h"
 
+#include <stdlib.h>
+
 #include "memory.h"
 #include "pass.h"
 
@@ -111,10 +113,14 @@ static void remember_left(struct exporter *ex, struct pass *pass, const struct n
 	names_sort(&left);
 	names_release(&ex->left);
 	ex->left = left;
-	if (pass->latest_closed)
+	if (!pass->latest_read) /* there was nothing to do */
+		pass->counts.left_why = xstrdup_or_null(ex->left_why);
+	else if (pass->latest_closed)
 		pass->counts.left_why = xstrdup(pass->closed_why);
 	else if (pass->counts.left)
 		pass->counts.left_why = xstrdup("newer deployments keep them");
+	free(ex->left_why);
+	ex->left_why = xstrdup_or_null(pass->counts.left_why);
 }
 
 void exporter_remember(struct exporter *ex, struct pass *pass, const struct names *seen, bool full)

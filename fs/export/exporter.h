@@ -21,6 +21,7 @@ struct exporter {
 	char *renderer; /* RENDERER_VERSION, base URL, SDKs */
 	struct later later; /* a deployment's */
 	struct names left;  /* see exporter_left() */
+	char *left_why;	    /* of the last pass that asked; owned */
 	bool filled, settled;
 	struct site_turn site;
 	struct event_pass *event_passes; /* that are under way */

@@ -54,6 +54,7 @@ int pass_read_latest(struct pass *pass, bool filled, bool settled)
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
 	int r;
 
+	pass->latest_read = true;
 	if (!pass->opt->latest)
 		return 0;
 	pass->latest.own = xstrdup_or_null(pass->opt->runtime_version);

@@ -59,7 +59,8 @@ struct pass {
 	const char *prefixes[PREFIXES_MAX];
 	char *keys[PREFIXES_MAX]; /* of their export_state; owned */
 	size_t n_prefixes;
-	struct latest_view latest; /* as it was when the pass began */
+	struct latest_view latest; /* as it was when the pass began to have something to do */
+	bool latest_read;
 	bool latest_closed;	   /* but for what is taken down */
 	char *closed_why;	   /* owned */
 	char *renderer; /* what export_state keeps of it; borrowed */

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "../../fs/db/sqlite.h"
 #include "clock.h"
 #include "memory.h"
 #include "world.h"
@@ -202,4 +203,44 @@ Test(event_pass, one_that_holds_something_is_alone_and_another_does_not_forget_i
 	now += MINUTE_US;
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_eq(counts.held, 1, "it is still held, and known to be");
+}
+
+static int count_statement(unsigned kind, void *ctx, void *stmt, void *text)
+{
+	(void)kind;
+	(void)stmt;
+	(void)text;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+Test(event_pass, one_with_nothing_to_do_is_one_query_and_no_request)
+{
+	sqlite3 *handle = ((struct sqlite *)w.db)->handle;
+	unsigned statements = 0;
+
+	now += FEED_PAUSE;
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	counted(w.counter);
+	counted(w.canonical_counter);
+	sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, count_statement, &statements);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_eq(counts.packages, 0);
+	cr_assert_eq(statements, 1, "%u", statements);
+	cr_assert_eq(counted(w.counter), 0);
+	cr_assert_eq(counted(w.canonical_counter), 0);
+}
+
+Test(event_pass, one_with_nothing_to_do_still_says_why_latest_is_left)
+{
+	world_sql(&w, "INSERT INTO latest_hold VALUES ('2027.01.01', '2026-01-01T00:00:00.000Z')");
+	discontinue("foo");
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_str_eq(counts.left_why, "latest/ is held at 2027.01.01");
+	export_counts_release(&counts);
+	now += MINUTE_US;
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	export_counts_release(&counts);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_str_eq(counts.left_why, "latest/ is held at 2027.01.01");
 }
