@@ -8,8 +8,6 @@ if [ -z "${PUBFS_CORPUS:-}" ]; then
 	skip "the corpus loads and exports whole" "corpus: PUBFS_CORPUS is not set"
 	exit 0
 fi
-# the sanitizers' own memory is not the program's
-memory_counts=$([ "${PUBFS_CONFIGURATION:-plain}" = plain ] && echo yes)
 export PUBFS_HOME="$T/home"
 limit_kib=65536
 
@@ -31,7 +29,7 @@ peak() {
 		cat "$T/peak.out" "$T/peak.err" >"$T/.said"
 		not_ok "$peak_name"
 	fi
-	if [ -n "$memory_counts" ]; then
+	if memory_counts; then
 		check "$peak_name: private memory below 64 MiB (it was $highest KiB)" \
 			test "$highest" -gt 0 -a "$highest" -lt "$limit_kib"
 	fi
@@ -68,7 +66,7 @@ if can_mount; then
 	check "both prefixes are equal" diff -r "$T/mnt/latest" "$T/mnt/2026.08.18"
 	same "grep finds every listing" 310 sh -c \
 		"grep -l '\"versions\":' -r '$T/mnt/latest/api/packages' | grep -vc advisories"
-	if [ -n "$memory_counts" ]; then
+	if memory_counts; then
 		used=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")
 		check "mount: private memory below 64 MiB (it was $used KiB)" test "$used" -lt "$limit_kib"
 	fi

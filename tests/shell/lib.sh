@@ -85,6 +85,9 @@ wait_until() {
 # An updater may be writing just then.
 sqlite3() { command sqlite3 -cmd ".timeout 60000" "$@"; }
 
+# The memory of the sanitizers is not the program's.
+memory_counts() { [ "${PUBFS_CONFIGURATION:-plain}" = plain ]; }
+
 can_mount() { [ -c /dev/fuse ] && [ -r /dev/fuse ] && [ -w /dev/fuse ]; }
 
 # mount_at POINT OPTIONS...: mounts in the foreground, in the background of this shell, and waits
