@@ -21,7 +21,8 @@
 #include "store_links.h"
 #include "strbuf.h"
 
-#define BATCH 64
+#define BATCH	64
+#define OF_EACH (2 + DETAILS) /* objects of a package */
 
 static void must(int r, const char *what)
 {
@@ -61,31 +62,36 @@ static void add(struct edit *edit, struct strbuf *stored, struct body *body, cha
 	*body = body_of_strbuf(stored);
 }
 
+static void add_package(struct edit *edits, struct strbuf *stored, struct body *bodies, unsigned i)
+{
+	char text[LISTING_MAX];
+	size_t len = package_listing(i, text), n = 0;
+
+	add(&edits[n], &stored[n], &bodies[n], xasprintf("latest/api/packages/" PACKAGE_NAME, i),
+	    text, len);
+	for (n++; n <= DETAILS; n++) {
+		const struct package_detail *detail = &package_details[n - 1];
+
+		add(&edits[n], &stored[n], &bodies[n],
+		    xasprintf("latest/api/packages/" PACKAGE_NAME "/%s", i, detail->name),
+		    detail->text, strlen(detail->text));
+	}
+	add(&edits[n], &stored[n], &bodies[n],
+	    xasprintf("latest/api/archives/" PACKAGE_NAME "-" PACKAGE_VERSION ".tar.gz", i),
+	    ARCHIVE, sizeof(ARCHIVE) - 1);
+}
+
 static void fill(struct store *s, unsigned packages)
 {
-	static const unsigned of_each = 3;
-	struct edit edits[BATCH * 3];
-	struct strbuf stored[BATCH * 3];
-	struct body bodies[BATCH * 3];
+	struct edit edits[BATCH * OF_EACH];
+	struct strbuf stored[BATCH * OF_EACH];
+	struct body bodies[BATCH * OF_EACH];
 
 	for (unsigned i = 0; i < packages;) {
 		size_t n = 0;
 
-		for (; i < packages && n < BATCH * of_each; i++, n += of_each) {
-			char text[LISTING_MAX];
-			size_t len = package_listing(i, text);
-
-			add(&edits[n], &stored[n], &bodies[n],
-			    xasprintf("latest/api/packages/" PACKAGE_NAME, i), text, len);
-			add(&edits[n + 1], &stored[n + 1], &bodies[n + 1],
-			    xasprintf("latest/api/packages/" PACKAGE_NAME "/advisories", i),
-			    ADVISORIES, sizeof(ADVISORIES) - 1);
-			add(&edits[n + 2], &stored[n + 2], &bodies[n + 2],
-			    xasprintf("latest/api/archives/" PACKAGE_NAME "-" PACKAGE_VERSION
-				      ".tar.gz",
-				      i),
-			    ARCHIVE, sizeof(ARCHIVE) - 1);
-		}
+		for (; i < packages && n < BATCH * OF_EACH; i++, n += OF_EACH)
+			add_package(&edits[n], &stored[n], &bodies[n], i);
 		must(store_edit(s, edits, n), "write the bucket");
 		edit_release(edits, n);
 		for (size_t j = 0; j < n; j++)

@@ -3,9 +3,8 @@
 /*
  *	floor MOUNTPOINT PACKAGES [xattr]
  *
- * The tree of bucket.c, out of a node's number alone: no store, index, table of nodes or lock.
- * Threads, readdirplus, timeouts and kept pages as pubfs has them; with `xattr` every getxattr is
- * answered (ENODATA), without the kernel asks once (ENOSYS).
+ * The tree of bucket.c, out of a node's number alone. Threads, readdirplus, timeouts and kept pages
+ * as pubfs has them; with `xattr` every getxattr is answered (ENODATA), else the kernel asks once.
  */
 #include <err.h>
 #include <errno.h>
@@ -19,12 +18,12 @@
 #define FIRST	 16 /* the first package's first node */
 #define NAME_MAX 64
 
-/* The folders at the top; a package's four nodes follow each other. */
+/* The folders at the top; a package's nodes follow each other, those of its details last. */
 enum { ROOT = FUSE_ROOT_ID, LATEST, API, ARCHIVES, PACKAGES };
-enum { LISTING, FOLDER, ADVISORY_LIST, ARCHIVED, PARTS };
+enum { LISTING, FOLDER, ARCHIVED, DETAIL, PARTS = DETAIL + DETAILS };
 
 static unsigned packages;
-static off_t size_of_part[PARTS] = { 0, 0, sizeof(ADVISORIES) - 1, sizeof(ARCHIVE) - 1 };
+static off_t size_of_part[PARTS] = { [ARCHIVED] = sizeof(ARCHIVE) - 1 };
 
 static unsigned part_of(fuse_ino_t node)
 {
@@ -69,24 +68,23 @@ static fuse_ino_t child_at(fuse_ino_t folder, off_t at, char name[NAME_MAX])
 		snprintf(name, NAME_MAX, at % 2 ? PACKAGE_NAME ".d" : PACKAGE_NAME, number);
 		return node_of(number, at % 2 ? FOLDER : LISTING);
 	}
-	if (at > (folder == API))
+	if (at > (off_t)(folder < FIRST ? folder == API : DETAILS - 1))
 		return 0;
-	strcpy(name, folder < FIRST ? tops[folder + 1 + at] : "advisories");
-	return folder < FIRST ? folder + 1 + (fuse_ino_t)at : folder - FOLDER + ADVISORY_LIST;
+	strcpy(name, folder < FIRST ? tops[folder + 1 + at] : package_details[at].name);
+	return folder + (fuse_ino_t)at + (folder < FIRST ? 1 : DETAIL - FOLDER);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const char *digits = strchr(name, '_');
-	off_t at = digits ? (off_t)strtoul(digits + 1, NULL, 10) : !strcmp(name, "packages");
-	struct fuse_entry_param entry;
+	unsigned at = digits		? (unsigned)strtoul(digits + 1, NULL, 10)
+		      : parent >= FIRST ? package_detail_of(name)
+					: !strcmp(name, "packages");
 	char found[NAME_MAX] = "";
-	fuse_ino_t node;
+	fuse_ino_t node =
+		child_at(parent, parent == PACKAGES ? at * 2 + !!strchr(name, '.') : at, found);
+	struct fuse_entry_param entry = entry_of(node);
 
-	if (parent == PACKAGES)
-		at = at * 2 + (strchr(name, '.') != NULL);
-	node = child_at(parent, at, found);
-	entry = entry_of(node);
 	if (node && !strcmp(found, name))
 		fuse_reply_entry(req, &entry);
 	else
@@ -116,8 +114,8 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 	(void)fi;
 	if (part_of(node) == LISTING)
 		package_listing((unsigned)(node - FIRST) / PARTS, text);
-	else if (part_of(node) == ADVISORY_LIST)
-		strcpy(text, ADVISORIES);
+	else if (part_of(node) >= DETAIL)
+		strcpy(text, package_details[part_of(node) - DETAIL].text);
 	n = offset < n ? n - offset : 0;
 	fuse_reply_buf(req, text + offset, (size_t)n < size ? (size_t)n : size);
 }
@@ -186,6 +184,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		errx(2, "usage: floor MOUNTPOINT PACKAGES [xattr]");
 	packages = (unsigned)atoi(argv[2]);
+	for (size_t i = 0; i < DETAILS; i++)
+		size_of_part[DETAIL + i] = (off_t)strlen(package_details[i].text);
 	size_of_part[LISTING] = (off_t)package_listing(0, (char[LISTING_MAX]){ 0 });
 	ops.getxattr = argc > 3 ? op_getxattr : NULL;
 	session = fuse_session_new(&args, &ops, sizeof(ops), NULL);

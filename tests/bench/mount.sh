@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2034,SC2154 # what scripts/bench sets and uses
-# mount.sh - 20,000 packages (80,000 names, made by bucket.c) on a mount, warm, against a file system
+# mount.sh - 20,000 packages (180,000 names, made by bucket.c) on a mount, warm, against a file system
 # that computes them (floor.c). Bounds: find and ls -lR 1.3 x, with extended attributes and without;
 # grep -r 1.5 x; private memory 64 MiB. The first ls of a remount with 1,000,000 objects: 0.2 s. And
 # cold documents of a gs:// bucket, read by xargs -P 32: one request each, 32 side by side.

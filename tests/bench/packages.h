@@ -4,6 +4,7 @@
 #define PUBFS_TESTS_BENCH_PACKAGES_H
 
 #include <stdio.h>
+#include <string.h>
 
 /* Everything of a package has the same length as that of any other, so that a size needs no text.
  */
@@ -12,8 +13,30 @@
 #define PACKAGE_VERSION	 "1.0.0"
 #define LISTING_VERSIONS 8
 #define LISTING_MAX	 8192
-#define ADVISORIES	 "{\"advisories\":[],\"advisoriesUpdated\":\"1970-01-01T00:00:00.000Z\"}"
 #define ARCHIVE		 "the bytes of an archive, of which nothing but the length is shown"
+
+/* What lies below a package, in the order of the keys. */
+static const struct package_detail {
+	const char *name, *text;
+} package_details[] = {
+	{ "advisories", "{\"advisories\":[],\"advisoriesUpdated\":\"1970-01-01T00:00:00.000Z\"}" },
+	{ "feed.atom", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feed></feed>\n" },
+	{ "likes", "{\"package\":\"package\",\"likes\":0}" },
+	{ "options", "{\"isDiscontinued\":false,\"replacedBy\":null,\"isUnlisted\":false}" },
+	{ "publisher", "{\"publisherId\":null}" },
+	{ "score", "{\"grantedPoints\":0,\"maxPoints\":0,\"likeCount\":0,\"tags\":[]}" },
+};
+#define DETAILS (sizeof(package_details) / sizeof(package_details[0]))
+
+/* DETAILS: there is none of that name. */
+static inline unsigned package_detail_of(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < DETAILS && strcmp(name, package_details[i].name) != 0)
+		i++;
+	return i;
+}
 
 /* A listing of the size that many have. Returns its length. */
 static inline size_t package_listing(unsigned number, char out[LISTING_MAX])
