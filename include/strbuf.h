@@ -17,6 +17,7 @@ struct strbuf {
 	char *buf; /* never NULL */
 	size_t len, alloc, max;
 	bool overflow;
+	bool borrowed; /* the memory is somebody else's: see strbuf_on() */
 };
 
 extern char strbuf_empty[1];
@@ -26,6 +27,9 @@ extern char strbuf_empty[1];
 	}
 
 void strbuf_init(struct strbuf *sb, size_t max);
+/* In memory of the caller's, whose size is the maximum: nothing is allocated, and there is nothing
+ * to release or to detach. */
+struct strbuf strbuf_on(char *room, size_t size);
 void strbuf_release(struct strbuf *sb); /* usable again afterwards, empty, same maximum */
 void strbuf_reset(struct strbuf *sb);	/* empty; keeps the memory; clears the overflow */
 

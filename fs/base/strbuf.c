@@ -20,8 +20,15 @@ void strbuf_init(struct strbuf *sb, size_t max)
 	*sb = (struct strbuf)STRBUF_INIT(max);
 }
 
+struct strbuf strbuf_on(char *room, size_t size)
+{
+	*room = '\0';
+	return (struct strbuf){ .buf = room, .alloc = size, .max = size - 1, .borrowed = true };
+}
+
 void strbuf_release(struct strbuf *sb)
 {
+	assert(!sb->borrowed);
 	if (sb->alloc)
 		free(sb->buf);
 	strbuf_init(sb, sb->max);
@@ -130,6 +137,7 @@ char *strbuf_detach(struct strbuf *sb)
 {
 	char *text = sb->alloc ? sb->buf : xstrdup("");
 
+	assert(!sb->borrowed);
 	strbuf_init(sb, sb->max);
 	return text;
 }

@@ -32,26 +32,31 @@ static bool part_is(struct part part, const char *text)
 	return part.len == strlen(text) && !memcmp(part.text, text, part.len);
 }
 
-/* Neither U+0000 to U+001F nor U+007F to U+009F, and valid UTF-8. */
-static bool is_printable(struct part part)
+static bool is_dots(struct part part)
 {
-	const char *at = part.text, *end = at + part.len;
-
-	while (at < end) {
-		const unsigned char *p = (const unsigned char *)at;
-		size_t n = utf8_length(at, end);
-
-		if (!n || *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0))
-			return false;
-		at += n;
-	}
-	return true;
+	return part_is(part, ".") || part_is(part, "..");
 }
 
-static bool is_possible(struct part part)
+/* No character of these can stand in a name: U+0000 to U+001F, U+007F to U+009F. */
+static bool is_control(const unsigned char *p)
 {
-	return part.len && part.len <= PATH_PART_MAX && !part_is(part, ".") &&
-	       !part_is(part, "..") && is_printable(part);
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
+/* The length of the part that a name begins with; 0: it cannot stand in a path. */
+static size_t part_length(const char *name)
+{
+	const char *at = name;
+	size_t n;
+
+	while (*at && *at != '/') {
+		n = (unsigned char)*at < 0x80 ? 1 : utf8_length(at, at + UTF8_CHAR_MAX);
+		if (!n || is_control((const unsigned char *)at))
+			return 0;
+		at += n;
+	}
+	n = (size_t)(at - name);
+	return n <= PATH_PART_MAX && !is_dots((struct part){ name, n }) ? n : 0;
 }
 
 /* All parts can stand in a path, and the first is ours to map. A '/' may end the last. */
@@ -63,10 +68,11 @@ static bool all_possible(const char *name)
 		if (part_is(part, reserved[i]))
 			return false;
 	while (*name) {
-		part = part_at(name);
-		if (!is_possible(part))
+		size_t n = part_length(name);
+
+		if (!n)
 			return false;
-		name = part.text + part.len;
+		name += n;
 		name += *name == '/';
 	}
 	return true;
@@ -112,7 +118,7 @@ int path_to_key(const char *path, struct strbuf *out)
 		if (package.len < BELOW_LEN || memcmp(below - BELOW_LEN, BELOW, BELOW_LEN))
 			return -ENOENT;
 		package.len -= BELOW_LEN;
-		if (!is_possible(package))
+		if (!package.len || is_dots(package))
 			return -ENOENT;
 	}
 	if (strlen(path) - (package.len ? BELOW_LEN : 0) > KEY_MAX || !all_possible(path))

@@ -73,3 +73,19 @@ Test(strbuf, a_detached_text_is_the_callers_and_the_buffer_is_empty)
 	cr_assert_eq(sb.len, 0);
 	free(text);
 }
+
+Test(strbuf, in_memory_of_the_callers_its_size_is_the_maximum)
+{
+	char room[6] = "junk";
+	struct strbuf sb = strbuf_on(room, sizeof(room));
+
+	cr_assert_str_eq(sb.buf, "");
+	strbuf_addstr(&sb, "12345");
+	cr_assert_eq(strbuf_error(&sb), 0);
+	cr_assert_str_eq(room, "12345");
+	strbuf_addch(&sb, '6');
+	cr_assert_eq(strbuf_error(&sb), -E2BIG);
+	strbuf_reset(&sb);
+	cr_assert_str_eq(room, "");
+	cr_assert_eq(sb.buf, room);
+}
