@@ -34,14 +34,17 @@ struct object {
 
 #define NO_TIME INT64_MIN
 
-/* What two objects are told apart by. Borrowed. */
+/* What two objects are told apart by, and what a folder shows of them: all that a listing has at
+ * hand without a copy. Borrowed. */
 struct fingerprint {
 	const char *key;
-	uint64_t generation, size;	    /* stored bytes */
+	uint64_t generation, size;	    /* stored bytes; generation 0: a folder */
+	int64_t created, updated;
+	uint64_t decoded_size;
 	const unsigned char *sha256, *md5;  /* of the decoded, the stored bytes; NULL: not known */
 	uint64_t headers; /* of a hash of type, cache control and disposition; 0: the catalog's */
 	uint32_t crc32c;  /* of the stored bytes */
-	bool has_crc32c, gzip, foreign_encoding;
+	bool has_crc32c, has_decoded_size, gzip, foreign_encoding;
 };
 
 void object_init(struct object *obj);

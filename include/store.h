@@ -48,7 +48,7 @@ struct store_ops {
 		    object_fn *fn, void *ctx);
 	int (*list_part)(struct store *s, const char *prefix, const char *after, const char *end,
 			 object_fn *fn, void *ctx);
-	int (*fingerprints)(struct store *s, const char *prefix, const char *after,
+	int (*fingerprints)(struct store *s, const char *prefix, bool deep, const char *after,
 			    fingerprint_fn *fn, void *ctx);
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
@@ -118,10 +118,10 @@ int store_list(struct store *s, const char *prefix, bool deep, const char *after
 int store_list_part(struct store *s, const char *prefix, const char *after, const char *end,
 		    object_fn *fn, void *ctx) MUST_CHECK;
 
-/* As a deep store_list(), but shows only what objects are compared by, which an index has at hand:
- * fn is called in the middle of its reading, so it is quick. */
-int store_fingerprints(struct store *s, const char *prefix, const char *after, fingerprint_fn *fn,
-		       void *ctx) MUST_CHECK;
+/* As store_list(), but shows only what an index has at hand: fn is called in the middle of its
+ * reading, so it is quick. */
+int store_fingerprints(struct store *s, const char *prefix, bool deep, const char *after,
+		       fingerprint_fn *fn, void *ctx) MUST_CHECK;
 
 /*
  * Makes changes, each under its own condition; `result` says of each how it went. Changes with

@@ -395,7 +395,7 @@ static int one_is_there(void *ctx, const struct fingerprint *f)
 static int check_sides(const struct comparison *c)
 {
 	for (size_t i = 0; i < 2; i++) {
-		int r = store_fingerprints(c->sides[i].store, c->sides[i].prefix, NULL,
+		int r = store_fingerprints(c->sides[i].store, c->sides[i].prefix, true, NULL,
 					   one_is_there, NULL);
 
 		if (r < 0)

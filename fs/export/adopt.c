@@ -211,7 +211,7 @@ static int prepare(struct adoption *a)
 		int r = store_refresh(a->opt->store, all, a->opt->ttl);
 
 		if (!r)
-			r = store_fingerprints(a->opt->store, all, NULL, count_total, a);
+			r = store_fingerprints(a->opt->store, all, true, NULL, count_total, a);
 		if (r < 0)
 			return r;
 		if (a->total == before)

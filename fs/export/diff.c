@@ -88,7 +88,7 @@ static int reader_peek(struct reader *r, const struct fingerprint **ret)
 			return 0;
 		strbuf_reset(&r->keys);
 		r->n = r->at = 0;
-		got = store_fingerprints(r->side->store, r->side->prefix,
+		got = store_fingerprints(r->side->store, r->side->prefix, true,
 					 r->after.len ? r->after.buf : NULL, keep_entry, r);
 		if (got < 0)
 			return got;

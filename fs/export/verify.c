@@ -340,7 +340,7 @@ int verifier_see_rest(const struct pass *pass, const struct names *known)
 			.skip = strlen(prefix),
 		};
 
-		r = store_fingerprints(pass->opt->store, prefix, NULL, see_rest, &rest);
+		r = store_fingerprints(pass->opt->store, prefix, true, NULL, see_rest, &rest);
 	}
 	return r;
 }

@@ -39,7 +39,8 @@ static int was_never_listed(const struct index *x, const char *what)
 
 static int ensure_top(struct index *x, const char *what)
 {
-	int r = was_never_listed(x, what);
+	struct fresh known;
+	int r = index_recall(x, what, &known) ? 0 : was_never_listed(x, what);
 
 	if (r <= 0)
 		return r;
@@ -183,6 +184,15 @@ static int next_named(const struct pager *p, struct walk *w, int found)
 	return found;
 }
 
+/* Moves on behind the row, or all that is folded with it. */
+static int pass_row(struct pager *p, struct walk *w, size_t folded)
+{
+	if (!folded)
+		return walk_next(w);
+	place_behind_folder(&p->at, w->key.buf, folded);
+	return walk_seek(w, &p->at);
+}
+
 /* Adds the row that `w` stands at, and moves on. */
 static int add_row(struct pager *p, struct walk *w, const struct row *row, size_t folded)
 {
@@ -192,12 +202,9 @@ static int add_row(struct pager *p, struct walk *w, const struct row *row, size_
 
 	if (r < 0)
 		return fail(-EIO, "a page of a list does not fit in memory");
-	if (!folded) {
+	if (!folded)
 		place_behind_key(&p->at, w->key.buf);
-		return walk_next(w);
-	}
-	place_behind_folder(&p->at, w->key.buf, folded);
-	return walk_seek(w, &p->at);
+	return pass_row(p, w, folded);
 }
 
 /* The names at the top: rows, folded, and the tops of which only the name is known. */
@@ -279,6 +286,16 @@ static int show_page(const struct index *x, const struct pager *p, object_fn *fn
 	return r;
 }
 
+static void pager_start(struct pager *p, const char *after)
+{
+	if (!after || strcmp(after, p->prefix) < 0)
+		strbuf_addstr(&p->at, p->prefix);
+	else if (!p->deep && key_is_fold(after, p->prefix))
+		place_behind_folder(&p->at, after, strlen(after));
+	else
+		place_behind_key(&p->at, after);
+}
+
 static int index_list(struct store *s, const char *prefix, bool deep, const char *after,
 		      object_fn *fn, void *ctx)
 {
@@ -290,12 +307,7 @@ static int index_list(struct store *s, const char *prefix, bool deep, const char
 	};
 	int more = 1, r = ensure_listed(index_of(s), prefix, deep);
 
-	if (!after || strcmp(after, prefix) < 0)
-		strbuf_addstr(&p.at, prefix);
-	else if (!deep && key_is_fold(after, prefix))
-		place_behind_folder(&p.at, after, strlen(after));
-	else
-		place_behind_key(&p.at, after);
+	pager_start(&p, after);
 	while (!r && more) {
 		more = fill_page(index_of(s), &p);
 		r = more < 0 ? more : show_page(index_of(s), &p, fn, ctx);
@@ -303,6 +315,20 @@ static int index_list(struct store *s, const char *prefix, bool deep, const char
 	batch_release(&p.page);
 	strbuf_release(&p.at);
 	return r;
+}
+
+/* Of the row that `w` stands at; the key of what is folded ends with its '/'. */
+static int fingerprint_of(struct walk *w, const struct row *row, size_t folded,
+			  struct fingerprint *ret)
+{
+	if (folded) {
+		strbuf_setlen(&w->key, folded);
+		*ret = (struct fingerprint){ .key = w->key.buf };
+		return 0;
+	}
+	if (row_unpack_fingerprint(w->key.buf, row->content, ret) < 0)
+		return index_failed(w->txn->x, "read", MDB_CORRUPTED);
+	return 0;
 }
 
 /* A page, shown as it is read. *ret_more: there is something behind it. */
@@ -322,31 +348,28 @@ static int show_fingerprints(const struct index *x, struct pager *p, fingerprint
 		return r;
 	found = next_shown(p, &w, walk_seek(&w, &p->at), &row, &folded);
 	for (size_t n = 0; found > 0 && n < PAGE; n++) {
-		if (row_unpack_fingerprint(w.key.buf, row.content, &f) < 0)
-			return index_failed(x, "read", MDB_CORRUPTED);
-		r = fn(ctx, &f);
+		r = fingerprint_of(&w, &row, folded, &f);
+		if (!r)
+			r = fn(ctx, &f);
 		if (r)
 			return r;
-		if (n + 1 == PAGE)
-			place_behind_key(&p->at, w.key.buf);
-		found = next_shown(p, &w, walk_next(&w), &row, &folded);
+		found = next_shown(p, &w, pass_row(p, &w, folded), &row, &folded);
 	}
 	*ret_more = found > 0;
+	strbuf_reset(&p->at);
+	strbuf_add(&p->at, w.key.buf, w.key.len);
 	return found < 0 ? found : 0;
 }
 
 /* Nothing is copied: fn is called inside a transaction, and is quick (store.h). */
-static int index_fingerprints(struct store *s, const char *prefix, const char *after,
+static int index_fingerprints(struct store *s, const char *prefix, bool deep, const char *after,
 			      fingerprint_fn *fn, void *ctx)
 {
-	struct pager p = { .prefix = prefix, .deep = true, .at = STRBUF_INIT(INDEX_KEY_MAX) };
-	int r = ensure_listed(index_of(s), prefix, true);
+	struct pager p = { .prefix = prefix, .deep = deep, .at = STRBUF_INIT(INDEX_KEY_MAX) };
+	int r = ensure_listed(index_of(s), prefix, deep);
 	bool more = true;
 
-	if (!after || strcmp(after, prefix) < 0)
-		strbuf_addstr(&p.at, prefix);
-	else
-		place_behind_key(&p.at, after);
+	pager_start(&p, after);
 	while (!r && more)
 		r = show_fingerprints(index_of(s), &p, fn, ctx, &more);
 	strbuf_release(&p.at);
@@ -430,8 +453,7 @@ static uint64_t version_of_tables(struct store *s)
 
 static void free_index(struct index *x)
 {
-	pthread_mutex_destroy(&x->fresh.lock);
-	free(x->fresh.what);
+	pthread_mutex_destroy(&x->fresh_lock);
 	free(x);
 }
 
@@ -460,7 +482,7 @@ int index_push(struct store *next, const char *cache_dir, struct store **ret)
 	int r;
 
 	link_init(&x->store, &index_ops, next);
-	pthread_mutex_init(&x->fresh.lock, NULL);
+	pthread_mutex_init(&x->fresh_lock, NULL);
 	r = index_open(x, cache_dir);
 	if (r < 0) {
 		free_index(x);

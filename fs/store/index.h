@@ -18,6 +18,9 @@
 #define INDEX_BATCH   1000		 /* rows a write transaction looks at, bar an edit's */
 #define INDEX_KEY_MAX ((size_t)64 << 10) /* no store has longer keys (GCS: 1,024 bytes) */
 
+#define FRESH_TOPS 8  /* a few prefixes are used at a time */
+#define FRESH_NAME 64 /* a longer one is looked up each time */
+
 enum table {
 	TABLE_OBJECTS, /* key -> row (index_row.c) */
 	TABLE_TOPS,    /* "latest/" -> struct top */
@@ -33,13 +36,15 @@ struct index {
 	MDB_dbi tables[TABLE_COUNT];
 	atomic_int_least64_t failed_at; /* when the last listing that failed did so, */
 	atomic_int failure;		/* and how */
+	pthread_mutex_t fresh_lock; /* of both below; taken alone */
 	struct fresh {
-		pthread_mutex_t lock; /* of all below; taken alone */
-		char *what;	      /* what was asked for last and was young enough, */
-		int64_t max_age;      /* for this age, */
-		uint64_t version;     /* as of this state of the tables, */
-		int64_t from, until;  /* by the wall clock */
-	} fresh;
+		char what[FRESH_NAME]; /* "" or "latest/", as in store_refresh(), */
+		uint64_t version;      /* as of this state of the tables (0: nothing), was */
+		int64_t listed;	       /* listed then (wall clock), */
+		int64_t max_age;       /* which was young enough for this age, */
+		int64_t until;	       /* and is until then */
+	} fresh[FRESH_TOPS];
+	unsigned fresh_next; /* the place that is used next */
 };
 
 struct slice { /* borrowed bytes */
@@ -147,10 +152,15 @@ int index_lock(const struct index *x, const char *name, int operation, int *ret_
 /* The name of a file system on which LMDB and locks cannot be trusted; NULL: it may be used. */
 const char *index_refused_file_system(unsigned long f_type);
 
-/* index_refresh.c - looking at the store again. */
+/* index_fresh.c - which prefixes were found to be listed lately. */
 
 /* The number of the newest transaction of any process: no table has changed while it stays. */
 uint64_t index_version(const struct index *x);
+/* What was found last of the prefix that a key begins with; false: look into the tables. */
+bool index_recall(struct index *x, const char *key, struct fresh *ret);
+void index_remember(struct index *x, const struct fresh *fresh);
+
+/* index_refresh.c - looking at the store again. */
 
 /* What is known of all below a top-level prefix, or of the names at the top. All zero: nothing. */
 struct top {

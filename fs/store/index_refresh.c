@@ -550,51 +550,13 @@ static int list_anew(struct index *x, const char *what)
 	return r;
 }
 
-uint64_t index_version(const struct index *x)
-{
-	MDB_envinfo info;
-
-	return mdb_env_info(x->env, &info) ? 0 : info.me_last_txnid;
-}
-
-/* Whether is_fresh() has said so, and would again. */
-static bool is_remembered(struct index *x, const char *what, int64_t max_age, int64_t now)
-{
-	uint64_t version = index_version(x);
-	struct fresh *f = &x->fresh;
-	bool remembered;
-
-	pthread_mutex_lock(&f->lock);
-	remembered = f->what && version && f->version == version && f->max_age == max_age &&
-		     f->from <= now && now <= f->until && !strcmp(f->what, what);
-	pthread_mutex_unlock(&f->lock);
-	return remembered;
-}
-
-static void remember(struct index *x, const char *what, int64_t max_age, uint64_t version,
-		     int64_t from, int64_t until)
-{
-	struct fresh *f = &x->fresh;
-
-	pthread_mutex_lock(&f->lock);
-	if (!f->what || strcmp(f->what, what) != 0) {
-		free(f->what);
-		f->what = xstrdup(what);
-	}
-	f->max_age = max_age;
-	f->version = version;
-	f->from = from;
-	f->until = until;
-	pthread_mutex_unlock(&f->lock);
-}
-
 /* 1: what is known needs no listing. `waited`: for somebody else's, since `asked`. */
 static int is_fresh(struct index *x, const char *what, int64_t max_age, int64_t asked,
 		    bool waited)
 {
 	CLEANUP(txn_abort) struct txn t = { .x = x };
+	struct fresh fresh = { .version = index_version(x), .max_age = max_age };
 	int64_t now = clock_now(), limit;
-	uint64_t version = index_version(x);
 	struct top top;
 	int r = txn_read(x, &t);
 
@@ -613,7 +575,12 @@ static int is_fresh(struct index *x, const char *what, int64_t max_age, int64_t 
 	limit = max_age < REST * top.took ? REST * top.took : max_age;
 	if (!max_age || now - top.listed > limit)
 		return 0;
-	remember(x, what, max_age, version, top.listed, top.listed + limit);
+	fresh.listed = top.listed;
+	fresh.until = top.listed + limit;
+	if (strlen(what) < sizeof(fresh.what)) {
+		strcpy(fresh.what, what);
+		index_remember(x, &fresh);
+	}
 	return 1;
 }
 
@@ -621,10 +588,13 @@ int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 {
 	CLEANUP(close_fd) int lock = -1;
 	int64_t asked = clock_now();
-	int r = is_remembered(x, what, max_age, asked);
+	struct fresh known;
+	int r;
 
-	if (!r)
-		r = is_fresh(x, what, max_age, asked, false);
+	if (index_recall(x, what, &known) && known.max_age == max_age && known.listed <= asked &&
+	    asked <= known.until)
+		return 0;
+	r = is_fresh(x, what, max_age, asked, false);
 	if (r)
 		return r < 0 ? r : 0;
 	r = index_lock(x, "listing.lock", LOCK_EX, &lock);
@@ -643,15 +613,20 @@ int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 }
 
 /* 1: what the index knows of the object is young enough. */
-static int is_checked(const struct index *x, const char *key, int64_t max_age)
+static int is_checked(struct index *x, const char *key, int64_t max_age)
 {
-	CLEANUP(free_char) char *what = index_top_of(key);
+	CLEANUP(free_char) char *what = NULL;
 	CLEANUP(txn_abort) struct txn t = { .x = x };
 	int64_t now = clock_now();
+	struct fresh known;
 	struct row row;
 	struct top top;
-	int r = txn_read(x, &t);
+	int r;
 
+	if (index_recall(x, key, &known) && known.listed <= now && now - known.listed <= max_age)
+		return 1;
+	what = index_top_of(key);
+	r = txn_read(x, &t);
 	if (!r)
 		r = index_top(&t, what, &top);
 	if (!r)

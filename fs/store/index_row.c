@@ -349,16 +349,18 @@ int row_unpack_content(const char *key, struct slice content, struct object *ret
 
 int row_unpack_fingerprint(const char *key, struct slice content, struct fingerprint *ret)
 {
-	CLEANUP(object_release) struct object obj;
 	struct content c;
 
-	object_init(&obj);
 	if (!take_content(content, &c))
 		return -EBADMSG;
 	*ret = (struct fingerprint){
 		.key = key,
 		.generation = c.generation,
 		.size = c.size,
+		.created = c.created,
+		.updated = c.updated,
+		.decoded_size = c.decoded_size,
+		.has_decoded_size = c.flags & HAS_DECODED_SIZE,
 		.sha256 = c.sha256,
 		.md5 = c.md5,
 		.has_crc32c = c.crc32c != NULL,
@@ -368,8 +370,10 @@ int row_unpack_fingerprint(const char *key, struct slice content, struct fingerp
 	if (c.crc32c)
 		memcpy(&ret->crc32c, c.crc32c, CRC32C_SIZE);
 	if (c.flags & HAS_OWN_HEADERS) {
+		CLEANUP(object_release) struct object obj;
 		struct fingerprint own;
 
+		object_init(&obj);
 		if (row_unpack_content(key, content, &obj) < 0)
 			return -EBADMSG;
 		object_fingerprint(&obj, &own);

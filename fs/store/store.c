@@ -148,18 +148,19 @@ static int show_fingerprint(void *ctx, const struct object *obj)
 	return to->fn(to->ctx, &f);
 }
 
-int store_fingerprints(struct store *s, const char *prefix, const char *after, fingerprint_fn *fn,
-		       void *ctx)
+int store_fingerprints(struct store *s, const char *prefix, bool deep, const char *after,
+		       fingerprint_fn *fn, void *ctx)
 {
-	struct store *link = LINK_WITH(s, fingerprints);
+	bool at_top = !deep && !strchr(prefix, '/'); /* few, and not all of them are rows */
+	struct store *link = at_top ? NULL : LINK_WITH(s, fingerprints);
 	struct shown_fingerprint to = { .fn = fn, .ctx = ctx };
 	int r;
 
 	assert(prefix && fn);
 	if (!link)
-		return store_list(s, prefix, true, after, show_fingerprint, &to);
-	r = link->ops->fingerprints(link, prefix, after, fn, ctx);
-	log_debug("%s: fingerprints %s** after %s = %d", link->ops->name, prefix,
+		return store_list(s, prefix, deep, after, show_fingerprint, &to);
+	r = link->ops->fingerprints(link, prefix, deep, after, fn, ctx);
+	log_debug("%s: fingerprints %s%s after %s = %d", link->ops->name, prefix, deep ? "**" : "*",
 		  after ? after : "-", r);
 	return r;
 }

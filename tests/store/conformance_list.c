@@ -98,6 +98,23 @@ static char **list_texts(size_t *ret_n)
 	return texts;
 }
 
+static int add_fingerprint(void *ctx, const struct fingerprint *f)
+{
+	strbuf_addf(ctx, "%s ", f->key);
+	cr_assert_eq(f->generation == 0, f->key[strlen(f->key) - 1] == '/', "%s", f->key);
+	return 0;
+}
+
+static void expect_fingerprints(struct store *s, const char *prefix, bool deep, const char *after,
+				const char *expected)
+{
+	CLEANUP(strbuf_release) struct strbuf got = STRBUF_INIT(10000);
+
+	cr_assert_eq(store_fingerprints(s, prefix, deep, after, add_fingerprint, &got), 0);
+	cr_assert_str_eq(got.buf, expected, "%s fingerprints of '%s' after '%s'",
+			 deep ? "deep" : "shallow", prefix, after ? after : "-");
+}
+
 void conformance_lists_are_what_a_sorted_array_would_give(struct store *s)
 {
 	size_t n, step = 0;
@@ -116,6 +133,7 @@ void conformance_lists_are_what_a_sorted_array_would_give(struct store *s)
 					continue;
 				model_list(texts[i], deep, after, &expected);
 				expect_list(s, texts[i], deep, after, expected.buf);
+				expect_fingerprints(s, texts[i], deep, after, expected.buf);
 			}
 	for (size_t i = 0; i < n; i++)
 		free(texts[i]);
@@ -138,6 +156,10 @@ static int compare_fingerprint(void *ctx, const struct fingerprint *f)
 	cr_assert_str_eq(f->key, expected.key);
 	cr_assert_eq(f->generation, expected.generation);
 	cr_assert_eq(f->size, expected.size);
+	cr_assert_eq(f->created, expected.created);
+	cr_assert_eq(f->updated, expected.updated);
+	cr_assert_eq(f->has_decoded_size, expected.has_decoded_size);
+	cr_assert_eq(f->decoded_size, expected.decoded_size);
 	cr_assert_eq(!f->sha256, !expected.sha256);
 	cr_assert(!f->sha256 || !memcmp(f->sha256, expected.sha256, SHA256_SIZE));
 	cr_assert_eq(!f->md5, !expected.md5);
@@ -161,8 +183,10 @@ void conformance_a_list_has_what_stat_says(struct store *s)
 	cr_assert_eq(store_stat(s, KEY, &obj), 0);
 	cr_assert_eq(store_list(s, "", true, NULL, compare_stat, &obj), 0);
 	cr_assert_eq(store_list(s, "latest/api/packages/", false, NULL, compare_stat, &obj), 0);
-	cr_assert_eq(store_fingerprints(s, "latest/", NULL, compare_fingerprint, &obj), 0);
-	cr_assert_eq(store_fingerprints(s, "latest/", KEY, compare_fingerprint, &obj), 0);
+	cr_assert_eq(store_fingerprints(s, "latest/", true, NULL, compare_fingerprint, &obj), 0);
+	cr_assert_eq(store_fingerprints(s, "latest/", true, KEY, compare_fingerprint, &obj), 0);
+	cr_assert_eq(store_fingerprints(s, "latest/api/packages/", false, NULL,
+					compare_fingerprint, &obj), 0);
 }
 
 static int add_key(void *ctx, const struct object *obj)

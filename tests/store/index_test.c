@@ -290,6 +290,41 @@ Test(index, a_listing_is_repeated_by_its_age_and_not_too_often)
 	world_close(&w);
 }
 
+Test(index, what_was_young_enough_grows_old)
+{
+	struct world w;
+	unsigned long lists = 0;
+	int64_t begin = clock_monotonic();
+
+	world_open(&w);
+	put(w.mem, KEY);
+	refresh_all(&w);
+	counter_read(w.counter);
+	while (!lists && clock_monotonic() - begin < 60 * SECOND_US) {
+		cr_assert_eq(store_refresh(w.s, "latest/", SECOND_US / 10), 0);
+		lists = counter_read(w.counter).list;
+	}
+	cr_assert_eq(lists, 1);
+	world_close(&w);
+}
+
+Test(index, a_listing_that_rests_makes_no_object_young)
+{
+	struct world w;
+
+	world_open(&w);
+	put(w.mem, KEY);
+	refresh_all(&w);
+	set_top(&w, "", clock_now() - 10 * HOUR_US, HOUR_US);
+	set_top(&w, "latest/", clock_now() - 10 * HOUR_US, HOUR_US);
+	counter_read(w.counter);
+	cr_assert_eq(store_refresh(w.s, "latest/", SECOND_US), 0);
+	expect_calls(&w, 0, 0);
+	cr_assert_eq(store_refresh(w.s, KEY, SECOND_US), 0);
+	expect_calls(&w, 0, 1);
+	world_close(&w);
+}
+
 Test(index, the_version_changes_with_what_it_knows_and_with_nothing_else)
 {
 	struct world w;
