@@ -91,14 +91,15 @@ int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *re
 /* The path of a node, for messages. Appends. */
 void tree_path(struct tree *t, uint64_t id, struct strbuf *out);
 
-/* dir_next: 1 and one more entry, or 0 at the end; ret->id is 0, and the size of a document may
- * still be unknown (0). `name` lives until the next call. dir_hold: the entry that dir_next gave
- * last, as a lookup would answer it (+1 reference): 1, or 0 when its size costs a request: look
- * it up where it matters. dir_tell/dir_seek: a cookie for where the next call goes on; 0 is the
- * start. */
+/* dir_next: 1 and one more entry, or 0 at the end; ret->id and ret->ino are 0, and the size of a
+ * document may still be unknown (0). `name` lives until the next call. Of the entry that dir_next
+ * gave last, dir_hold: all that a lookup would answer (+1 reference): 1, or 0 when its size costs a
+ * request: look it up where it matters; dir_number: its `ino`. dir_tell/dir_seek: a cookie for where
+ * the next call goes on; 0 is the start. */
 int tree_opendir(struct tree *t, uint64_t id, struct dir **ret) MUST_CHECK;
 int dir_next(struct dir *d, const char **name, struct node *ret) MUST_CHECK;
 int dir_hold(struct dir *d, struct node *ret) MUST_CHECK;
+uint64_t dir_number(struct dir *d);
 uint64_t dir_tell(const struct dir *d);
 void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);

@@ -39,7 +39,7 @@ static void note_unmapped(struct walk *w, const char *key, const char *why)
 
 static bool has_path(const char *key)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	NAME_BUF(path);
 
 	return !path_from_key(key, &path);
 }
@@ -47,9 +47,9 @@ static bool has_path(const char *key)
 /* What lies below a package has a path of its own. */
 static bool folder_has_its_path(const char *key)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	NAME_BUF(path);
 	CLEANUP(free_char) char *folder = xasprintf("%s/", key);
-	CLEANUP(strbuf_release) struct strbuf below = NAME_BUF();
+	NAME_BUF(below);
 
 	return !path_from_key(key, &path) && !path_from_key(folder, &below) &&
 	       !strncmp(below.buf, path.buf, path.len) && !strcmp(below.buf + path.len, "/");

@@ -21,7 +21,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -47,7 +46,7 @@ enum state { LOADING, READY, FAILED };
 
 struct content {
 	struct contents *table;
-	char *name; /* "<generation>:<key>" */
+	char *name; /* the bytes of the generation, and the key */
 	enum state state;
 	int error;
 	unsigned refs;
@@ -260,6 +259,20 @@ static int load(struct content *c, const struct object *obj)
 	return check_sha256(c, obj, sum);
 }
 
+static size_t name_size(const char *key)
+{
+	return sizeof(uint64_t) + strlen(key);
+}
+
+static char *name_of(uint64_t generation, const char *key)
+{
+	char *name = xmalloc(name_size(key) + 1);
+
+	memcpy(name, &generation, sizeof(generation));
+	strcpy(name + sizeof(generation), key);
+	return name;
+}
+
 static struct content *content_new(struct contents *table, const struct object *obj, char *name)
 {
 	struct content *c = xcalloc(1, sizeof(*c));
@@ -267,13 +280,13 @@ static struct content *content_new(struct contents *table, const struct object *
 	c->table = table;
 	c->name = name;
 	c->refs = 1;
-	c->key = strchr(name, ':') + 1;
+	c->key = name + sizeof(c->generation);
 	c->generation = obj->generation;
 	c->fd = -1;
 	pthread_mutex_init(&c->unpacking, NULL);
 	strbuf_init(&c->stored, 0);
 	strbuf_init(&c->bytes, CONTENT_IN_MEMORY);
-	HASH_ADD_KEYPTR(hh, table->all, c->name, strlen(c->name), c);
+	HASH_ADD_KEYPTR(hh, table->all, c->name, name_size(c->key), c);
 	return c;
 }
 
@@ -291,7 +304,7 @@ static void content_free(struct content *c)
 
 static size_t weight_of(const struct content *c)
 {
-	return sizeof(*c) + strlen(c->name) + c->stored.alloc;
+	return sizeof(*c) + name_size(c->key) + c->stored.alloc;
 }
 
 /* Under the lock, as the two below. */
@@ -384,12 +397,12 @@ static int wait_until_loaded(struct contents *table, const struct content *c)
 static int open_once(struct contents *table, const struct object *obj, struct content **ret,
 		     bool *ret_shared)
 {
-	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", obj->generation, obj->key);
+	CLEANUP(free_char) char *name = name_of(obj->generation, obj->key);
 	struct content *c;
 	int r;
 
 	pthread_mutex_lock(&table->lock);
-	HASH_FIND_STR(table->all, name, c);
+	HASH_FIND(hh, table->all, name, name_size(obj->key), c);
 	*ret_shared = c;
 	if (c) {
 		get(table, c);
@@ -428,11 +441,11 @@ int content_open(struct contents *table, const struct object *obj, struct conten
 static struct content *find_ready(struct contents *table, const char *key, uint64_t generation,
 				  bool kept)
 {
-	CLEANUP(free_char) char *name = xasprintf("%" PRIu64 ":%s", generation, key);
+	CLEANUP(free_char) char *name = name_of(generation, key);
 	struct content *c;
 
 	pthread_mutex_lock(&table->lock);
-	HASH_FIND_STR(table->all, name, c);
+	HASH_FIND(hh, table->all, name, name_size(key), c);
 	if (c && c->state == READY && (c->refs || kept))
 		get(table, c);
 	else

@@ -429,6 +429,8 @@ static int add_next(struct listing_reply *reply)
 		r = dir_hold(reply->dir, &node);
 	if (r < 0)
 		return r;
+	if (!node.id)
+		node.ino = dir_number(reply->dir);
 	entry = entry_of(view_of(reply->req), &node);
 	if (add_entry(reply, name, &entry, dir_tell(reply->dir) + DOTS))
 		return 1;

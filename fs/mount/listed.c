@@ -69,7 +69,7 @@ static bool find_version(struct json listing, const struct name_part *version, s
 
 int listed_sha256(struct tree *t, const char *archive_key, char ret[2 * SHA256_SIZE + 1])
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	CLEANUP(strbuf_release) struct strbuf body = STRBUF_INIT(DOCUMENT_MAX);
 	struct object_name name;
 	struct json listing, entry;

@@ -3,6 +3,7 @@
 #ifndef PUBFS_OVERLAY_H
 #define PUBFS_OVERLAY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +20,11 @@ struct overlay_name {
 	unsigned writers; /* of a file: open handles that have not published it */
 };
 
-/* In key order. The lock of the tree guards all of it. */
+/* In key order. The lock of the tree guards all of it; `changes` may be read without. */
 struct overlay {
 	struct overlay_name **names;
 	size_t n, alloc;
-	uint64_t changes; /* names that came or went */
+	atomic_uint_least64_t changes; /* names that came or went */
 };
 
 void overlay_release(struct overlay *o);

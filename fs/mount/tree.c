@@ -121,8 +121,13 @@ int inode_hold(struct tree *t, uint64_t id, struct held *ret)
 
 void inode_drop(struct held *held)
 {
-	if (held->inode)
-		tree_forget(held->tree, held->inode->id, 1);
+	struct tree *t = held->tree;
+
+	if (!held->inode)
+		return;
+	pthread_mutex_lock(&t->lock);
+	inode_put(&t->inodes, held->inode, 1);
+	pthread_mutex_unlock(&t->lock);
 }
 
 void tree_forget(struct tree *t, uint64_t id, uint64_t count)
@@ -138,20 +143,31 @@ void tree_forget(struct tree *t, uint64_t id, uint64_t count)
 	pthread_mutex_unlock(&t->lock);
 }
 
-struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
-		       const struct object *obj)
+struct origin origin_of(const struct fingerprint *f)
 {
-	struct inode *inode;
+	return (struct origin){
+		.generation = f->generation,
+		.size = f->gzip ? f->decoded_size : f->size,
+		.created = f->created,
+		.updated = f->updated,
+		.sized = !f->gzip || f->has_decoded_size,
+		.sure = !f->gzip || f->sha256,
+	};
+}
 
-	pthread_mutex_lock(&t->lock);
-	inode = inode_get(&t->inodes, type, path, obj ? obj->generation : 0);
-	if (obj) {
-		inode->mtime = obj->created;
-		inode->ctime = obj->updated;
-		if (!inode->sure && (!obj->gzip || obj->has_decoded_size)) {
-			inode->size = obj->gzip ? obj->decoded_size : obj->size;
+/* Up to inode_of(): under the lock. */
+static struct inode *get_inode(struct tree *t, enum inode_type type, const char *path,
+			       const struct origin *origin)
+{
+	struct inode *inode = inode_get(&t->inodes, type, path, origin ? origin->generation : 0);
+
+	if (origin) {
+		inode->mtime = origin->created;
+		inode->ctime = origin->updated;
+		if (!inode->sure && origin->sized) {
+			inode->size = origin->size;
 			inode->sized = true;
-			inode->sure = !obj->gzip || obj->has_sha256;
+			inode->sure = origin->sure;
 		}
 	} else if (!inode->sized) {
 		/* a folder is no object: any time of this mount's own would be news to rsync */
@@ -159,35 +175,13 @@ struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
 			inode->mtime = inode->ctime = clock_now();
 		inode->sized = true;
 	}
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
-struct names_version names_version(struct tree *t)
+static void note_seen(struct inode *inode, struct names_version version)
 {
-	struct names_version version = { .store = store_version(t->options.store) };
-
-	pthread_mutex_lock(&t->lock);
-	version.overlay = t->overlay.changes;
-	pthread_mutex_unlock(&t->lock);
-	return version;
-}
-
-void inode_was_seen(struct tree *t, struct inode *inode, struct names_version version)
-{
-	pthread_mutex_lock(&t->lock);
 	if (inode->type == INODE_FOLDER || (inode->type == INODE_OBJECT && inode->sized))
 		inode->seen = version;
-	pthread_mutex_unlock(&t->lock);
-}
-
-struct inode *inode_of_scratch(struct tree *t, const char *path, struct scratch *scratch)
-{
-	struct inode *inode = inode_get(&t->inodes, INODE_SCRATCH, path, scratch->serial);
-
-	if (!inode->scratch)
-		inode->scratch = scratch_get(scratch);
-	return inode;
 }
 
 /* A node that is written in this mount shows what its writer has made of it, unless someone
@@ -223,6 +217,53 @@ static struct node describe(const struct inode *inode)
 	};
 }
 
+struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
+		       const struct origin *origin)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = get_inode(t, type, path, origin);
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_of_entry(struct tree *t, enum inode_type type, const char *path,
+		    const struct origin *origin, struct names_version version, struct node *ret)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = get_inode(t, type, path, origin);
+	note_seen(inode, version);
+	*ret = describe(inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct names_version names_version(struct tree *t)
+{
+	return (struct names_version){
+		.store = store_version(t->options.store),
+		.overlay = t->overlay.changes,
+	};
+}
+
+void inode_was_seen(struct tree *t, struct inode *inode, struct names_version version)
+{
+	pthread_mutex_lock(&t->lock);
+	note_seen(inode, version);
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct inode *inode_of_scratch(struct tree *t, const char *path, struct scratch *scratch)
+{
+	struct inode *inode = inode_get(&t->inodes, INODE_SCRATCH, path, scratch->serial);
+
+	if (!inode->scratch)
+		inode->scratch = scratch_get(scratch);
+	return inode;
+}
+
 void node_of_inode(struct tree *t, const struct inode *inode, struct node *ret)
 {
 	pthread_mutex_lock(&t->lock);
@@ -250,7 +291,7 @@ bool path_is_control(const char *path)
 
 int folder_key(const char *path, struct strbuf *out)
 {
-	CLEANUP(strbuf_release) struct strbuf folder = NAME_BUF();
+	NAME_BUF(folder);
 
 	if (!*path)
 		return 0;
@@ -262,7 +303,7 @@ int folder_key(const char *path, struct strbuf *out)
 /* "": the names at the top; "latest/": all below it. */
 int folder_refresh(struct tree *t, const char *path)
 {
-	CLEANUP(strbuf_release) struct strbuf top = NAME_BUF();
+	NAME_BUF(top);
 	size_t n = strcspn(path, "/");
 
 	if (path_is_control(path))
@@ -383,7 +424,9 @@ static int find_in_overlay(struct tree *t, const char *path, const char *key, st
 static int find_file(struct tree *t, const char *path, struct inode **ret)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
+	struct fingerprint f;
+	struct origin origin;
 	struct inode *inode;
 	int r = path_to_key(path, &key);
 
@@ -394,7 +437,9 @@ static int find_file(struct tree *t, const char *path, struct inode **ret)
 		return find_in_overlay(t, path, key.buf, ret);
 	if (r < 0)
 		return r;
-	inode = inode_of(t, INODE_OBJECT, path, &obj);
+	object_fingerprint(&obj, &f);
+	origin = origin_of(&f);
+	inode = inode_of(t, INODE_OBJECT, path, &origin);
 	r = learn_size(t, &obj, inode);
 	if (r < 0)
 		tree_forget(t, inode->id, 1);
@@ -405,7 +450,7 @@ static int find_file(struct tree *t, const char *path, struct inode **ret)
 
 int path_find(struct tree *t, const char *path, struct inode **ret)
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	int r;
 
 	if (path_is_control(path))
@@ -467,7 +512,7 @@ static int find_and_note(struct tree *t, const char *path, struct names_version 
 
 int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	NAME_BUF(path);
 	CLEANUP(inode_drop) struct held folder = { 0 };
 	struct names_version version;
 	int r = child_path(t, dir, name, &folder, &path);
@@ -484,7 +529,7 @@ int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret
 
 int tree_resolve(struct tree *t, const char *path, struct node *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf name = NAME_BUF();
+	NAME_BUF(name);
 	struct inode *inode;
 	bool want_folder = false;
 	char *slash;

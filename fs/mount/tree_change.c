@@ -89,7 +89,7 @@ void keep_folders(struct tree *t, const char *path)
 	char *slash;
 
 	while ((slash = strrchr(folder, '/'))) {
-		CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+		NAME_BUF(key);
 
 		*slash = '\0';
 		if (folder_key(folder, &key) < 0 || bucket_has(t, key.buf) > 0)
@@ -115,7 +115,7 @@ static int unlink_in_overlay(struct tree *t, const char *key)
 static int unlink_file(struct tree *t, const char *path)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	int r = path_to_key(path, &key);
 
 	if (!r)
@@ -133,8 +133,8 @@ static int unlink_file(struct tree *t, const char *path)
 
 int tree_unlink(struct tree *t, uint64_t dir, const char *name)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(path);
+	NAME_BUF(key);
 	CLEANUP(inode_drop) struct held folder = { 0 };
 	int r = child_path(t, dir, name, &folder, &path);
 
@@ -167,8 +167,8 @@ int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct calle
 
 int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(path);
+	NAME_BUF(key);
 	CLEANUP(inode_drop) struct held folder = { 0 };
 	struct inode *inode;
 	int r = child_path(t, dir, name, &folder, &path);
@@ -229,8 +229,8 @@ static int remove_folder(struct tree *t, const char *key, struct inode *inode)
 
 int tree_rmdir(struct tree *t, uint64_t dir, const char *name)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(path);
+	NAME_BUF(key);
 	CLEANUP(inode_drop) struct held folder = { 0 }, removed = { .tree = t };
 	int r = child_path(t, dir, name, &folder, &path);
 

@@ -20,13 +20,12 @@
 
 #define BATCH 256 /* names; more than the kernel asks again for */
 
-/* Its attributes are those of the list, as an object without strings. */
 struct entry {
-	char *key;
-	char *path;	  /* NULL: no path shows it */
+	char *key;	  /* and the path, in one allocation */
+	const char *path; /* NULL: no path shows it */
 	const char *name; /* the end of `path` */
 	enum inode_type type;
-	struct object object;
+	struct origin origin; /* of INODE_OBJECT */
 };
 
 struct batch {
@@ -34,6 +33,7 @@ struct batch {
 	size_t n, alloc;
 	uint64_t first; /* the cookie of entries[0] */
 	bool last;	/* nothing comes behind it */
+	bool folders;	/* there are some in it, or below the folder in the overlay */
 	struct names_version version;
 };
 
@@ -47,10 +47,8 @@ struct dir {
 
 static void batch_release(struct batch *batch)
 {
-	for (size_t i = 0; i < batch->n; i++) {
+	for (size_t i = 0; i < batch->n; i++)
 		free(batch->entries[i].key);
-		free(batch->entries[i].path);
-	}
 	free(batch->entries);
 	*batch = (struct batch){ 0 };
 }
@@ -64,7 +62,7 @@ static void rewind_dir(struct dir *d)
 
 int tree_opendir(struct tree *t, uint64_t id, struct dir **ret)
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	CLEANUP(inode_drop) struct held held = { 0 };
 	struct dir *d;
 	int r = inode_hold(t, id, &held);
@@ -81,7 +79,7 @@ int tree_opendir(struct tree *t, uint64_t id, struct dir **ret)
 	d = xcalloc(1, sizeof(*d));
 	d->tree = t;
 	d->path = xstrdup(held.inode->path);
-	d->key = strbuf_detach(&key);
+	d->key = xstrdup(key.buf);
 	pthread_mutex_lock(&t->lock);
 	DL_APPEND(t->dirs, d);
 	pthread_mutex_unlock(&t->lock);
@@ -109,39 +107,47 @@ static void batch_add(struct batch *batch, size_t at, const struct entry *entry)
 		(batch->n - at) * sizeof(*batch->entries));
 	batch->entries[at] = *entry;
 	batch->n++;
+	batch->folders |= entry->type == INODE_FOLDER;
 }
 
-static struct entry entry_new(enum inode_type type, const char *key, char *path)
+/* `path` NULL: none. */
+static struct entry entry_new(enum inode_type type, const char *key, const struct strbuf *path)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
+	size_t n = strlen(key) + 1;
+	struct entry entry = { .type = type };
+	char *both = xmalloc(n + (path ? path->len + 1 : 0));
 
-	return (struct entry){
-		.type = type, .key = xstrdup(key), .path = path, .name = slash ? slash + 1 : path
-	};
+	memcpy(both, key, n);
+	entry.key = both;
+	if (path) {
+		const char *slash;
+
+		memcpy(both + n, path->buf, path->len + 1);
+		entry.path = both + n;
+		slash = strrchr(entry.path, '/');
+		entry.name = slash ? slash + 1 : entry.path;
+	}
+	return entry;
 }
 
-/* The path that a key has, a '/' behind it left out. NULL: none. */
-static char *path_of_key(const char *key)
+/* With the path that the key has, a '/' behind it left out. */
+static struct entry entry_of_key(enum inode_type type, const char *key)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	NAME_BUF(path);
 
 	if (path_from_key(key, &path) < 0)
-		return NULL;
+		return entry_new(type, key, NULL);
 	if (path.len && path.buf[path.len - 1] == '/')
 		strbuf_setlen(&path, path.len - 1);
-	return strbuf_detach(&path);
+	return entry_new(type, key, &path);
 }
 
-static int add_listed(void *ctx, const struct object *obj)
+static int add_listed(void *ctx, const struct fingerprint *f)
 {
 	struct batch *batch = ctx;
-	struct entry entry = entry_new(obj->generation ? INODE_OBJECT : INODE_FOLDER, obj->key,
-				       path_of_key(obj->key));
+	struct entry entry = entry_of_key(f->generation ? INODE_OBJECT : INODE_FOLDER, f->key);
 
-	entry.object = *obj;
-	entry.object.key = entry.object.type = NULL; /* strings are borrowed */
-	entry.object.cache_control = entry.object.disposition = NULL;
-	entry.object.runtime_version = entry.object.change = NULL;
+	entry.origin = origin_of(f);
 	batch_add(batch, batch->n, &entry);
 	return batch->n == BATCH;
 }
@@ -157,6 +163,7 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 	if (!batch->last)
 		end = xstrdup(batch->entries[batch->n - 1].key);
 	pthread_mutex_lock(&d->tree->lock);
+	batch->folders |= overlay_below(&d->tree->overlay, d->key);
 	while ((name = overlay_next(&d->tree->overlay, d->key, after))) {
 		struct entry entry;
 		enum inode_type type;
@@ -173,7 +180,7 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 			continue;
 		if (name->scratch)
 			type = INODE_SCRATCH;
-		entry = entry_new(type, name->key, path_of_key(name->key));
+		entry = entry_of_key(type, name->key);
 		batch_add(batch, at, &entry);
 	}
 	pthread_mutex_unlock(&d->tree->lock);
@@ -182,9 +189,11 @@ static void add_overlay(struct dir *d, struct batch *batch, const char *after)
 static void add_control(struct batch *batch)
 {
 	for (size_t i = 0; control_name(i); i++) {
-		struct entry entry = entry_new(INODE_CONTROL, control_name(i),
-					       xasprintf(CONTROL_FOLDER "/%s", control_name(i)));
+		struct entry entry;
+		NAME_BUF(path);
 
+		strbuf_addf(&path, CONTROL_FOLDER "/%s", control_name(i));
+		entry = entry_new(INODE_CONTROL, control_name(i), &path);
 		batch_add(batch, i, &entry);
 	}
 	batch->last = true;
@@ -199,8 +208,8 @@ static int next_batch(struct dir *d)
 	if (path_is_control(d->path)) {
 		add_control(&batch);
 	} else {
-		int r = store_list(d->tree->options.store, d->key, false, after, add_listed,
-				   &batch);
+		int r = store_fingerprints(d->tree->options.store, d->key, false, after, add_listed,
+					   &batch);
 
 		if (r < 0) {
 			batch_release(&batch);
@@ -278,25 +287,18 @@ static int is_folder_too(struct dir *d, const char *key)
 /* An object whose name is also a folder's is not shown: see invariant 2 of tree.c. */
 static int is_shown(struct dir *d, const struct entry *entry)
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	const struct batch *batch = batch_at(d, d->cookie);
+	NAME_BUF(key);
 	int r;
 
 	if (!entry->name)
 		return 0;
-	if (entry->type != INODE_OBJECT || folder_key(entry->path, &key) < 0)
+	if (entry->type != INODE_OBJECT || (batch->last && !batch->folders))
+		return 1;
+	if (folder_key(entry->path, &key) < 0)
 		return 1;
 	r = is_folder_too(d, key.buf);
 	return r < 0 ? r : !r;
-}
-
-static uint64_t number_of(const struct dir *d, const struct entry *entry)
-{
-	uint64_t number;
-
-	pthread_mutex_lock(&d->tree->lock);
-	number = inode_number_in(&d->tree->inodes, entry->path);
-	pthread_mutex_unlock(&d->tree->lock);
-	return number;
 }
 
 int dir_next(struct dir *d, const char **name, struct node *ret)
@@ -315,32 +317,45 @@ int dir_next(struct dir *d, const char **name, struct node *ret)
 	} while (!shown);
 	*name = entry->name;
 	*ret = (struct node){
-		.ino = number_of(d, entry),
-		.generation = entry->object.generation,
-		.size = entry->object.gzip ? entry->object.decoded_size : entry->object.size,
-		.mtime = entry->object.created,
-		.ctime = entry->object.updated,
+		.generation = entry->origin.generation,
+		.size = entry->origin.size,
+		.mtime = entry->origin.created,
+		.ctime = entry->origin.updated,
 		.is_dir = entry->type == INODE_FOLDER,
 	};
 	return 1;
 }
 
+/* What dir_next() gave last. */
+static const struct entry *entry_given(struct dir *d)
+{
+	const struct entry *entry = entry_at(d, d->cookie - 1);
+
+	assert(entry);
+	return entry;
+}
+
+uint64_t dir_number(struct dir *d)
+{
+	const struct entry *entry = entry_given(d);
+	uint64_t number;
+
+	pthread_mutex_lock(&d->tree->lock);
+	number = inode_number_in(&d->tree->inodes, entry->path);
+	pthread_mutex_unlock(&d->tree->lock);
+	return number;
+}
+
 int dir_hold(struct dir *d, struct node *ret)
 {
 	const struct batch *batch = batch_at(d, d->cookie - 1);
-	const struct object *obj = NULL;
-	const struct entry *entry;
-	struct inode *inode;
+	const struct entry *entry = entry_given(d);
+	bool of_object = entry->type == INODE_OBJECT;
 
-	assert(batch);
-	entry = &batch->entries[d->cookie - 1 - batch->first];
-	if (entry->type == INODE_OBJECT)
-		obj = &entry->object;
-	if (entry->type == INODE_SCRATCH || (obj && obj->gzip && !obj->has_decoded_size))
+	if (entry->type == INODE_SCRATCH || (of_object && !entry->origin.sized))
 		return 0;
-	inode = inode_of(d->tree, entry->type, entry->path, obj);
-	inode_was_seen(d->tree, inode, batch->version);
-	node_of_inode(d->tree, inode, ret);
+	inode_of_entry(d->tree, entry->type, entry->path, of_object ? &entry->origin : NULL,
+		       batch->version, ret);
 	return 1;
 }
 

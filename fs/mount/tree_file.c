@@ -249,7 +249,7 @@ static bool open_kept(struct tree *t, struct inode *inode, const char *key, stru
 static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	int r = path_to_key(inode->path, &key);
 
 	if (!r && wants_write(flags))
@@ -326,7 +326,7 @@ static int may_create(const struct tree *t, const char *path, bool is_scratch, s
 static int create_new(struct tree *t, const char *path, int flags, mode_t mode, struct file **ret,
 		      struct inode **ret_inode)
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	const char *slash = strrchr(path, '/');
 	bool is_scratch = scratch_name_matches(slash ? slash + 1 : path, flags & O_EXCL, mode);
 	int r = may_create(t, path, is_scratch, &key);
@@ -371,7 +371,7 @@ static int create_at(struct tree *t, const char *path, int flags, mode_t mode, s
 int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_t mode,
 		struct file **ret, struct node *ret_node)
 {
-	CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+	NAME_BUF(path);
 	CLEANUP(inode_drop) struct held folder = { 0 };
 	int r = child_path(t, dir, name, &folder, &path);
 

@@ -20,8 +20,11 @@
 #include "strbuf.h"
 #include "tree.h"
 
-/* Room for any path or key, the `.d` and a '/' behind it included. */
-#define NAME_BUF() STRBUF_INIT(2 * KEY_MAX)
+/* A buffer on the stack for any path or key, the `.d` and a '/' behind it included. */
+#define NAME_ROOM (2 * KEY_MAX)
+#define NAME_BUF(name)                                                                             \
+	char name##_room[NAME_ROOM];                                                               \
+	struct strbuf name = strbuf_on(name##_room, sizeof(name##_room))
 
 struct tree {
 	struct tree_options options;
@@ -49,9 +52,21 @@ struct held {
 int inode_hold(struct tree *t, uint64_t id, struct held *ret) MUST_CHECK;
 void inode_drop(struct held *held); /* for CLEANUP(); an empty one is fine */
 
-/* Makes or finds the node, with one more reference. `obj` NULL: not of an object. */
+/* What a node takes from its object. */
+struct origin {
+	uint64_t generation;	   /* 0: it is of no object */
+	uint64_t size;		   /* decoded bytes, once `sized` */
+	int64_t created, updated;
+	bool sized, sure; /* see struct inode */
+};
+struct origin origin_of(const struct fingerprint *f);
+
+/* Makes or finds the node, with one more reference. `origin` NULL: not of an object. */
 struct inode *inode_of(struct tree *t, enum inode_type type, const char *path,
-		       const struct object *obj);
+		       const struct origin *origin);
+/* The same, and inode_was_seen() and node_of_inode(), at once. */
+void inode_of_entry(struct tree *t, enum inode_type type, const char *path,
+		    const struct origin *origin, struct names_version version, struct node *ret);
 /* What path_find() and store_list() answer from now on is of this state of the names, or later. */
 struct names_version names_version(struct tree *t);
 /* The path was found to have this node; for tree_lookup(), until a name changes anywhere. */

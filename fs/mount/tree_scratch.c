@@ -50,7 +50,7 @@ int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime)
 void scratch_warn(const struct tree *t)
 {
 	for (size_t i = 0; i < t->overlay.n; i++) {
-		CLEANUP(strbuf_release) struct strbuf path = NAME_BUF();
+		NAME_BUF(path);
 
 		if (t->overlay.names[i]->scratch && !path_from_key(t->overlay.names[i]->key, &path))
 			log_warning("%s was a scratch file, which the bucket never had: it is gone",

@@ -132,7 +132,7 @@ static const struct {
 /* -ENODATA: not an object; -ESTALE: another generation is there now. */
 static int object_of(struct tree *t, uint64_t id, struct object *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf key = NAME_BUF();
+	NAME_BUF(key);
 	CLEANUP(inode_drop) struct held held = { 0 };
 	int r = inode_hold(t, id, &held);
 
@@ -177,7 +177,7 @@ int tree_setxattr(const char *name)
 int tree_listxattr(struct tree *t, uint64_t id, struct strbuf *out)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
-	CLEANUP(strbuf_release) struct strbuf value = NAME_BUF();
+	NAME_BUF(value);
 	int r = object_of(t, id, &obj);
 
 	if (r == -ENODATA)
