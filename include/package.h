@@ -54,6 +54,10 @@ void advisory_release(struct advisory *a);
 bool package_is_visible(const struct package *pkg);
 bool package_version_is_visible(const struct package_version *v);
 
+/* The row of a version, visible or not; NULL: there is none. Borrowed. */
+const struct package_version *package_find_version(const struct package *pkg, const char *version,
+						   size_t len);
+
 /* The same row, whatever an export found out of it. */
 bool package_version_equal(const struct package_version *a, const struct package_version *b);
 

@@ -151,15 +151,6 @@ static void add_removal(struct basket *b, size_t lot, const struct object *obj, 
 	object_copy(&removal->obj, obj);
 }
 
-static bool has_row(const struct package *pkg, struct name_part version)
-{
-	for (size_t i = 0; i < pkg->n_versions; i++)
-		if (strlen(pkg->versions[i].version) == version.len &&
-		    !memcmp(pkg->versions[i].version, version.text, version.len))
-			return true;
-	return false;
-}
-
 /* 1: a row of it has come back since the names were read. */
 static int has_returned(const struct gc_collection *c, const struct gc_lot *lot,
 			const struct survey *have, const struct gc_ruling *rulings)
@@ -175,7 +166,7 @@ static int has_returned(const struct gc_collection *c, const struct gc_lot *lot,
 		struct object_name name;
 
 		if (rulings[i].fate == GC_REMOVED && catalog_match(have->objects[i].key, &name))
-			r = has_row(&pkg, name.version);
+			r = package_find_version(&pkg, name.version.text, name.version.len) != NULL;
 	}
 	return r == -ENOENT ? 1 : r;
 }

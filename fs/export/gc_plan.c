@@ -291,6 +291,8 @@ static void find_known(struct judging *j, const struct names *before, struct str
 {
 	struct judging all = *j;
 
+	for (size_t i = 0; i < j->plan->n; i++)
+		j->plan->lots[i].held = false;
 	all.why = why;
 	judge(&all);
 	for (size_t i = 0; i < j->plan->n; i++) {

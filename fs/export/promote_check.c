@@ -62,15 +62,6 @@ static void complain(const struct candidate *c, const char *fmt, ...)
 	pthread_mutex_unlock(&c->check->lock);
 }
 
-static const struct package_version *row_of(const struct candidate *c, struct name_part version)
-{
-	for (size_t i = 0; i < c->pkg.n_versions; i++)
-		if (strlen(c->pkg.versions[i].version) == version.len &&
-		    !memcmp(c->pkg.versions[i].version, version.text, version.len))
-			return &c->pkg.versions[i];
-	return NULL;
-}
-
 static const struct object *document_of(const struct survey *survey, enum kind kind)
 {
 	for (size_t i = 0; i < survey->n; i++) {
@@ -99,7 +90,7 @@ static int check_version(const struct candidate *c, const char *version)
 {
 	CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(KEY_MAX);
 	const struct package_version *row =
-		row_of(c, (struct name_part){ version, strlen(version) });
+		package_find_version(&c->pkg, version, strlen(version));
 	int r;
 
 	if (row && !package_version_is_visible(row))
@@ -155,7 +146,7 @@ static void check_lost(const struct candidate *c)
 			continue;
 		key = xasprintf("%s%s", c->check->opt->version,
 				c->latest.objects[i].key + strlen("latest"));
-		row = row_of(c, name.version);
+		row = package_find_version(&c->pkg, name.version.text, name.version.len);
 		if (row && package_version_is_visible(row) && !survey_find(&c->have, key))
 			complain(c, "latest/ and the database have the archive of %s, and the "
 				    "prefix has not",

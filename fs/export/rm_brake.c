@@ -59,16 +59,18 @@ void rm_brake_free(struct rm_brake *brake)
 	free(brake);
 }
 
+/* Of any version, where none is named. */
 static bool shows_version(const struct package *pkg, struct name_part version)
 {
-	for (size_t i = 0; i < pkg->n_versions; i++) {
-		const struct package_version *v = &pkg->versions[i];
+	if (version.len) {
+		const struct package_version *row =
+			package_find_version(pkg, version.text, version.len);
 
-		if (package_version_is_visible(v) &&
-		    (!version.len || (strlen(v->version) == version.len &&
-				      !memcmp(v->version, version.text, version.len))))
-			return true;
+		return row && package_version_is_visible(row);
 	}
+	for (size_t i = 0; i < pkg->n_versions; i++)
+		if (package_version_is_visible(&pkg->versions[i]))
+			return true;
 	return false;
 }
 

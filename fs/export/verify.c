@@ -79,7 +79,7 @@ static void find(struct verifier *v, enum finding_kind kind, const char *package
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* The document of this kind in a target that is there, and is what the rows give. */
+/* Its listing is there, and is what the rows give. */
 static bool has_listing(const struct target *t)
 {
 	for (size_t i = 0; i < t->plan.n; i++) {
@@ -136,15 +136,6 @@ static const struct publication **publications_of(const struct target *t)
 	return of;
 }
 
-static bool has_row(const struct item *item, struct name_part version)
-{
-	for (size_t i = 0; i < item->pkg.n_versions; i++)
-		if (strlen(item->pkg.versions[i].version) == version.len &&
-		    !memcmp(item->pkg.versions[i].version, version.text, version.len))
-			return true;
-	return false;
-}
-
 /* What lies there and no step is about. */
 static void find_unplanned(struct verifier *v, const struct item *item, const struct object *obj)
 {
@@ -154,7 +145,8 @@ static void find_unplanned(struct verifier *v, const struct item *item, const st
 	if (kind == KIND_NONE)
 		find(v, FINDING_STRAY, item->name, obj->key,
 		     "an export makes no object of this name");
-	else if (kind == KIND_ARCHIVE && !has_row(item, name.version))
+	else if (kind == KIND_ARCHIVE &&
+		 !package_find_version(&item->pkg, name.version.text, name.version.len))
 		find(v, FINDING_GARBAGE, item->name, obj->key,
 		     "its version has no row; it waits for gc");
 }

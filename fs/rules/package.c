@@ -55,6 +55,18 @@ bool package_version_is_visible(const struct package_version *v)
 	return !v->moderated && !v->deleted;
 }
 
+const struct package_version *package_find_version(const struct package *pkg, const char *version,
+						   size_t len)
+{
+	for (size_t i = 0; i < pkg->n_versions; i++) {
+		const struct package_version *v = &pkg->versions[i];
+
+		if (strlen(v->version) == len && !memcmp(v->version, version, len))
+			return v;
+	}
+	return NULL;
+}
+
 bool package_version_equal(const struct package_version *a, const struct package_version *b)
 {
 	return a->created == b->created && a->retracted == b->retracted &&

@@ -506,6 +506,7 @@ Test(gc_plan, what_is_too_much_no_more_is_held_no_longer)
 	b.plan.prefixes[1].present = b.plan.prefixes[1].known = 1100;
 	bench_judge(&b);
 	cr_assert_not(b.is_held, "11 of 1,100 are no mass");
+	cr_assert_eq(b.held.n, 0);
 }
 
 Test(gc_plan, what_was_held_stays_held_and_does_not_hold_up_what_comes_beside_it)

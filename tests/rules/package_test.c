@@ -48,3 +48,15 @@ Test(package, release_leaves_an_empty_package)
 	cr_assert_eq(pkg.n_advisories, 0);
 	package_release(&pkg);
 }
+
+Test(package, a_version_is_found_by_all_of_its_text)
+{
+	struct package_version rows[] = { { .version = (char[]){ "1.0.0" } },
+					  { .version = (char[]){ "1.0.0+1" }, .moderated = true } };
+	const struct package pkg = { .versions = rows, .n_versions = 2 };
+
+	cr_assert_eq(package_find_version(&pkg, "1.0.0+1.tar.gz", 7), &rows[1]);
+	cr_assert_eq(package_find_version(&pkg, "1.0.0+1.tar.gz", 5), &rows[0]);
+	cr_assert_null(package_find_version(&pkg, "1.0.0+1.tar.gz", 6));
+	cr_assert_null(package_find_version(&pkg, "1.0.1", 5));
+}
