@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "db.h"
@@ -123,6 +124,8 @@ static void take_away(const char *key)
 	cr_assert_eq(store_edit(w.bucket, &edit, 1), 0);
 	edit_release(&edit, 1);
 }
+
+static const char *const rest_of_package[] = { "feed.atom", "likes", "options", "publisher", "score" };
 
 Test(promote, copies_archives_then_advisories_then_listings)
 {
@@ -244,6 +247,15 @@ static void no_old_archive(void)
 	take_away(OWN "archives/foo-1.0.0.tar.gz");
 }
 
+static void no_sound_listing(void)
+{
+	struct strbuf garbage = STRBUF_INIT(BIG);
+
+	strbuf_addstr(&garbage, "no gzip");
+	world_replace(&w, OWN "packages/foo", &garbage, NULL);
+	strbuf_release(&garbage);
+}
+
 static void taken_down(void)
 {
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'new'");
@@ -265,6 +277,9 @@ Test(promote, an_incomplete_prefix_is_refused_with_all_that_is_missing)
 		{ no_advisories, "new: its advisories are not there" },
 		{ no_package, "bar: latest/ and the database have it, and the prefix has not" },
 		{ no_old_archive, "foo: its listing names 1.0.0, whose archive is not there" },
+		{ no_old_archive, "foo: latest/ and the database have the archive of 1.0.0, and the "
+				  "prefix has not" },
+		{ no_sound_listing, "foo: its listing cannot be read" },
 		{ taken_down, "new: it was taken down, and is still there" },
 		{ version_taken_down, "foo: its listing shows 2.0.0, which was taken down" },
 	};
@@ -296,6 +311,32 @@ Test(promote, an_archive_that_nobody_has_makes_no_prefix_incomplete)
 	w.options.latest = false;
 	cr_assert_eq(world_export_all(&w, &exported), 0);
 	cr_assert_eq(promote_own(NULL), 0);
+	expect_equal();
+}
+
+Test(promote, what_the_database_does_not_show_makes_none_incomplete_either)
+{
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_add(&w, "gone", "1.0.0");
+	world_export_well(&w, &exported);
+	world_sql(&w, "DELETE FROM package_version WHERE package = 'gone';"
+		      "DELETE FROM package WHERE name = 'gone';"
+		      "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+	w.options.latest = false;
+	cr_assert_eq(world_export_all(&w, &exported), 0);
+	take_away(OWN "packages/gone"); /* collected in the prefix alone */
+	take_away(OWN "packages/gone/advisories");
+	take_away(OWN "archives/gone-1.0.0.tar.gz");
+	cr_assert_eq(promote_own(NULL), -EINVAL, "what is left of it has no listing");
+	for (size_t i = 0; i < ARRAY_SIZE(rest_of_package); i++) {
+		CLEANUP(free_char) char *key = xasprintf(OWN "packages/gone/%s", rest_of_package[i]);
+
+		take_away(key);
+	}
+	cr_assert_eq(promote_own(NULL), 0);
+	cr_assert_not(world_has(&w, LATEST "packages/gone"));
+	cr_assert_not(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
 	expect_equal();
 }
 
@@ -337,7 +378,9 @@ Test(promote, more_rewrites_than_the_limit_are_held_whole_until_exactly_they_are
 	expect_held(NULL);
 	cr_assert_eq(promote_own(NULL), -ECANCELED, "it stays held");
 	options.allow_mass_change = true;
+	cr_assert_neq(access(held, F_OK), -1);
 	cr_assert_eq(run_promote(&options, NULL), 0);
+	cr_assert_eq(access(held, F_OK), -1, "what was done is no plan any more");
 	expect_equal();
 	expect_held(RUNTIME);
 }
@@ -417,12 +460,15 @@ Test(promote, a_dry_run_tells_the_plan_and_changes_nothing)
 {
 	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(BIG);
 	struct promote_options options = options_of();
+	const char *archive, *listing;
 
 	make_apart();
 	options.see = see_line;
 	options.ctx = &seen;
 	cr_assert_eq(run_promote(&options, NULL), 0);
-	cr_assert(strstr(seen.buf, LATEST "archives/foo-2.0.0.tar.gz\n"));
+	archive = strstr(seen.buf, LATEST "archives/new-1.0.0.tar.gz\n");
+	listing = strstr(seen.buf, LATEST "packages/foo\n");
+	cr_assert(archive && listing && archive < listing, "in its order: %s", seen.buf);
 	world_expect_order(&w, "");
 	expect_held(NULL);
 }
