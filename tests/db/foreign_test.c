@@ -225,6 +225,10 @@ Test(foreign, what_is_missing_is_named_when_it_is_opened)
 		  " '' AS package, '' AS version, now() AS created, '' AS pubspec,"
 		  " '' AS archive_sha256, 0 AS retracted, false AS moderated, false AS deleted",
 		  "column package_version.retracted is integer and must be boolean", "" },
+		{ "DROP VIEW pubfs.package CASCADE; CREATE VIEW pubfs.package AS SELECT 1 AS name,"
+		  " '' AS likes",
+		  "column package.name is integer and must be text",
+		  "column package.likes is text and must be integer" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -241,6 +245,74 @@ static char *url_as(const char *role)
 	CLEANUP(free_char) char *url = server_url(w.path);
 
 	return xasprintf("%s&options=-c%%20role%%3D%s", url, role);
+}
+
+static void make_ours(void)
+{
+	sql(&w, "DROP SCHEMA pubfs CASCADE");
+	cr_assert_eq(db_open(w.url, DB_CREATE, &w.db), 0);
+	db_close(w.db);
+	w.db = NULL;
+}
+
+Test(foreign, each_column_that_is_missing_is_named)
+{
+	static const char columns[] =
+		" FROM information_schema.columns WHERE table_schema = 'pubfs' AND table_name IN"
+		" ('package', 'package_version', 'advisory', 'advisory_package')";
+	int n;
+
+	make_ours();
+	n = atoi(ask(&w, "SELECT count(*)%s", columns));
+	cr_assert_eq(n, 29, "all that the format needs");
+	for (int i = 0; i < n; i++) {
+		static const char nth[] = "SELECT %s%s ORDER BY table_name, column_name"
+					  " LIMIT 1 OFFSET %d";
+		CLEANUP(free_char) char *table = xstrdup(ask(&w, nth, "table_name", columns, i));
+		CLEANUP(free_char) char *column = xstrdup(ask(&w, nth, "column_name", columns, i));
+		CLEANUP(free_char) char *name = xasprintf("column %s.%s is missing", table, column);
+
+		sql(&w, "ALTER TABLE pubfs.%s RENAME %s TO elsewhere", table, column);
+		cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), -EIO, "%s", name);
+		cr_assert(said(name, NULL), "%s", name);
+		sql(&w, "ALTER TABLE pubfs.%s RENAME elsewhere TO %s", table, column);
+	}
+	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
+}
+
+Test(foreign, each_right_that_is_missing_is_named)
+{
+	static const char *const read[] = { "package", "package_version", "advisory",
+					    "advisory_package", "package_change", "package_now" };
+	static const char *const written[] = { "package_event", "package_counter", "settled",
+					       "package_scan", "advisory_event", "export_state",
+					       "deployment", "lease", "latest_hold" };
+	static const char *const rights[] = { "SELECT", "INSERT", "UPDATE", "DELETE" };
+	CLEANUP(free_char) char *role = xasprintf("exporter_%s", w.path);
+	CLEANUP(free_char) char *url = url_as(role);
+
+	make_ours();
+	sql(&w, "DROP ROLE IF EXISTS %s; CREATE ROLE %s", role, role);
+	sql(&w, "SELECT pubfs.grant_export('%s')", role);
+	for (size_t i = 0; i < ARRAY_SIZE(read) + ARRAY_SIZE(written); i++) {
+		bool only_read = i < ARRAY_SIZE(read);
+		const char *table = only_read ? read[i] : written[i - ARRAY_SIZE(read)];
+
+		for (size_t k = 0; k < (only_read ? 1 : ARRAY_SIZE(rights)); k++) {
+			CLEANUP(free_char)
+			char *name = xasprintf("role %s has no right %s on %s", role, rights[k],
+					       table);
+
+			sql(&w, "REVOKE %s ON pubfs.%s FROM %s", rights[k], table, role);
+			cr_assert_eq(db_open(url, DB_OPEN, &w.db), -EACCES, "%s", name);
+			cr_assert(said(name, NULL), "%s", name);
+			sql(&w, "GRANT %s ON pubfs.%s TO %s", rights[k], table, role);
+		}
+	}
+	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
+	db_close(w.db);
+	w.db = NULL;
+	sql(&w, "DROP OWNED BY %s; DROP ROLE %s", role, role);
 }
 
 Test(foreign, a_role_that_exports_needs_no_right_to_write_packages)
