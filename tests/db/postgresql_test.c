@@ -322,6 +322,7 @@ Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
 	cr_assert_eq(db_changed(w.db, &seen), 0);
 	run(0, "BEGIN; SET LOCAL pubfs.notify = off");
 	touch(0, 0, "p", 1);
+	run(0, "INSERT INTO advisory (id, osv) VALUES ('A', '{}')");
 	run(0, "PREPARE TRANSACTION 'one'");
 	cr_assert_eq(db_wait(w.db, 0, NULL, &seen), 0);
 	run(1, "COMMIT PREPARED 'one'");

@@ -109,6 +109,7 @@ static const struct {
 Test(trigger, each_statement_counts_once_and_only_if_it_changes_something)
 {
 	two_packages();
+	sql(&w, "INSERT INTO package (name, updated) VALUES ('other', '" OLD "')");
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		int before = count_of(&w, "p1");
 		const char *updated;
@@ -120,6 +121,9 @@ Test(trigger, each_statement_counts_once_and_only_if_it_changes_something)
 		updated = ask(&w, "SELECT updated > '" OLD "' FROM package WHERE name = 'p1'");
 		cr_assert_eq(!strcmp(updated, "1"), statements[i].updated, "%s: updated",
 			     statements[i].sql);
+		cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package WHERE name = 'other'"
+					 " AND updated > '" OLD "'"),
+				 "0", "%s: of another one", statements[i].sql);
 		sql(&w, "ROLLBACK");
 	}
 }
@@ -133,6 +137,8 @@ Test(trigger, the_count_outlives_the_package_and_its_digits_differ)
 	first = xstrdup(ask(&w, "SELECT change FROM package_change"));
 	sql(&w, "DELETE FROM package");
 	cr_assert_eq(count_of(&w, "p1"), 2);
+	cr_assert_str_neq(strchr(ask(&w, "SELECT change FROM package_change"), '-'),
+			  strchr(first, '-'), "each change has digits of its own");
 	sql(&w, "INSERT INTO package (name) VALUES ('p1'), ('p2')");
 	cr_assert_eq(count_of(&w, "p1"), 3);
 	cr_assert_str_neq(ask(&w, "SELECT change FROM package_change WHERE package = 'p2'"), first,
@@ -144,9 +150,13 @@ Test(trigger, a_moved_version_and_a_renamed_package_count_for_both_names)
 	two_packages();
 	sql(&w, "UPDATE package_version SET package = 'p2'");
 	cr_assert_eq(count_of(&w, "p2"), 2);
+	forget_moves(&w);
+	sql(&w, "UPDATE package SET updated = '" OLD "'");
 	sql(&w, "UPDATE package SET name = 'p3' WHERE name = 'p2'");
 	cr_assert_eq(count_of(&w, "p2"), 3);
 	cr_assert_eq(count_of(&w, "p3"), 1);
+	cr_assert_str_eq(ask(&w, "SELECT updated > '" OLD "' FROM package WHERE name = 'p3'"), "1",
+			 "a new name moves the time");
 }
 
 Test(trigger, versions_may_come_before_their_package)
