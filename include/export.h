@@ -51,6 +51,17 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 
+/* Packages of which something was taken down, and how long after its commit; microseconds. */
+#define TAKEDOWN_BOUNDS 10
+extern const int64_t takedown_bounds[TAKEDOWN_BOUNDS]; /* ascending */
+struct takedowns {
+	uint64_t n;
+	uint64_t within[TAKEDOWN_BOUNDS]; /* of these, as many took no longer than the bound */
+	int64_t time, max;		  /* the sum of all, and the longest */
+};
+void takedowns_note(struct takedowns *t, int64_t time);
+void takedowns_add(struct takedowns *t, const struct takedowns *more);
+
 /* Of objects, both prefixes together, unless said otherwise. */
 struct export_counts {
 	uint64_t packages;	/* looked at */
@@ -60,8 +71,7 @@ struct export_counts {
 	uint64_t held;		/* packages of which the brake holds something */
 	uint64_t left;		/* packages whose latest/ is as another deployment left it */
 	char *left_why;		/* why, of one; owned; NULL: latest/ was open, and none was left */
-	uint64_t takedowns;	/* packages of which something was taken down, and how long after its */
-	int64_t takedown_time, takedown_max; /* commit: the sum and the longest; microseconds */
+	struct takedowns takedowns;
 	/* of the packages that were read: */
 	uint64_t left_out;	/* versions that no client could read */
 	uint64_t no_archive;	/* listed versions without a canonical archive */

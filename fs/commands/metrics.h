@@ -23,6 +23,14 @@ struct metric {
 
 /* Those of one name stand together. */
 void metrics_add(const struct metric *metrics, size_t n, struct strbuf *out);
+/* How many took no longer than `bound` microseconds, of n that took `sum` in all. The name is in
+ * seconds. */
+struct metric_bucket {
+	int64_t bound;
+	uint64_t within;
+};
+void metrics_add_histogram(const char *name, const char *help, const struct metric_bucket *buckets,
+			   size_t n_buckets, uint64_t n, uint64_t sum, struct strbuf *out);
 /* Behind the last one. */
 void metrics_end(struct strbuf *out);
 

@@ -78,12 +78,12 @@ static void add_packages(struct facts *f, const char *name, const struct updater
 
 static void add_takedowns(struct facts *f, const struct export_counts *total)
 {
-	uint64_t n = total->takedowns;
+	const struct takedowns *t = &total->takedowns;
 
 	facts_enter(f, "takedown_seconds");
-	facts_number(f, "count", n);
-	facts_seconds(f, "mean", n ? total->takedown_time / (int64_t)n : 0);
-	facts_seconds(f, "max", total->takedown_max);
+	facts_number(f, "count", t->n);
+	facts_seconds(f, "mean", t->n ? t->time / (int64_t)t->n : 0);
+	facts_seconds(f, "max", t->max);
 	facts_leave(f);
 }
 
@@ -113,6 +113,17 @@ void updating_add_facts(const struct updating *u, struct facts *f)
 	updater_status_release(&status);
 }
 
+static void add_takedown_metrics(const struct takedowns *t, struct strbuf *out)
+{
+	struct metric_bucket buckets[TAKEDOWN_BOUNDS];
+
+	for (size_t i = 0; i < TAKEDOWN_BOUNDS; i++)
+		buckets[i] = (struct metric_bucket){ takedown_bounds[i], t->within[i] };
+	metrics_add_histogram("takedown_seconds",
+			      "From the commit of what takes something down to the bucket.", buckets,
+			      TAKEDOWN_BOUNDS, t->n, (uint64_t)t->time, out);
+}
+
 void updating_add_metrics(const struct updating *u, struct strbuf *out)
 {
 	struct updater_status status;
@@ -140,14 +151,9 @@ void updating_add_metrics(const struct updating *u, struct strbuf *out)
 		  status.failing.all },
 		{ METRIC_GAUGE, "waiting_packages", NULL,
 		  "Packages of which latest/ is left to another deployment.", status.waiting.all },
-		{ METRIC_COUNTER, "takedowns", NULL, "Packages of which something was taken down.",
-		  total->takedowns },
-		{ METRIC_COUNTER, "takedown_time_seconds", NULL,
-		  "From their commits to the bucket, together.", (uint64_t)total->takedown_time },
-		{ METRIC_GAUGE, "takedown_max_seconds", NULL, "The longest of these.",
-		  (uint64_t)total->takedown_max },
 	};
 
 	metrics_add(rows, ARRAY_SIZE(rows), out);
+	add_takedown_metrics(&total->takedowns, out);
 	updater_status_release(&status);
 }

@@ -463,12 +463,8 @@ static void count_takedown(struct export_counts *counts, const struct item *item
 {
 	int64_t time = clock_now() - item->pkg.updated;
 
-	if (time < 0 || time > DAY_US)
-		return; /* that is not when it was committed */
-	counts->takedowns++;
-	counts->takedown_time += time;
-	if (counts->takedown_max < time)
-		counts->takedown_max = time;
+	if (time >= 0 && time <= DAY_US) /* else that is not when it was committed */
+		takedowns_note(&counts->takedowns, time);
 }
 
 /* What is said and counted of a package when nothing more will be tried. */

@@ -137,10 +137,7 @@ static void counts_add(struct export_counts *to, const struct export_counts *fro
 	to->left_out += from->left_out;
 	to->no_archive += from->no_archive;
 	to->garbage += from->garbage;
-	to->takedowns += from->takedowns;
-	to->takedown_time += from->takedown_time;
-	if (to->takedown_max < from->takedown_max)
-		to->takedown_max = from->takedown_max;
+	takedowns_add(&to->takedowns, &from->takedowns);
 }
 
 static char *describe(int r, const struct export_counts *counts, const char *why)

@@ -123,9 +123,28 @@ Test(updater, exports_what_another_program_commits)
 	world_sql(&w, "UPDATE package SET moderated = 1");
 	wait_for(LISTING, NULL);
 	updater_status(u, &status);
-	cr_assert(status.total.takedowns <= 1, "one at most, whichever pass it was that did it");
+	cr_assert(status.total.takedowns.n <= 1, "one at most, whichever pass it was that did it");
 	updater_status_release(&status);
 	updater_stop(u);
+}
+
+Test(takedowns, each_is_counted_within_every_bound_that_it_kept)
+{
+	struct takedowns t = { 0 }, more = { 0 };
+
+	takedowns_note(&t, SECOND_US); /* no longer than the bound */
+	takedowns_note(&t, SECOND_US + 1);
+	takedowns_note(&more, 3 * DAY_US);
+	takedowns_add(&t, &more);
+	cr_assert_eq(t.n, 3);
+	cr_assert_eq(t.time, 2 * SECOND_US + 1 + 3 * DAY_US);
+	cr_assert_eq(t.max, 3 * DAY_US);
+	for (size_t i = 0; i < TAKEDOWN_BOUNDS; i++) {
+		cr_assert(!i || takedown_bounds[i - 1] < takedown_bounds[i]);
+		cr_assert_eq(t.within[i], takedown_bounds[i] < SECOND_US    ? 0
+					  : takedown_bounds[i] == SECOND_US ? 1
+									    : 2);
+	}
 }
 
 Test(updater, says_how_long_take_downs_took_from_their_commit)
@@ -141,13 +160,14 @@ Test(updater, says_how_long_take_downs_took_from_their_commit)
 	wait_for(LISTING, "\"retracted\":true");
 	for (;;) {
 		updater_status(u, &status);
-		if (status.total.takedowns)
+		if (status.total.takedowns.n)
 			break;
 		updater_status_release(&status);
 	}
-	cr_assert_eq(status.total.takedowns, 1);
-	cr_assert_eq(status.total.takedown_time, status.total.takedown_max);
-	cr_assert(status.total.takedown_max >= 0 && status.total.takedown_max < PATIENCE);
+	cr_assert_eq(status.total.takedowns.n, 1);
+	cr_assert_eq(status.total.takedowns.time, status.total.takedowns.max);
+	cr_assert(status.total.takedowns.max >= 0 && status.total.takedowns.max < PATIENCE);
+	cr_assert_eq(status.total.takedowns.within[TAKEDOWN_BOUNDS - 1], 1);
 	updater_status_release(&status);
 	updater_stop(u);
 }

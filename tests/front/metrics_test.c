@@ -16,6 +16,9 @@ Test(metrics, samples_of_one_name_are_one_family_and_seconds_are_decimal)
 	};
 
 	metrics_add(rows, ARRAY_SIZE(rows), &out);
+	metrics_add_histogram("wait_seconds", "How long.",
+			      (const struct metric_bucket[]){ { 250000, 1 }, { 1000000, 4 } }, 2, 5,
+			      3500000, &out);
 	metrics_end(&out);
 	cr_assert_str_eq(out.buf, "# TYPE pubfs_changes counter\n"
 				  "# HELP pubfs_changes Changes.\n"
@@ -25,5 +28,13 @@ Test(metrics, samples_of_one_name_are_one_family_and_seconds_are_decimal)
 				  "# UNIT pubfs_longest_seconds seconds\n"
 				  "# HELP pubfs_longest_seconds The longest.\n"
 				  "pubfs_longest_seconds 61.000001\n"
+				  "# TYPE pubfs_wait_seconds histogram\n"
+				  "# UNIT pubfs_wait_seconds seconds\n"
+				  "# HELP pubfs_wait_seconds How long.\n"
+				  "pubfs_wait_seconds_bucket{le=\"0.250000\"} 1\n"
+				  "pubfs_wait_seconds_bucket{le=\"1.000000\"} 4\n"
+				  "pubfs_wait_seconds_bucket{le=\"+Inf\"} 5\n"
+				  "pubfs_wait_seconds_sum 3.500000\n"
+				  "pubfs_wait_seconds_count 5\n"
 				  "# EOF\n");
 }

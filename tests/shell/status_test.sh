@@ -125,7 +125,7 @@ fails "no port" 2 "70000" "$PUBFS" watch $site --metrics-port 70000
 fails "no address" 2 "here:80" "$PUBFS" watch $site --metrics-port here:80
 fails "an address of IPv6 without brackets" 2 "::1:80" "$PUBFS" watch $site --metrics-port ::1:80
 sql "UPDATE package_version SET retracted = 1 WHERE package = 'oxygen'"
-check "take-downs are counted and measured" wait_until metric 'pubfs_takedowns_total 1'
+check "take-downs are counted and measured" wait_until metric 'pubfs_takedown_seconds_count 1'
 check "kill -9" kill -KILL "$watcher"
 wait "$watcher" 2>/dev/null
 file=$(echo "$PUBFS_HOME"/cache/*."$watcher".status)
