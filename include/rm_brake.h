@@ -28,9 +28,9 @@ void rm_brake_free(struct rm_brake *brake);
 
 /*
  * Asked before an object is removed by hand; what passes counts from then on, whatever becomes of
- * it. Free are other prefixes than latest/, and what the database does not show: packages and versions
- * that are absent, moderated or deleted, and names that are no package's. 0; -EPERM: too much in
- * one hour (said, with what lifts it); -EIO (said): it cannot be told.
+ * it. Free are other prefixes than latest/, and what the database does not show: packages and
+ * versions that are absent, moderated or deleted, and names that are no package's. 0; -EPERM: too
+ * much in one hour (said, with what lifts it); -EIO (said): it cannot be told.
  */
 int rm_brake_ask(struct rm_brake *brake, const char *key) MUST_CHECK;
 

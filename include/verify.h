@@ -61,9 +61,9 @@ struct verifier_options {
 
 /*
  * Compares every package, or those that are named (NULL: all), with both prefixes, as an export
- * decides it, and then names what lies there without a row. Changes nothing in the bucket. 0: done, whatever was
- * found; else as export_all() and export_named() answer, and -EIO: a body could not be read. `ret`
- * is always filled.
+ * decides it, and then names what lies there without a row. Changes nothing in the bucket. 0: done,
+ * whatever was found; else as export_all() and export_named() answer, and -EIO: a body could not be
+ * read, or what is damaged not be noted. `ret` is always filled.
  */
 int verify(const struct verifier_options *options, char *const *names, size_t n,
 	   struct verification *ret) MUST_CHECK;

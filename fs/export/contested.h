@@ -26,8 +26,8 @@
 
 /* True: a step is about such an object. */
 bool contested_is_foreign(const struct pass *pass, size_t k, const struct target *t);
-/* 1: it was made ours at this change before, so lately that it is noted in pass->contested, and what
- * is foreign of it now is what clients could read. */
+/* 1: it was made ours at this change before, so lately that it is noted in pass->contested, and
+ * what is foreign of it now is what clients could read. */
 int contested_is_kept(const struct pass *pass, const struct item *item,
 		      const struct target *t) MUST_CHECK;
 

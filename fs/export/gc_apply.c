@@ -40,7 +40,7 @@ struct basket {
 	struct gc_collection *c;
 	struct removal *removals;
 	size_t n, alloc, chunk;
-	bool *stuck;  /* of each package's lot: one could not be removed, so what comes later stays */
+	bool *stuck;  /* of each package's lot: one was not removed, so what comes later stays */
 	bool refused; /* one was, and so would all others be */
 };
 

@@ -20,6 +20,13 @@
 #define ID_MAX	      256
 #define NAME_TEXT_MAX ((size_t)1 << 10)
 
+static int load_document(struct store *s, const char *key, struct object *obj, struct strbuf *out)
+{
+	int r = store_stat(s, key, obj);
+
+	return r < 0 ? r : stored_load(s, obj, out);
+}
+
 int kept_load(const struct pass *pass, size_t k, const char *name, struct kept *ret)
 {
 	CLEANUP(free_char) char *key = xasprintf("%s/%s", pass->prefixes[k], name);
@@ -31,9 +38,12 @@ int kept_load(const struct pass *pass, size_t k, const char *name, struct kept *
 	object_init(&obj);
 	if (!pass_holds(pass, k))
 		return 0;
-	r = store_stat(pass->opt->store, key, &obj);
-	if (!r)
-		r = stored_load(pass->opt->store, &obj, &ret->text);
+	r = load_document(pass->opt->store, key, &obj, &ret->text);
+	if (r == -ESTALE && !store_refresh(pass->opt->store, key, 0)) {
+		object_release(&obj);
+		object_init(&obj);
+		r = load_document(pass->opt->store, key, &obj, &ret->text);
+	}
 	if (r == -ENOENT || r == -EBADMSG || r == -E2BIG) {
 		strbuf_reset(&ret->text);
 		r = 0;

@@ -14,8 +14,8 @@ struct newest_version;
 struct pass;
 
 /*
- * A package that is held stays as it is in its prefix, and so it does in the documents that are made
- * of all packages: what these show of it now they go on to show, and nothing else of it.
+ * A package that is held stays as it is in its prefix, and so it does in the documents that are
+ * made of all packages: what these show of it now they go on to show, and nothing else of it.
  */
 struct kept {
 	const struct pass *pass;

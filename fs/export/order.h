@@ -4,9 +4,9 @@
 #define PUBFS_ORDER_H
 
 /*
- * Objects are written in this order, each step whole before the next one begins, and removed in the
- * reverse one. So at no instant does a listing name an archive that is not there, nor is it ahead of
- * its advisories, and what its package has besides is never all that is left of it.
+ * Objects are written in this order, each step whole before the next one begins, and removed in
+ * the reverse one. So at no instant does a listing name an archive that is not there, nor is it
+ * ahead of its advisories, and what its package has besides is never all that is left of it.
  */
 enum order {
 	ORDER_ARCHIVES,
@@ -16,7 +16,7 @@ enum order {
 	ORDERS
 };
 
-/* Of any key: all that lies below `api/archives/` is an archive, and what is of no kind the rest. */
+/* Of any key: what lies below `api/archives/` is an archive, and what is of no kind the rest. */
 enum order order_of(const char *key);
 
 #endif

@@ -3,7 +3,7 @@
  * plan.c - what the export of one package changes in one prefix (spec, sections 11 and 20).
  *
  * The order of the steps (order.h) is what keeps a prefix servable at every instant:
- *	export	   archives, advisories, listing | the other documents | archives that were taken down
+ *	export	   archives, advisories, listing | the other documents | archives taken down
  *	take-down  the other documents | listing, advisories, archives
  * so that no listing names an archive that is gone, nor advisories that are not there yet. A step
  * that fails ends the plan; what was done so far is sound, and the next pass goes on from there.

@@ -35,8 +35,7 @@ static int load_file(const char *path, struct names *ret)
 static int save_file(const char *path, struct names *notes)
 {
 	names_sort(notes);
-	return held_save(path, "not the bytes that their metadata say, as verify --deep has read them",
-			 notes);
+	return held_save(path, "read by verify --deep, and not what their metadata say", notes);
 }
 
 int suspects_load(const char *held, struct names *ret)

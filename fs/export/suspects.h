@@ -11,9 +11,9 @@ struct names;
 struct object;
 
 /*
- * An export believes the hash in an object's metadata (spec, section 10). Who has read the bytes and
- * found others notes the object's generation, in a file beside the plan that the brake holds; what
- * is noted, an export writes anew. That is another generation, and no suspect.
+ * An export believes the hash in an object's metadata (spec, section 10). Who has read the bytes
+ * and found others notes the object's generation, in a file beside the plan that the brake holds;
+ * what is noted, an export writes anew. That is another generation, and no suspect.
  */
 
 #define SUSPECT_WHY "its bytes are not what its metadata say"

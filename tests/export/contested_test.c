@@ -62,7 +62,8 @@ static void write_foreign(const char *key, const char *text)
 }
 
 #define VERSION(version)                                                                           \
-	"{\"version\":\"" version "\",\"pubspec\":{\"name\":\"foo\",\"version\":\"" version "\"},"       \
+	"{\"version\":\"" version "\","                                                           \
+	"\"pubspec\":{\"name\":\"foo\",\"version\":\"" version "\"},"                               \
 	"\"archive_url\":\"https://theirs.example.com/foo-" version ".tar.gz\"}"
 #define OTHER                                                                                      \
 	"{\"name\":\"foo\",\"theirs\":1,\"latest\":" VERSION("2.0.0") ",\"versions\":["          \
@@ -93,7 +94,8 @@ Test(contested, so_it_is_where_the_content_is_the_same_and_the_keys_alone_are_go
 
 Test(contested, what_clients_could_not_read_is_damage_and_made_good_however_often)
 {
-	static const char *const broken[] = { "{}", "no JSON", "{\"name\":\"foo\",\"versions\":[]}" };
+	static const char *const broken[] = { "{}", "no JSON",
+					      "{\"name\":\"foo\",\"versions\":[]}" };
 
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(broken); i++) {
 		write_foreign(LATEST "packages/foo", broken[i % ARRAY_SIZE(broken)]);

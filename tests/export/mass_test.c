@@ -499,7 +499,7 @@ Test(mass, two_advisories_of_one_list_do_not_go_by_themselves)
 
 Test(mass, lists_that_lose_some_of_their_advisories_are_not_emptied)
 {
-	char id[16], name[16];
+	char id[32], name[32];
 
 	fill(12);
 	for (int i = 0; i < 24; i++) {
@@ -510,7 +510,8 @@ Test(mass, lists_that_lose_some_of_their_advisories_are_not_emptied)
 	w.options.limits.rewrites = (struct brake_limit){ .number = 1, .percent = 100 };
 	world_export_well(&w, &counts);
 	w.options.limits.takedowns = (struct brake_limit){ .number = 0 };
-	world_sql(&w, "DELETE FROM advisory_package WHERE CAST(substr(advisory, 6) AS INTEGER) >= 12");
+	world_sql(&w, "DELETE FROM advisory_package"
+		      " WHERE CAST(substr(advisory, 6) AS INTEGER) >= 12");
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_not(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-12\""));
 	cr_assert(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-0\""));

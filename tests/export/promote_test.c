@@ -125,7 +125,8 @@ static void take_away(const char *key)
 	edit_release(&edit, 1);
 }
 
-static const char *const rest_of_package[] = { "feed.atom", "likes", "options", "publisher", "score" };
+static const char *const rest_of_package[] = { "feed.atom", "likes", "options", "publisher",
+					       "score" };
 
 Test(promote, copies_archives_then_advisories_then_listings)
 {
@@ -330,8 +331,9 @@ Test(promote, what_the_database_does_not_show_makes_none_incomplete_either)
 	take_away(OWN "archives/gone-1.0.0.tar.gz");
 	cr_assert_eq(promote_own(NULL), -EINVAL, "what is left of it has no listing");
 	for (size_t i = 0; i < ARRAY_SIZE(rest_of_package); i++) {
-		CLEANUP(free_char) char *key = xasprintf(OWN "packages/gone/%s", rest_of_package[i]);
+		CLEANUP(free_char) char *key = NULL;
 
+		key = xasprintf(OWN "packages/gone/%s", rest_of_package[i]);
 		take_away(key);
 	}
 	cr_assert_eq(promote_own(NULL), 0);
