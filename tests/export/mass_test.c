@@ -167,8 +167,10 @@ Test(mass, a_plan_that_cannot_be_read_is_a_failure_and_one_that_is_over_leaves_n
 	expect_untouched(world_export_all(&w, &counts));
 	w.options.held = below; /* a file is no folder */
 	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.held, 0, "it has not begun");
 	w.options.held = w.folder; /* nor the other way round */
 	cr_assert_eq(world_export_all(&w, &counts), -EIO);
+	cr_assert_eq(counts.held, 0);
 	w.options.held = held_file;
 	w.options.allow_mass_change = true;
 	cr_assert_eq(world_export_all(&w, &counts), 0);
@@ -520,6 +522,7 @@ Test(mass, lists_that_lose_some_of_their_advisories_are_not_emptied)
 static void no_keys(struct object *obj)
 {
 	obj->has_sha256 = obj->has_decoded_size = false;
+	obj->decoded_size = 0;
 }
 
 /* Their length is not known from their metadata. */
