@@ -68,20 +68,41 @@ static void civil_from_days(int64_t days, int64_t *year, int *month, int *day)
 	*year = yoe + era * 400 + (*month <= 2);
 }
 
+static char *put_digits(char *at, int64_t number, int digits)
+{
+	for (int i = digits; i-- > 0; number /= 10)
+		at[i] = (char)('0' + number % 10);
+	return at + digits;
+}
+
+static char *put_part(char *at, char before, int64_t number)
+{
+	*at = before;
+	return put_digits(at + 1, number, 2);
+}
+
+/* By hand: each version of a listing and each entry of a feed has one. */
 void clock_format(int64_t us, struct strbuf *out)
 {
+	char text[sizeof("2026-01-02T03:04:05.678901Z")], *at = text;
 	int64_t days = us / DAY_US - (us % DAY_US < 0);
 	int64_t rest = us - days * DAY_US, year;
 	int month, day, fraction = (int)(rest % SECOND_US);
 
 	civil_from_days(days, &year, &month, &day);
-	strbuf_addf(out, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)year, month, day,
-		    (int)(rest / HOUR_US), (int)(rest / MINUTE_US % 60),
-		    (int)(rest / SECOND_US % 60));
-	if (fraction % 1000)
-		strbuf_addf(out, ".%06dZ", fraction);
+	if (year >= 0 && year <= 9999)
+		at = put_digits(at, year, 4);
 	else
-		strbuf_addf(out, ".%03dZ", fraction / 1000);
+		strbuf_addf(out, "%04lld", (long long)year);
+	at = put_part(at, '-', month);
+	at = put_part(at, '-', day);
+	at = put_part(at, 'T', rest / HOUR_US);
+	at = put_part(at, ':', rest / MINUTE_US % 60);
+	at = put_part(at, ':', rest / SECOND_US % 60);
+	*at++ = '.';
+	at = fraction % 1000 ? put_digits(at, fraction, 6) : put_digits(at, fraction / 1000, 3);
+	*at++ = 'Z';
+	strbuf_add(out, text, (size_t)(at - text));
 }
 
 /* Exactly `digits` digits at *text, which then points behind them; -1: there are not as many. */

@@ -89,9 +89,13 @@ static void add_escaped(struct strbuf *out, const char *text, size_t len,
 
 static void add_element(struct strbuf *out, const char *name, const char *text, size_t len)
 {
-	strbuf_addf(out, "<%s>", name);
+	strbuf_addch(out, '<');
+	strbuf_addstr(out, name);
+	strbuf_addch(out, '>');
 	add_escaped(out, text, len, in_text, ARRAY_SIZE(in_text));
-	strbuf_addf(out, "</%s>", name);
+	strbuf_addstr(out, "</");
+	strbuf_addstr(out, name);
+	strbuf_addch(out, '>');
 }
 
 static void add_text_element(struct strbuf *out, const char *name, const char *text)

@@ -72,6 +72,25 @@ Test(clock, what_is_no_time_is_refused_and_the_output_untouched)
 	}
 }
 
+Test(clock, a_year_may_have_other_than_four_digits)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} rows[] = {
+		{ 253402300800000000, "10000-01-01T00:00:00.000Z" },
+		{ -62167219200000000, "0000-01-01T00:00:00.000Z" },
+		{ -62167219200000001, "-001-12-31T23:59:59.999999Z" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(strbuf_release) struct strbuf out = STRBUF_INIT(100);
+
+		clock_format(rows[i].us, &out);
+		cr_expect_str_eq(out.buf, rows[i].text, "%s", out.buf);
+	}
+}
+
 Test(clock, every_day_of_800_years_survives_the_round_trip)
 {
 	for (int64_t day = -146097; day < 146097; day++) {
