@@ -314,6 +314,21 @@ Test(postgresql, every_way_to_write_is_noticed)
 	}
 }
 
+Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('old')");
+	sql(&w, "UPDATE package SET discontinued = true, replaced_by = 'new'");
+	cr_assert_eq(count_of(&w, "old"), 2);
+	sql(&w, "INSERT INTO package (name) VALUES ('new')");
+	cr_assert_eq(count_of(&w, "old"), 2, "it was shown before");
+	sql(&w, "DELETE FROM package WHERE name = 'new'");
+	cr_assert_eq(count_of(&w, "old"), 3);
+	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package_now WHERE name = 'old'"), "");
+	sql(&w, "INSERT INTO package (name) VALUES ('new')");
+	cr_assert_eq(count_of(&w, "old"), 4);
+	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package_now WHERE name = 'old'"), "new");
+}
+
 Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
 {
 	uint64_t seen;

@@ -175,6 +175,9 @@ Test(trigger, updated_never_goes_back_and_is_believed_when_it_is_written)
 	sql(&w, "UPDATE package_version SET retracted = 1");
 	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"),
 			 "2999-01-01T00:00:00.000Z", "later than now");
+	sql(&w, "UPDATE package SET unlisted = 1 WHERE name = 'p1'");
+	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"),
+			 "2999-01-01T00:00:00.000Z", "by the package's own row, too");
 	forget_moves(&w);
 	sql(&w, "UPDATE package SET discontinued = 1, updated = '2021-01-01T00:00:00.000Z'"
 		" WHERE name = 'p1'");

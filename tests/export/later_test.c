@@ -48,9 +48,32 @@ Test(later, each_failure_in_a_row_doubles_the_time_up_to_five_minutes)
 		cr_assert_not(later_holds(&l, "foo", "1-a", now));
 		cr_assert_str_eq(due(now), "foo,");
 	}
+	for (int i = 0; i < 100; i++)
+		later_failed(&l, "foo", "1-a", "broken", now);
+	cr_assert_eq(later_next(&l), now + LATER_MAX, "however often");
 	later_forget(&l, "foo");
 	later_failed(&l, "foo", "1-a", "broken", now);
 	cr_assert_eq(later_next(&l), now + SECOND_US, "after a success it begins anew");
+}
+
+Test(later, what_was_written_and_went_well_is_no_failure_any_more)
+{
+	later_failed(&l, "foo", "1-a", "broken", 0);
+	later_failed(&l, "foo", "1-a", "broken", 0);
+	later_written(&l, "foo", 0);
+	cr_assert_null(later_failure(&l, 0));
+	cr_assert_str_eq(due(SECOND_US), "");
+}
+
+Test(later, the_next_one_that_is_due_is_the_first_whatever_its_name)
+{
+	later_written(&l, "b", 5);
+	later_written(&l, "a", 7);
+	later_written(&l, "c", 9);
+	cr_assert_eq(later_next(&l), 5 + SECOND_US);
+	later_written(&l, "b", 11);
+	later_written(&l, "c", 3);
+	cr_assert_eq(later_next(&l), 3 + SECOND_US);
 }
 
 Test(later, another_change_of_what_failed_is_tried_at_once)
