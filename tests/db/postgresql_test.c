@@ -314,6 +314,22 @@ Test(postgresql, every_way_to_write_is_noticed)
 	}
 }
 
+Test(postgresql, an_advisory_and_a_name_that_do_not_see_each_other_move_the_times)
+{
+	sql(&w, "INSERT INTO package (name, updated) VALUES ('p', '2020-01-01T00:00:00Z')");
+	export();
+	run(0, "BEGIN; INSERT INTO advisory (id, osv, synced)"
+	       " VALUES ('A', '{}', '2030-01-01T00:00:00Z')");
+	run(1, "BEGIN; INSERT INTO advisory_package VALUES ('A', 'p')");
+	run(0, "COMMIT");
+	run(1, "COMMIT");
+	cr_assert_str_eq(work(), "p ");
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_now WHERE updated >"
+				 " '2021-01-01T00:00:00Z'"
+				 " AND latest_advisory = '2030-01-01T00:00:00Z'"),
+			 "1");
+}
+
 Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
 {
 	sql(&w, "INSERT INTO package (name) VALUES ('old')");

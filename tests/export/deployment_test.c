@@ -180,6 +180,50 @@ static void expect_quiet(void)
 			}
 }
 
+Test(deployments, hosts_of_one_version_are_one_and_one_more_of_them_changes_nothing)
+{
+	static char hosts[][4] = { "one", "two" }, version[] = "2026.01.01", none[] = "";
+	CLEANUP(latest_view_release) struct latest_view before = { .own = xstrdup(version) };
+	CLEANUP(latest_view_release) struct latest_view after = { .own = xstrdup(version) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		const struct deployment host = { .runtime_version = version,
+						 .host = hosts[i],
+						 .accepted = none,
+						 .base_url = none };
+
+		cr_assert_eq(db_beat(w.db, &host), 0);
+		cr_assert_eq(latest_view_read(w.db, i ? &after : &before), 0);
+	}
+	cr_assert_eq(after.n_live, 1);
+	cr_assert(latest_view_same(&before, &after));
+}
+
+Test(deployments, who_asks_as_one_is_live_whatever_became_of_its_heartbeat)
+{
+	static const struct {
+		bool deployment;
+		const char *retired; /* of the row of its host, if it has one */
+		size_t n_live;
+	} rows[] = { { true, NULL, 1 }, { true, "0", 1 }, { true, "1", 0 }, { false, "0", 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(latest_view_release)
+		struct latest_view v = { .own = xstrdup("2026.01.01"),
+					 .deployment = rows[i].deployment };
+
+		world_sql(&w, "DELETE FROM deployment");
+		if (rows[i].retired)
+			world_sql(&w,
+				  "INSERT INTO deployment (runtime_version, host, heartbeat, accepted,"
+				  " retired) VALUES ('2026.01.01', 'h', '2020-01-01T00:00:00.000Z',"
+				  " '', %s)",
+				  rows[i].retired);
+		cr_assert_eq(latest_view_read(w.db, &v), 0);
+		cr_assert_eq(v.n_live, rows[i].n_live, "row %zu", i);
+	}
+}
+
 Test(deployments, one_fills_its_own_prefix_before_it_first_touches_latest)
 {
 	run(OLD);

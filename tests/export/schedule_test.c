@@ -75,6 +75,7 @@ Test(schedule, a_pass_that_was_cut_short_is_repeated_as_what_it_was_after_ever_l
 
 		cr_assert_eq(schedule_due(&s, now, false, PUT_OFF), DUE_FULL);
 		schedule_ended(&s, now, DUE_FULL, PASS_CUT_SHORT);
+		cr_assert_eq(s.retry_at, again);
 		cr_assert_eq(schedule_next(&s, PUT_OFF), again < SCAN_EVERY ? again : SCAN_EVERY);
 		cr_assert_neq(schedule_due(&s, again - 1, false, PUT_OFF), DUE_FULL);
 		cr_assert_eq(schedule_due(&s, now + 1, true, PUT_OFF), DUE_EVENT,
@@ -88,6 +89,28 @@ Test(schedule, a_pass_that_was_cut_short_is_repeated_as_what_it_was_after_ever_l
 	cr_assert_eq(schedule_due(&s, now, false, PUT_OFF), DUE_NOTHING);
 	schedule_ended(&s, now, DUE_EVENT, PASS_CUT_SHORT);
 	cr_assert_eq(schedule_due(&s, now + SECOND_US, false, PUT_OFF), DUE_EVENT);
+}
+
+Test(schedule, a_full_pass_stays_to_be_repeated_whatever_events_do_meanwhile)
+{
+	schedule_ended(&s, 0, DUE_FULL, PASS_CUT_SHORT);
+	schedule_scan(&s, 0);
+	schedule_ended(&s, 0, DUE_EVENT, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, 2 * SECOND_US, false, PUT_OFF), DUE_FULL);
+	schedule_ended(&s, 2 * SECOND_US, DUE_FULL, PASS_WHOLE);
+	cr_assert_eq(schedule_due(&s, 2 * SECOND_US, false, PUT_OFF), DUE_NOTHING);
+}
+
+Test(schedule, a_full_pass_that_is_asked_for_is_this_hosts_and_puts_off_none_that_comes_before)
+{
+	schedule_ended(&s, 0, DUE_FULL, PASS_WHOLE);
+	schedule_scan(&s, 0);
+	cr_assert_not(s.own_full);
+	schedule_full(&s, 2 * FULL_EVERY);
+	cr_assert(s.own_full);
+	cr_assert_eq(s.full_at, FULL_EVERY);
+	schedule_full(&s, 5);
+	cr_assert_eq(schedule_due(&s, 5, false, PUT_OFF), DUE_FULL);
 }
 
 Test(schedule, what_was_put_off_waits_after_an_event_pass_that_was_cut_short)
