@@ -126,6 +126,8 @@ check "32 parts of a large archive are read side by side" wait_until was_asked p
 control "end-delays"
 # shellcheck disable=SC2086 # words
 wait $all
+# where they are not, those that stand still are given up, and asked for again beside the old ones
+same "each of them by one request" 32 asked read
 check "each part is the right one" sh -c 'for i in $(seq 0 31); do
 	dd if=big bs=64k skip=$((i * 6)) count=1 2>/dev/null | cmp - "part.$i" || exit 1; done'
 control "reset"
