@@ -30,9 +30,9 @@
 #include "stop.h"
 #include "strbuf.h"
 
-/* Each may wait for the store, and while all do, the kernel's word that a program has been ended is
- * not heard either. */
-#define THREADS_MAX  256
+/* Each may wait for the store, and while all do, nothing is answered and the kernel's word that a
+ * program has been ended is not heard. They are made when they are needed. */
+#define THREADS_MAX  1024
 #define THREADS_IDLE 16
 #define FAILED	     3 /* exit status of a daemon that ended in no way of its own */
 

@@ -13,14 +13,15 @@ export PUBFS_HOME="$T/home"
 m=$T/mnt
 packages=$m/latest/api/packages
 site="--base-url https://pub.example.com --runtime-version 2026.08.18"
-waiting_readers=100 # more than are served side by side by most defaults
+packages_made=257
 
-for i in $(seq $waiting_readers); do
+for i in $(seq $packages_made); do
 	printf '{"package":"p%03d","version":"1.0.0","published":"2024-01-02T03:04:05Z","pubspec":{"name":"p%03d","version":"1.0.0"}}\n' "$i" "$i"
 done >rows.jsonl
 "$PUBFS" load rows.jsonl >/dev/null || not_ok "load"
 "${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-processes="$processes $!"
+server=$!
+processes="$processes $server"
 wait_until test -s url
 url=$(cat url)
 bucket="--store gs://exports --endpoint $url"
@@ -42,13 +43,17 @@ cat "$packages/p001" >known
 ls "$packages" >names
 control "reset
 fault read times=100000 delay=600000"
-readers=
-for i in $(seq 2 $waiting_readers); do
-	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' cat "$packages/$(printf 'p%03d' "$i")" >"read.$i" 2>&1 &
-	readers="$readers $!"
-done
-processes="$processes $readers"
-check "many readers wait for a store that hangs" wait_until was_asked read $((waiting_readers - 1))
+# all packages but the first are read, each by a program
+start_readers() {
+	readers=
+	for i in $(seq 2 $packages_made); do
+		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' cat "$packages/$(printf 'p%03d' "$i")" >"read.$i" 2>&1 &
+		readers="$readers $!"
+	done
+	processes="$processes $readers"
+}
+start_readers
+check "256 readers wait for a store that hangs" wait_until was_asked read $((packages_made - 1))
 check "meanwhile what is known can be listed" sh -c "ls '$packages' | cmp - names"
 check "what was read can be read" cmp known "$packages/p001"
 check "attributes are there" getfattr -n user.pubfs.sha256 "$packages/p002"
@@ -64,6 +69,41 @@ check "each reader can leave" nothing_gave_up
 control "end-delays"
 control "reset"
 check "once it answers, all can be read" sh -c "find '$packages' -type f -exec cat {} + | grep -q '\"p099\"'"
+check "unmount" unmount "$daemon" "$m"
+
+# a server that is stopped: nobody leaves, and each call ends by its own deadline
+in_a_call() { grep -q '^State:.*disk sleep\|^State:.*sleeping' "/proc/$1/status" && grep -q fuse "/proc/$1/stack"; }
+all_in_a_call() {
+	[ "$(id -u)" = 0 ] || return 0
+	for reader in $readers; do
+		in_a_call "$reader" || return 1
+	done
+}
+check "mount" mount_bucket
+ls "$packages" >names
+cat "$packages/p001" >known
+kill -STOP "$server"
+start_readers
+check "256 readers wait for a server that is stopped" wait_until all_in_a_call
+check "meanwhile its names can be listed" sh -c "ls '$packages' | cmp - names"
+check "and what was read can be read" cmp known "$packages/p001"
+failed=0
+for reader in $readers; do
+	wait "$reader" || failed=$((failed + 1))
+done
+same "each of them ends" "$((packages_made - 1))" echo "$failed"
+same "with the errno of a store that fails" "$((packages_made - 1))" sh -c "cat read.* | grep -c ': Input/output error$'"
+check "the mount is there" jq -e .pid "$m/.pubfs/status"
+start_readers
+check "256 wait again" wait_until all_in_a_call
+kill -TERM "$daemon"
+kill -TERM "$daemon"
+check "SIGTERM ends a mount in which 256 wait" wait "$daemon"
+# shellcheck disable=SC2086 # words
+wait $readers
+kill -CONT "$server"
+check "once the server goes on, all can be read" mount_bucket
+check "all of it" sh -c "find '$packages' -type f -exec cat {} + | grep -q '\"p257\"'"
 check "unmount" unmount "$daemon" "$m"
 
 # a writer, and one that waits for its turn on the same file
@@ -94,7 +134,6 @@ wait_until was_asked insert 1
 read -r closer asker <pair
 processes="$processes $closer $asker"
 echo >&9
-in_a_call() { grep -q '^State:.*disk sleep\|^State:.*sleeping' "/proc/$1/status" && grep -q fuse "/proc/$1/stack"; }
 [ "$(id -u)" != 0 ] || wait_until in_a_call "$asker"
 kill -INT "$asker"
 check "who waits for its turn on a file can leave" wait_until sh -c "! kill -0 $asker 2>/dev/null || grep -q '^State:.*zombie' /proc/$asker/status"
