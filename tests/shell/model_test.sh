@@ -38,36 +38,63 @@ cat "$T/.said" # with the seed
 check "unmount the first" unmount "$first" "$T/a"
 check "unmount the second" unmount "$second" "$T/b"
 
-# kill -9 of the daemon: each writer counts what cp has said to be written
-document() { # PACKAGE NUMBER VERSION
-	printf '{"name":"%s","latest":%s,"versions":[%s],"x":%d}' "$1" "$3" "$3" "$2"
+# kill -9 of the daemon: each writer counts what a call has said to be written
+cat >writer.pl <<'END' # close|fsync|rename FOLDER PACKAGE DONE: the number of the last one in DONE
+use strict;
+use Errno;
+use IO::Handle;
+my ($call, $folder, $package, $done) = @ARGV;
+my $version = qq({"version":"1.0.0","pubspec":{"name":"$package","version":"1.0.0"},)
+	. qq("archive_url":"https://pub.example.com/$package","published":"2024-01-02T03:04:05.678Z"});
+my $path = "$folder/$package";
+my $to = $call eq "rename" ? "$path.tmp" : $path;
+open(my $last, "<", $done) or die;
+chomp(my $n = <$last>);
+# ESTALE, EBUSY: the mount did not know yet what one before it had written when it was killed
+while (write_one($n + 1) or $!{ESTALE} or $!{EBUSY}) {}
+sub write_one {
+	my ($x) = @_;
+	open(my $f, ">", $to) or return 0;
+	syswrite($f, qq({"name":"$package","latest":$version,"versions":[$version],"x":$x})) or return 0;
+	if ($call eq "fsync") {
+		$f->sync or return 0;
+		report($x);
+	}
+	close($f) or return 0;
+	$call ne "rename" or rename($to, $path) or return 0;
+	report($x);
 }
-write_until_it_fails() { # PACKAGE
-	version="{\"version\":\"1.0.0\",\"pubspec\":{\"name\":\"$1\",\"version\":\"1.0.0\"},"
-	version="$version\"archive_url\":\"https://pub.example.com/$1\",\"published\":\"2024-01-02T03:04:05.678Z\"}"
-	n=$(cat "$T/$1.done")
-	while document "$1" $((n + 1)) "$version" >"$T/$1.next" &&
-		cp "$T/$1.next" "$T/a/latest/api/packages/$1" 2>/dev/null; do
-		n=$((n + 1))
-		echo "$n" >"$T/$1.done"
-	done
+sub report {
+	$n = shift;
+	open(my $o, ">", $done) or die;
+	print $o "$n\n";
+	close($o) or die;
+}
+END
+package_of() { # CALL
+	case $1 in
+	close) echo krypton ;;
+	fsync) echo xenon ;;
+	rename) echo radon ;;
+	esac
 }
 # the last one that was reported, or the one that was on its way; whole in any case
-is_kept() { # PACKAGE
-	kept=$(gzip -dc "$T/bucket/latest/api/packages/$1" 2>/dev/null | jq .x) || kept=
+is_kept() { # CALL
+	kept=$(gzip -dc "$T/bucket/latest/api/packages/$(package_of "$1")" 2>/dev/null | jq .x) || kept=
 	reported=$(cat "$T/$1.done")
 	echo "$1: reported $reported, in the bucket ${kept:-nothing}"
 	[ "${kept:-0}" = "$reported" ] || [ "$kept" = $((reported + 1)) ] || return 1
 	echo "${kept:-0}" >"$T/$1.done"
 }
-for p in krypton xenon radon; do
-	echo 0 >"$T/$p.done"
+calls="close fsync rename"
+for call in $calls; do
+	echo 0 >"$T/$call.done"
 done
 for round in $(seq "$rounds"); do
 	check "round $round: mount" mount_bucket "$T/a"
 	writers=
-	for p in krypton xenon radon; do
-		write_until_it_fails "$p" &
+	for call in $calls; do
+		perl -X writer.pl "$call" "$T/a/latest/api/packages" "$(package_of "$call")" "$T/$call.done" &
 		writers="$writers $!"
 	done
 	sleep "0.$(shuf -i 100-600 -n 1)"
@@ -75,11 +102,13 @@ for round in $(seq "$rounds"); do
 	wait "$daemon" 2>/dev/null
 	# shellcheck disable=SC2086 # words
 	wait $writers
-	for p in krypton xenon radon; do
-		check "round $round: what close reported is in the bucket: $p" is_kept "$p"
-	done
+	check "round $round: what close reported is in the bucket" is_kept close
+	check "round $round: what fsync reported is in the bucket" is_kept fsync
+	check "round $round: what rename reported is in the bucket" is_kept rename
 done
-check "something was written before it was killed" test "$(cat "$T/krypton.done")" -gt 0
+for call in $calls; do
+	check "$call has written before the daemon was killed" test "$(cat "$T/$call.done")" -gt 0
+done
 check "nothing half-written is left" find "$T/bucket/latest" -type f -exec gzip -t {} +
 check "after a kill the mount point can be used again" mount_bucket "$T/a"
 check "and what was written is shown" sh -c "jq -e .x '$T/a/latest/api/packages/xenon'"
