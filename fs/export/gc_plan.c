@@ -93,18 +93,26 @@ static struct gc_ruling rule_version(const struct gc_policy *pol, const struct g
 	return rule_age(pol, obj, "its version is not in the database");
 }
 
+bool gc_is_of_package(const char *key, const char *package)
+{
+	static const char end[] = ".tar.gz";
+	const char *version = version_in_key(key, package);
+	size_t n = version ? strlen(version) : 0;
+
+	return !version || (n >= strlen(end) && !strcmp(version + n - strlen(end), end));
+}
+
 static struct gc_ruling rule_object(const struct gc_policy *pol, const struct gc_names *names,
 				    const char *prefix, const char *package,
 				    const struct object *obj)
 {
-	static const char end[] = ".tar.gz";
-	const char *version = package ? version_in_key(obj->key, package) : NULL;
-	size_t n = version ? strlen(version) : 0;
+	const char *version;
 
 	if (!package)
 		return rule_stray(pol, obj);
-	if (version && (n < strlen(end) || strcmp(version + n - strlen(end), end) != 0))
+	if (!gc_is_of_package(obj->key, package))
 		return (struct gc_ruling){ GC_REPORTED, "it is no archive" };
+	version = version_in_key(obj->key, package);
 	if (!gc_names_have_package(names, package))
 		return rule_age(pol, obj, "its package is not in the database");
 	return version ? rule_version(pol, names, prefix, package, obj) : rule_stray(pol, obj);

@@ -36,6 +36,10 @@ struct gc_policy {
 /* What lies at the top: a prefix (its name without a slash), or an object. */
 struct gc_ruling gc_rule_top(const struct gc_policy *pol, const char *name, bool is_prefix);
 
+/* False: it lies where the package's archives do, and is none, so it stays whatever becomes of the
+ * package. Of one that is not in the database all else goes, known or not. */
+bool gc_is_of_package(const char *key, const char *package);
+
 /*
  * Each object of a package in one prefix (spec, sections 11, 14 and 20), or of no package (package
  * NULL). While the listing of a package that is not in the database is too young to go, its other

@@ -19,6 +19,7 @@
 #include "catalog.h"
 #include "export.h"
 #include "gate.h"
+#include "gc_plan.h"
 #include "item.h"
 #include "log.h"
 #include "memory.h"
@@ -312,7 +313,7 @@ static int see_rest(void *ctx, const struct fingerprint *f)
 	rest->v->result->objects++;
 	if (!has_package && catalog_match(f->key, &name) != KIND_NONE)
 		return 0; /* verifier_see_site() */
-	garbage = has_package && catalog_match(f->key, &name) != KIND_NONE;
+	garbage = has_package && gc_is_of_package(f->key, package);
 	find(rest->v, garbage ? FINDING_GARBAGE : FINDING_STRAY, has_package ? package : NULL,
 	     f->key,
 	     garbage ? "its package has no row; it waits for gc"

@@ -466,6 +466,8 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 	world_export_well(&w, &counts);
 	world_put_stray(&w, LATEST "packages/foo/notes");
 	world_put_stray(&w, LATEST "elsewhere");
+	world_put_stray(&w, LATEST "packages/bar/notes"); /* goes with its package */
+	world_put_stray(&w, LATEST "archives/bar-1.0.0.zip"); /* and this does not */
 	world_put_stray(&w, LATEST "archives/foo"); /* it has no dash, so is none of foo's */
 	world_put_stray(&w, RUNTIME "/readme");
 	cr_assert_eq(found_by(false, &v, &found), 0);
@@ -476,16 +478,18 @@ Test(verify, what_waits_for_gc_and_what_is_of_no_kind_is_named_and_is_no_differe
 				    "garbage " OWN "packages/bar/advisories\n"
 				    "stray " RUNTIME "/readme\n"
 				    "garbage " LATEST "archives/bar-1.0.0.tar.gz\n"
+				    "stray " LATEST "archives/bar-1.0.0.zip\n"
 				    "stray " LATEST "archives/foo\n"
 				    "garbage " LATEST "archives/foo-2.0.0.tar.gz\n"
 				    "stray " LATEST "elsewhere\n"
 				    "garbage " LATEST "packages/bar\n"
 				    "garbage " LATEST "packages/bar/advisories\n"
+				    "garbage " LATEST "packages/bar/notes\n"
 				    "stray " LATEST "packages/foo/notes\n",
 			 "%s", found.buf);
 	for (unsigned kind = 0; kind < FINDING_DIFFERENCES; kind++)
 		cr_assert_eq(v.counts[kind], 0);
-	cr_assert_eq(v.objects, 18 + PREFIXES * (2 * (PACKAGE_DOCUMENTS - 2) + SITE_DOCUMENTS));
+	cr_assert_eq(v.objects, 20 + PREFIXES * (2 * (PACKAGE_DOCUMENTS - 2) + SITE_DOCUMENTS));
 	cr_assert_eq(v.packages, 1);
 }
 
