@@ -17,6 +17,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "server_internal.h"
 
@@ -404,6 +405,7 @@ void request_answer(struct request *q, struct reply *p)
 {
 	struct gcs_server *s = q->server;
 	const struct route *r = find_route(q);
+	int64_t began = clock_monotonic();
 
 	if (r && r->kind == GCS_KIND_COUNT) {
 		answer_control(q, p);
@@ -430,6 +432,7 @@ void request_answer(struct request *q, struct reply *p)
 
 	pthread_mutex_lock(&s->lock);
 	s->running--;
+	s->busy += clock_monotonic() - began;
 	strbuf_addf(&s->log, "%s %u %s\n", kind_name(q->kind), p->dropped ? 0 : p->status,
 		    q->object ? q->object : "");
 	pthread_mutex_unlock(&s->lock);

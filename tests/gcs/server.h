@@ -101,7 +101,8 @@ char *gcs_server_authorized_user(struct gcs_server *s) MUST_CHECK;
 /*
  * For shell tests, uncounted and without a token:
  *	POST /control		a script
- *	GET /control/counts	a line a kind: name, count; then `all`, `connections`, `parallel`
+ *	GET /control/counts	a line a kind: name, count; then `all`, `connections`, `parallel`,
+ *				and `busy`, the milliseconds that all requests took together
  *	GET /control/log	gcs_server_log()
  *	GET /control/service-account, /control/authorized-user
  */

@@ -150,6 +150,7 @@ static bool run_reset(struct gcs_server *s, char *words)
 		free(s->denied[--s->n_denied]);
 	memset(s->counts, 0, sizeof(s->counts));
 	s->connections = s->parallel = 0;
+	s->busy = 0;
 	strbuf_reset(&s->log);
 	return !*words;
 }
@@ -261,8 +262,8 @@ static char *counts_text(struct gcs_server *s)
 	pthread_mutex_lock(&s->lock);
 	for (int i = 0; i < GCS_KIND_COUNT; i++)
 		strbuf_addf(&out, "%s %lu\n", kind_name((enum gcs_kind)i), s->counts[i]);
-	strbuf_addf(&out, "all %lu\nconnections %lu\nparallel %lu\n", all_of(s), s->connections,
-		    s->parallel);
+	strbuf_addf(&out, "all %lu\nconnections %lu\nparallel %lu\nbusy %lld\n", all_of(s),
+		    s->connections, s->parallel, (long long)s->busy / 1000);
 	pthread_mutex_unlock(&s->lock);
 	return strbuf_detach(&out);
 }

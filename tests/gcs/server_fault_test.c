@@ -325,6 +325,12 @@ Test(gcs_fault, a_delay_is_at_least_as_long_as_asked_for)
 	script("fault list delay=30");
 	cr_assert_eq(status_of(LIST), 200);
 	cr_assert_geq(clock_monotonic() - before, 30000);
+	{
+		CLEANUP(answer_release) struct answer counts = client_get(url, "/control/counts");
+		const char *busy = strstr(counts.body.buf, "\nbusy ");
+
+		cr_assert(busy && atol(busy + strlen("\nbusy ")) >= 30, "%s", counts.body.buf);
+	}
 }
 
 static void *ask_slowly(void *ctx)

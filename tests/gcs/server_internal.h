@@ -90,6 +90,7 @@ struct gcs_server {
 	struct fault *faults;
 	size_t n_faults, alloc_faults;
 	unsigned long counts[GCS_KIND_COUNT], connections, running, parallel;
+	int64_t busy; /* microseconds */
 	struct strbuf log;
 
 	void *key; /* EVP_PKEY: what assertions are signed with; NULL: nobody asked yet */
