@@ -101,6 +101,6 @@ sql() {
 	if [ -n "$database" ]; then
 		psql -qXAt -v ON_ERROR_STOP=1 -c "SET search_path = pubfs" -c "$1" "$database"
 	else
-		sqlite3 -cmd ".timeout 60000" "$PUBFS_HOME/pub.db" "$1"
+		sqlite3 "$PUBFS_HOME/pub.db" "$1"
 	fi
 }
