@@ -196,7 +196,8 @@ void on_change_tell(void *on_change, const struct publication *p)
 		pthread_cond_signal(&oc->more);
 	}
 	if (lost && !oc->lost)
-		log_warning("%s is too slow; it is not told of %s, and of others", oc->command, key);
+		log_warning("%s is too slow; it is not told of %s, and of others", oc->command,
+			    key);
 	oc->lost = lost;
 	pthread_mutex_unlock(&oc->lock);
 }

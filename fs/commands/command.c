@@ -43,7 +43,8 @@ const struct command commands[] = {
 	  "adds package archives to the canonical store and the database", command_publish },
 	{ COMMAND_PUT, "put", "FILE PATH", 2, 2, "writes one object; FILE may be -", command_put },
 	{ COMMAND_RM, "rm", "PATH...", 1, ANY_NUMBER, "removes objects", command_rm },
-	{ COMMAND_SCHEMA, "schema", "sqlite|postgresql", 1, 1, "prints the database's DDL", command_schema },
+	{ COMMAND_SCHEMA, "schema", "sqlite|postgresql", 1, 1, "prints the database's DDL",
+	  command_schema },
 	{ COMMAND_SET, "set", "PACKAGE[@VERSION] NAME=VALUE...", 2, ANY_NUMBER,
 	  "changes a row of the database", command_set },
 	{ COMMAND_STAT, "stat", "PATH...", 1, ANY_NUMBER, "prints all that is known of a path",
@@ -54,7 +55,8 @@ const struct command commands[] = {
 	  "exports the database into the bucket, once", command_sync },
 	{ COMMAND_VERIFY, "verify", "[PACKAGE...]", 0, ANY_NUMBER,
 	  "compares the bucket with the database", command_verify },
-	{ COMMAND_WATCH, "watch", "", 0, 0, "keeps the bucket equal to the database", command_watch },
+	{ COMMAND_WATCH, "watch", "", 0, 0, "keeps the bucket equal to the database",
+	  command_watch },
 };
 const size_t n_commands = ARRAY_SIZE(commands);
 

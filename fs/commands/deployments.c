@@ -79,7 +79,8 @@ static int retire(struct db *db, const struct verb *verb, const char *version)
 	int r = db_retire(db, version, verb->retired);
 
 	if (r == -ENOENT)
-		return fail(r, "there is no deployment %s; `pubfs deployments` lists them", version);
+		return fail(r, "there is no deployment %s; `pubfs deployments` lists them",
+			    version);
 	return r < 0 ? r : output_text("%s %s\n", version, verb->done);
 }
 

@@ -15,7 +15,7 @@ enum metric_type {
 
 struct metric {
 	enum metric_type type;
-	const char *name;   /* without the `pubfs_` that it gets; one in seconds ends in `_seconds` */
+	const char *name;   /* without the `pubfs_` that it gets; `_seconds` at its end is a unit */
 	const char *labels; /* `plan="gc"`; NULL: none */
 	const char *help;
 	uint64_t value; /* of one in seconds: microseconds */

@@ -15,6 +15,7 @@
 #include "deployment.h"
 #include "facts.h"
 #include "json.h"
+#include "log.h"
 #include "memory.h"
 #include "options.h"
 #include "report.h"
@@ -363,7 +364,7 @@ static int print(const struct options *o, const struct strbuf *text)
 	if (r == 0)
 		r = json_parse(text->buf, text->len, &object, NULL);
 	if (r < 0)
-		return r;
+		return fail(-EIO, "the status is too long, or no text: %s", strerror(-r));
 	add_lines(object, 0, &lines);
 	return output(lines.buf, lines.len);
 }

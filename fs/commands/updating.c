@@ -120,8 +120,8 @@ static void add_takedown_metrics(const struct takedowns *t, struct strbuf *out)
 	for (size_t i = 0; i < TAKEDOWN_BOUNDS; i++)
 		buckets[i] = (struct metric_bucket){ takedown_bounds[i], t->within[i] };
 	metrics_add_histogram("takedown_seconds",
-			      "From the commit of what takes something down to the bucket.", buckets,
-			      TAKEDOWN_BOUNDS, t->n, (uint64_t)t->time, out);
+			      "From the commit of what takes something down to the bucket.",
+			      buckets, TAKEDOWN_BOUNDS, t->n, (uint64_t)t->time, out);
 }
 
 void updating_add_metrics(const struct updating *u, struct strbuf *out)

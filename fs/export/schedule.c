@@ -39,7 +39,8 @@ enum due schedule_due(const struct schedule *s, int64_t now, bool changed, int64
 
 int64_t schedule_next(const struct schedule *s, int64_t put_off)
 {
-	return earlier(earlier(s->full_at, s->retry_at), earlier(s->scan_at, later(put_off, s->rest_until)));
+	return earlier(earlier(s->full_at, s->retry_at),
+		       earlier(s->scan_at, later(put_off, s->rest_until)));
 }
 
 int64_t schedule_scan(struct schedule *s, int64_t now)

@@ -16,8 +16,8 @@
  * another deployment begins or ceases to keep it, and after a take-over not before the last request
  * of the former keeper is over (struct latest_view).
  *
- * `lock` guards `status`, `behind`, `filled` and `settled`; all else belongs to one thread. It is never held
- * while a pass runs, so the status can always be asked.
+ * `lock` guards `status`, `behind`, `filled` and `settled`; all else belongs to one thread. It is
+ * never held while a pass runs, so the status can always be asked.
  */
 #include "updater.h"
 

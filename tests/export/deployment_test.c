@@ -224,6 +224,21 @@ Test(deployments, who_asks_as_one_is_live_whatever_became_of_its_heartbeat)
 	}
 }
 
+Test(deployments, the_newest_live_one_comes_first_be_it_this_one)
+{
+	CLEANUP(latest_view_release)
+	struct latest_view v = { .own = xstrdup("2026.03.01"), .deployment = true };
+	static char host[] = "h", version[] = "2026.01.01", none[] = "";
+	const struct deployment other = {
+		.runtime_version = version, .host = host, .accepted = none, .base_url = none
+	};
+
+	cr_assert_eq(db_beat(w.db, &other), 0);
+	cr_assert_eq(latest_view_read(w.db, &v), 0);
+	cr_assert_eq(v.n_live, 2);
+	cr_assert_str_eq(v.live[0], "2026.03.01");
+}
+
 Test(deployments, one_fills_its_own_prefix_before_it_first_touches_latest)
 {
 	run(OLD);

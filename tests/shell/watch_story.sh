@@ -52,6 +52,9 @@ check "a package that is moderated" wait_until has_not latest/api/packages/oxyge
 sql "UPDATE package SET moderated = false"
 check "and reinstated" wait_until has latest/api/packages/oxygen
 same "one is live" "2026.08.18 live" sh -c "'$PUBFS' deployments --json | jq -r '.runtime_version + \" \" + .state'"
+check "status says that nothing waits, with the exporter's rights" wait_until sh -c \
+	"'$PUBFS' status --json | jq -e '.deployments[\"2026.08.18\"] | .waiting.packages == 0 and
+		.failing.packages == 0 and ([.hosts[].state] == [\"live\"])'"
 check "on-change: it is told of each object" wait_until grep -qx latest/api/packages/oxygen/advisories "$T/told"
 
 # a second host of it, and one with another base URL
