@@ -330,6 +330,21 @@ Test(postgresql, an_advisory_and_a_name_that_do_not_see_each_other_move_the_time
 			 "1");
 }
 
+Test(postgresql, what_an_advisory_has_told_is_not_told_again_when_events_are_put_together)
+{
+	int before;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	sql(&w, "INSERT INTO advisory_package VALUES ('A', 'p')");
+	sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '{}')");
+	cr_assert_str_eq(work(), "p ");
+	before = count_of(&w, "p");
+	sql(&w, "UPDATE advisory SET osv = '{\"a\":1}'");
+	cr_assert_eq(count_of(&w, "p"), before + 1);
+	cr_assert_str_eq(work(), "p ");
+	cr_assert_eq(count_of(&w, "p"), before + 1);
+}
+
 Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
 {
 	sql(&w, "INSERT INTO package (name) VALUES ('old')");

@@ -135,3 +135,34 @@ Test(latest, it_is_taken_over_from_who_kept_it_before)
 			     i);
 	}
 }
+
+Test(latest, two_views_are_the_same_where_nothing_that_decides_differs)
+{
+	static char a[] = A, b[] = B, c[] = C;
+	static const struct {
+		char *live[3], *held;
+		bool retired, same;
+	} rows[] = {
+		{ { c, b }, a, true, true },
+		{ { c, b }, a, false, false },
+		{ { c, b }, b, true, false },
+		{ { c, b }, NULL, true, false },
+		{ { c, a }, a, true, false },
+		{ { c }, a, true, false },
+		{ { c, b, a }, a, true, false },
+	};
+	char *first[] = { c, b, NULL };
+	struct latest_view one = view_of(a, a, first);
+
+	one.retired = true;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *live[4] = { NULL };
+		struct latest_view other;
+
+		memcpy(live, rows[i].live, sizeof(rows[i].live));
+		other = view_of(a, rows[i].held, live);
+		other.retired = rows[i].retired;
+		cr_assert_eq(latest_view_same(&one, &other), rows[i].same, "row %zu", i);
+		cr_assert_eq(latest_view_same(&other, &one), rows[i].same, "row %zu", i);
+	}
+}
