@@ -425,6 +425,17 @@ Test(postgresql, work_and_the_newest_are_asked_of_indexes)
 	}
 }
 
+Test(postgresql, the_first_packages_are_not_read_for_each_other)
+{
+	run(0, "SET enable_seqscan = on; BEGIN");
+	run(0, "INSERT INTO package_version (package, version, pubspec)"
+	       " SELECT 'p' || n, '1.0.0', '{}' FROM generate_series(1, 1000) n");
+	run(0, "INSERT INTO package (name) SELECT package FROM package_version");
+	run(0, "DO $$ BEGIN ASSERT (SELECT seq_tup_read FROM pg_stat_xact_user_tables"
+	       " WHERE relname = 'package' AND schemaname = 'pubfs') = 0; END $$");
+	run(0, "COMMIT");
+}
+
 Test(postgresql, times_are_exact_to_the_microsecond)
 {
 	static const int64_t times[] = { 0, 1, -1, 1700000000123456, 253402300799999999 };
