@@ -7,11 +7,9 @@
 #include <string.h>
 
 #include "catalog.h"
-#include "db.h"
 #include "json.h"
 #include "memory.h"
 #include "object.h"
-#include "package.h"
 #include "pass.h"
 #include "render.h"
 #include "store.h"
@@ -66,22 +64,10 @@ bool kept_has_entry(const struct kept *kept, const struct newest_version *newest
 	return strstr(kept->text.buf, id.buf);
 }
 
-/* 1: what changes it is held. What is not held whole is taken down all the same. */
-static int is_held(const struct kept *kept, const char *package)
+static bool is_held(const struct kept *kept, const char *package)
 {
-	const struct pass *pass = kept->pass;
-	CLEANUP(package_release) struct package pkg;
-	int r;
-
-	package_init(&pkg);
-	if (names_have(&pass->held_whole[kept->k], package))
-		return 1;
-	if (!names_have(&pass->held[kept->k], package))
-		return 0;
-	r = db_package(pass->opt->db, package, &pkg);
-	if (r < 0) /* gone meanwhile, or a row that cannot be read */
-		return r == -ENOENT || r == -EINVAL || r == -E2BIG ? 0 : r;
-	return package_is_visible(&pkg);
+	return names_have(&kept->pass->held[kept->k], package) ||
+	       names_have(&kept->pass->held_whole[kept->k], package);
 }
 
 /* A kept name, and the one that it stands behind, as both are there; "": none. */
@@ -113,8 +99,8 @@ static int by_behind(const void *a, const void *b)
 }
 
 /* Of the names in completion data, those that are held and are none of `there`. */
-static int find_places(const struct kept *kept, struct json array, const struct names *there,
-		       struct places *ret)
+static void find_places(const struct kept *kept, struct json array, const struct names *there,
+			struct places *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf behind = STRBUF_INIT(NAME_TEXT_MAX);
 	struct json_iter it = json_iterate(array);
@@ -122,7 +108,6 @@ static int find_places(const struct kept *kept, struct json array, const struct 
 
 	while (json_next(&it, NULL, &value)) {
 		CLEANUP(strbuf_release) struct strbuf name = STRBUF_INIT(NAME_TEXT_MAX);
-		int r;
 
 		if (value.type != JSON_STRING)
 			continue;
@@ -132,10 +117,7 @@ static int find_places(const struct kept *kept, struct json array, const struct 
 			strbuf_addstr(&behind, name.buf);
 			continue;
 		}
-		r = is_held(kept, name.buf);
-		if (r < 0)
-			return r;
-		if (!r)
+		if (!is_held(kept, name.buf))
 			continue;
 		GROW(ret->places, ret->n, ret->alloc);
 		ret->places[ret->n] = (struct place){ xstrdup(behind.buf ? behind.buf : ""),
@@ -144,7 +126,6 @@ static int find_places(const struct kept *kept, struct json array, const struct 
 	}
 	if (ret->n)
 		qsort(ret->places, ret->n, sizeof(*ret->places), by_behind);
-	return 0;
 }
 
 /* Adds those that stand behind this name. */
@@ -164,23 +145,20 @@ static void add_behind(const struct places *p, const char *behind, struct names 
 		names_add(out, p->places[low].name);
 }
 
-int kept_add_names(const struct kept *kept, struct names *ret)
+void kept_add_names(const struct kept *kept, struct names *ret)
 {
 	CLEANUP(names_release) struct names there = { 0 }, all = { 0 };
 	CLEANUP(places_release) struct places places = { 0 };
 	struct json document, array;
-	int r;
 
 	if (!kept->text.len ||
 	    json_parse(kept->text.buf, kept->text.len, &document, NULL) < 0 ||
 	    !json_member(document, "packages", &array) || array.type != JSON_ARRAY)
-		return 0;
+		return;
 	for (size_t i = 0; i < ret->n; i++)
 		names_add(&there, ret->names[i]);
 	names_sort(&there);
-	r = find_places(kept, array, &there, &places);
-	if (r < 0 || !places.n)
-		return r;
+	find_places(kept, array, &there, &places);
 	add_behind(&places, "", &all);
 	for (size_t i = 0; i < ret->n; i++) {
 		names_add(&all, ret->names[i]);
@@ -189,5 +167,4 @@ int kept_add_names(const struct kept *kept, struct names *ret)
 	names_release(ret);
 	*ret = all;
 	all = (struct names){ 0 };
-	return 0;
 }

@@ -31,6 +31,6 @@ void kept_release(struct kept *kept);
 bool kept_has_entry(const struct kept *kept, const struct newest_version *newest);
 /* Of completion data: adds the names that are in it, are not among these, and are held, each behind
  * the one that it stands behind now. */
-int kept_add_names(const struct kept *kept, struct names *ret) MUST_CHECK;
+void kept_add_names(const struct kept *kept, struct names *ret);
 
 #endif

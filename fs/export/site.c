@@ -112,12 +112,12 @@ static int completion_render(const struct pass *pass, const struct kept *kept, s
 			names_add(&offered, ranked.names[i]);
 		r = r > 0 ? 0 : r;
 	}
-	if (!r)
-		r = kept_add_names(kept, &offered);
-	if (!r)
-		completion_body(offered.names,
-				offered.n < COMPLETION_MAX ? offered.n : COMPLETION_MAX, out);
-	return r;
+	if (r < 0)
+		return r;
+	kept_add_names(kept, &offered);
+	completion_body(offered.names, offered.n < COMPLETION_MAX ? offered.n : COMPLETION_MAX,
+			out);
+	return 0;
 }
 
 static int not_found_render(const struct pass *pass, const struct kept *kept, struct strbuf *out)

@@ -147,7 +147,7 @@ static void no_hash(struct object *obj)
 
 Test(contested, what_has_one_key_of_ours_is_no_other_programs)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		world_replace(&w, LATEST "packages/foo", NULL, i & 1 ? no_version : no_hash);
 		world_export_well(&w, &counts);
 		cr_assert_eq(counts.touched, 1);

@@ -115,6 +115,12 @@ Test(mass, force_writes_everything_and_is_not_counted_where_nothing_differs)
 	cr_assert_eq(counts.written, FIRST_WRITES(12));
 }
 
+static void no_keys(struct object *obj)
+{
+	obj->has_sha256 = obj->has_decoded_size = false;
+	obj->decoded_size = 0;
+}
+
 static void other_type(struct object *obj)
 {
 	free(obj->type);
@@ -156,6 +162,8 @@ Test(mass, a_change_of_one_prefix_alone_is_weighed_too)
 	expect_untouched(world_export_all(&w, &counts));
 	cr_assert_eq(held_items("rewrite " RUNTIME " p"), 12);
 	cr_assert_eq(held_items("rewrite latest"), 0);
+	cr_assert(world_has_text(&w, RUNTIME "/api/package-name-completion-data", "p00"));
+	cr_assert_not(world_has_text(&w, "latest/api/package-name-completion-data", "p00"));
 }
 
 Test(mass, a_plan_that_cannot_be_read_is_a_failure_and_one_that_is_over_leaves_no_file)
@@ -342,9 +350,9 @@ Test(mass, what_is_held_of_a_mass_take_down_stays_in_the_feed_and_in_the_names)
 {
 	fill(16);
 	allow_takedowns(11);
-	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p06';"
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name >= 'p02' AND name < 'p08';"
 		      "UPDATE package_version SET retracted = 1"
-		      " WHERE package >= 'p06' AND package < 'p12' AND version = '2.0.0'");
+		      " WHERE package >= 'p08' AND package < 'p14' AND version = '2.0.0'");
 	expect_untouched(world_export_changed(&w, &counts));
 	expect_untouched(world_export_all(&w, &counts));
 	cr_assert_eq(counts.written, 0);
@@ -354,20 +362,39 @@ Test(mass, what_is_held_of_a_mass_take_down_stays_in_the_feed_and_in_the_names)
 	for (int i = 0; i < 2; i++) {
 		expect_text("latest" FEED, "v3.0.0 of p15", true);
 		expect_text("latest" FEED, "of p14", false);
-		expect_text("latest" FEED, "v1.0.0 of p00", true);
-		expect_text("latest" FEED, "v2.0.0 of p11", true);
-		expect_text(RUNTIME FEED, "v2.0.0 of p06", true);
+		expect_text("latest" FEED, "v1.0.0 of p02", true);
+		expect_text("latest" FEED, "v2.0.0 of p13", true);
+		expect_text(RUNTIME FEED, "v2.0.0 of p08", true);
 		cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
-		expect_text("latest" COMPLETION, "[\"p00\",\"p01\",\"p02\",", true);
+		expect_text("latest" COMPLETION, "\"p01\",\"p02\",\"p03\",", true);
 	}
 	expect_text("latest" COMPLETION, "p14", false);
 	w.options.allow_mass_change = true;
 	cr_assert_eq(world_export_all(&w, &counts), 0);
+	expect_text("latest" FEED, "of p02", false);
+	expect_text("latest" FEED, "v2.0.0 of p08", false);
+	expect_text("latest" FEED, "v1.0.0 of p08", true);
+	expect_text(RUNTIME COMPLETION, "p03", false);
+	expect_text(RUNTIME COMPLETION, "p08", true);
+}
+
+Test(mass, of_a_document_that_is_gone_or_damaged_nothing_is_kept)
+{
+	CLEANUP(strbuf_release) struct strbuf garbage = STRBUF_INIT(BIG);
+
+	fill(8);
+	allow_takedowns(3);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name < 'p04'");
+	expect_untouched(world_export_all(&w, &counts));
+	strbuf_addstr(&garbage, "no gzip");
+	world_replace(&w, "latest" FEED, &garbage, no_keys);
+	world_replace(&w, RUNTIME COMPLETION, &garbage, no_keys);
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
 	expect_text("latest" FEED, "of p00", false);
-	expect_text("latest" FEED, "v2.0.0 of p06", false);
-	expect_text("latest" FEED, "v1.0.0 of p06", true);
-	expect_text(RUNTIME COMPLETION, "p01", false);
-	expect_text(RUNTIME COMPLETION, "p06", true);
+	expect_text("latest" FEED, "of p04", true);
+	expect_text(RUNTIME FEED, "of p00", true);
+	expect_text(RUNTIME COMPLETION, "p00", false);
+	expect_text(RUNTIME COMPLETION, "p04", true);
 }
 
 Test(mass, what_was_taken_down_before_is_not_shown_again_while_more_of_it_is_held)
@@ -517,12 +544,6 @@ Test(mass, lists_that_lose_some_of_their_advisories_are_not_emptied)
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert_not(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-12\""));
 	cr_assert(world_has_text(&w, LATEST "packages/p00/advisories", "GHSA-0\""));
-}
-
-static void no_keys(struct object *obj)
-{
-	obj->has_sha256 = obj->has_decoded_size = false;
-	obj->decoded_size = 0;
 }
 
 /* Their length is not known from their metadata. */
