@@ -137,9 +137,25 @@ Test(deployment, a_live_host_with_another_base_url_keeps_a_host_out)
 	age("a", "-6 minutes");
 	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), 0);
 	cr_assert_eq(beat("2026.03.01", "b", URL), 0, "its own row says nothing against it");
+	age("a", "+6 minutes");
+	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), 0, "a clock was set back");
 	age("a", "+0 seconds");
+	sql(&w, "UPDATE deployment SET base_url = '' WHERE host = 'a'");
+	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), 0,
+		     "of an earlier pubfs, which did not say it");
+	sql(&w, "UPDATE deployment SET base_url = '" URL "' WHERE host = 'a'");
+	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), -EEXIST);
 	cr_assert_eq(db_retire(w.db, "2026.01.01", true), 0);
 	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), 0, "it is retired");
+}
+
+Test(deployment, each_heartbeat_takes_the_place_of_the_one_before)
+{
+	cr_assert_eq(beat("2026.01.01", "a", "https://other.example.com"), 0);
+	sql(&w, "UPDATE deployment SET accepted = '2026.01.01'");
+	age("a", "-6 minutes");
+	cr_assert_eq(beat("2026.01.01", "a", URL), 0);
+	expect("2026.01.01/a live;"); /* with its URL, and what it accepts */
 }
 
 Test(deployment, latest_is_held_at_one_version_until_it_is_released)

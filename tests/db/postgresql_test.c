@@ -345,6 +345,20 @@ Test(postgresql, what_an_advisory_has_told_is_not_told_again_when_events_are_put
 	cr_assert_eq(count_of(&w, "p"), before + 1);
 }
 
+Test(postgresql, what_another_one_is_at_is_left_to_it_when_events_are_put_together)
+{
+	sql(&w, "INSERT INTO package (name) VALUES ('p')");
+	sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '{}')");
+	run(0, "BEGIN");
+	run(0, "SELECT id FROM package_event FOR UPDATE");
+	run(0, "SELECT id FROM advisory_event FOR UPDATE");
+	run(1, "SELECT settle(100)");
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter"), "0");
+	run(0, "COMMIT");
+	run(1, "SELECT settle(100)");
+	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "2");
+}
+
 Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
 {
 	sql(&w, "INSERT INTO package (name) VALUES ('old')");
