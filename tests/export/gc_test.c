@@ -11,7 +11,6 @@
 #include "gc_world.h"
 #include "memory.h"
 #include "object.h"
-#include "package.h"
 #include "planned.h"
 
 TestSuite(gc, .init = gc_world_init, .fini = gc_world_release);
