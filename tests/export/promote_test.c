@@ -462,15 +462,15 @@ Test(promote, a_dry_run_tells_the_plan_and_changes_nothing)
 {
 	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(BIG);
 	struct promote_options options = options_of();
-	const char *archive, *listing;
+	const char *advisories, *listing;
 
 	make_apart();
 	options.see = see_line;
 	options.ctx = &seen;
 	cr_assert_eq(run_promote(&options, NULL), 0);
-	archive = strstr(seen.buf, LATEST "archives/new-1.0.0.tar.gz\n");
-	listing = strstr(seen.buf, LATEST "packages/foo\n");
-	cr_assert(archive && listing && archive < listing, "in its order: %s", seen.buf);
+	advisories = strstr(seen.buf, LATEST "packages/new/advisories\n");
+	listing = strstr(seen.buf, LATEST "packages/bar\n");
+	cr_assert(advisories && listing && advisories < listing, "in its order: %s", seen.buf);
 	world_expect_order(&w, "");
 	expect_held(NULL);
 }
