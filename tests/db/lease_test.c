@@ -95,6 +95,29 @@ Test(lease, a_clock_that_was_set_back_ends_it)
 	cr_assert_eq(claim(lease_of("b"), "foo"), CLAIM_MINE);
 }
 
+Test(lease, a_renewal_keeps_it_over_a_clock_that_was_set_back)
+{
+	struct lease a = lease_of("a");
+
+	cr_assert_eq(claim(a, "foo"), CLAIM_MINE);
+	sql(&w, "UPDATE lease SET since = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '+1 day'),"
+		" until = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '+2 days')");
+	cr_assert_eq(db_renew(w.db, &a), 0);
+	cr_assert_eq(claim(lease_of("b"), "foo"), CLAIM_TAKEN);
+}
+
+Test(lease, a_renewal_is_of_ones_own_alone)
+{
+	struct lease a = lease_of("a");
+
+	cr_assert_eq(claim(a, "foo"), CLAIM_MINE);
+	cr_assert_eq(claim(lease_of("b"), "bar"), CLAIM_MINE);
+	sql(&w, "UPDATE lease SET until = since");
+	cr_assert_eq(db_renew(w.db, &a), 0);
+	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_TAKEN);
+	cr_assert_eq(claim(lease_of("c"), "bar"), CLAIM_MINE);
+}
+
 Test(lease, all_of_an_owner_are_released_at_once)
 {
 	struct lease a = lease_of("a");
@@ -121,6 +144,12 @@ Test(lease, what_is_exported_everywhere_by_this_renderer_is_done_and_not_claimed
 		char renderer[] = "r";
 
 		cr_assert_eq(claim(a, "foo"), CLAIM_MINE, "%zu prefixes are done", i);
+		records[i] = (struct export_record){ .prefix = "zzz",
+						     .package = "foo",
+						     .state = { .change = change,
+								.renderer = renderer } };
+		cr_assert_eq(db_record(w.db, "s", &records[i], 1), 0, "another one does not count");
+		cr_assert_eq(claim(a, "foo"), CLAIM_MINE);
 		records[i] = (struct export_record){ .prefix = prefixes[i],
 						     .package = "foo",
 						     .state = { .change = change,

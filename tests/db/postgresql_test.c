@@ -359,6 +359,21 @@ Test(postgresql, what_another_one_is_at_is_left_to_it_when_events_are_put_togeth
 	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "2");
 }
 
+Test(postgresql, no_time_goes_back_when_events_are_put_together)
+{
+	static const char *const days[] = { "2030-01-02", "2030-01-01" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(days); i++) {
+		sql(&w, "INSERT INTO package_event (package, moved, advised)"
+			" VALUES ('p', '%sT00:00:00Z', '%sT00:00:00Z')",
+		    days[i], days[i]);
+		run(0, "SELECT settle(100)");
+	}
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter WHERE n = 2"
+				 " AND moved = '2030-01-02T00:00:00Z' AND advised = moved"),
+			 "1");
+}
+
 Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
 {
 	sql(&w, "INSERT INTO package (name) VALUES ('old')");
