@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -305,6 +306,26 @@ Test(updater, repeats_a_package_that_failed_and_names_it_with_its_reason_until_t
 	world_sql(&w, "UPDATE package_version SET pubspec = '{\"name\":\"bad\",\"version\":"
 		      "\"1.0.0\"}' WHERE package = 'bad'");
 	wait_for("latest/api/packages/bad", "1.0.0");
+	updater_stop(u);
+}
+
+Test(updater, names_the_first_hundred_that_fail_and_counts_all)
+{
+	struct updater_status status;
+	struct updater *u;
+
+	for (int i = 0; i <= UPDATER_NAMES_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "bad%03d", i);
+		world_add_broken(&w, name);
+	}
+	u = start();
+	wait_quiet(u, &status);
+	cr_assert_eq(status.failing.n, UPDATER_NAMES_MAX);
+	cr_assert_eq(status.failing.all, UPDATER_NAMES_MAX + 1);
+	cr_assert_str_eq(status.failing.packages[0].name, "bad000");
+	updater_status_release(&status);
 	updater_stop(u);
 }
 
