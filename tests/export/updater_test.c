@@ -329,6 +329,37 @@ Test(updater, names_the_first_hundred_that_fail_and_counts_all)
 	updater_stop(u);
 }
 
+static int count_it(void *ctx, const atomic_bool *stop)
+{
+	atomic_int *n = ctx;
+
+	(void)stop;
+	++*n;
+	return 0;
+}
+
+Test(updater, of_several_hosts_one_collects)
+{
+	struct updater *hosts[2];
+	atomic_int collected = 0;
+
+	world_add(&w, "foo", "1.0.0");
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		const struct updater_options options = { .export = &w.options,
+							 .host = i ? "two" : "one",
+							 .collect = count_it,
+							 .ctx = &collected };
+		struct updater_status status;
+
+		cr_assert_eq(updater_start(&options, &hosts[i]), 0);
+		wait_quiet(hosts[i], &status);
+		updater_status_release(&status);
+		cr_assert_eq(collected, 1, "host %zu", i);
+	}
+	updater_stop(hosts[0]);
+	updater_stop(hosts[1]);
+}
+
 Test(updater, a_host_with_another_base_url_than_a_live_one_is_refused)
 {
 	struct exporter_options wrong = w.options;
