@@ -47,6 +47,10 @@ watch_memory() { # ID
 		sleep 0.1
 	done
 }
+# of a process so far, in its own code and the kernel's
+processor_time() { # ID
+	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f\n", ($12 + $13) / hz }' "/proc/$1/stat"
+}
 in_folder() { (cd "$1" && shift && "$@"); }
 # against_floor NAME COMMAND...: in both folders, as often as there are runs; the results are compared
 # first, which warms what is to be warm
@@ -83,6 +87,7 @@ for i in $(seq "$runs"); do
 	"$pubfs" mount "$m" --store "dir:$work/many" --ttl 36000 --log-file "$work/log"
 	row "  run $i, seconds" "$(seconds ls "$m/latest/api")"
 	id=$(jq .pid "$m/.pubfs/status")
+	row "  processor time of the mount, seconds" "$(processor_time "$id")"
 	[ "$i" -gt 1 ] || [ "$(find "$m/latest/api/archives" -type f | wc -l)" -eq "$objects" ] ||
 		{ echo "bench: find misses some" >&2; exit 1; }
 	row "  private memory, KiB" "$(private_memory "$id")"
