@@ -372,6 +372,10 @@ Test(postgresql, no_time_goes_back_when_events_are_put_together)
 	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter WHERE n = 2"
 				 " AND moved = '2030-01-02T00:00:00Z' AND advised = moved"),
 			 "1");
+	sql(&w, "INSERT INTO package_event (package) VALUES ('p')"); /* such as of likes */
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_change"
+				 " WHERE moved = '2030-01-02T00:00:00Z' AND advised = moved"),
+			 "1", "what is not put together yet moves nothing");
 }
 
 Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
