@@ -24,6 +24,8 @@ copy latest/api/packages/oxygen" sh -c "sed -n 's/:.*//; s/ (.*//; /^copy/p' out
 check "and makes none" sh -c "! \"\$PUBFS\" diff -q latest $old"
 check "promote" "$PUBFS" promote $old
 check "latest/ is equal to the old prefix" "$PUBFS" diff latest $old
+check "and marked as its version's" sh -c \
+	"\"\$PUBFS\" stat latest/api/packages/oxygen | grep -q 'runtime-version: $old\$'"
 same "again: nothing is copied" "0 objects copied, 0 removed, 0 raced, 0 waiting, 0 failed" sh -c \
 	"\"\$PUBFS\" promote $old | head -n 1"
 
