@@ -14,12 +14,7 @@
 
 void world_folder(struct world *w)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	*w = (struct world){ 0 };
-	snprintf(w->dir, sizeof(w->dir), "%s/pubfs-db-XXXXXX",
-		 tmp && strlen(tmp) < 40 ? tmp : "/tmp");
-	cr_assert_not_null(mkdtemp(w->dir));
+	make_folder(w);
 	w->path = xasprintf("%s/pub.db", w->dir);
 	w->url = xasprintf("sqlite:%s", w->path);
 }
@@ -62,15 +57,6 @@ void world_close(struct world *w)
 	free(w->url);
 }
 
-static char *format(const char *text, va_list ap) __attribute__((format(printf, 1, 0)));
-static char *format(const char *text, va_list ap)
-{
-	char *ret = NULL;
-
-	cr_assert_geq(vasprintf(&ret, text, ap), 0);
-	return ret;
-}
-
 void sql(struct world *w, const char *text, ...)
 {
 	CLEANUP(free_char) char *statement = NULL;
@@ -78,7 +64,7 @@ void sql(struct world *w, const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	statement = format(text, ap);
+	statement = statement_text(text, ap);
 	va_end(ap);
 	cr_assert_eq(sqlite3_exec(w->raw, statement, NULL, NULL, &why), SQLITE_OK, "%s: %s",
 		     statement, why);
@@ -93,7 +79,7 @@ const char *ask(struct world *w, const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	statement = format(text, ap);
+	statement = statement_text(text, ap);
 	va_end(ap);
 	cr_assert_eq(sqlite3_prepare_v2(w->raw, statement, -1, &stmt, NULL), SQLITE_OK, "%s: %s",
 		     statement, sqlite3_errmsg(w->raw));

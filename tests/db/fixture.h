@@ -9,6 +9,7 @@
 #define PUBFS_DB_FIXTURE_H
 
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "db.h"
@@ -27,6 +28,10 @@ bool world_is_postgresql(void);
 void world_folder(struct world *w); /* the folder and the names alone */
 void world_open(struct world *w);   /* and the database, and both connections */
 void world_close(struct world *w);
+
+/* Of both fixtures: a world of an empty folder alone, and a statement out of its format. */
+void make_folder(struct world *w);
+char *statement_text(const char *text, va_list ap) __attribute__((format(printf, 1, 0)));
 
 sqlite3 *raw_open(const char *path);
 struct pg_conn *raw_connect(const char *database);

@@ -4,11 +4,30 @@
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
 #include "memory.h"
+
+void make_folder(struct world *w)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	*w = (struct world){ 0 };
+	snprintf(w->dir, sizeof(w->dir), "%s/pubfs-db-XXXXXX",
+		 tmp && strlen(tmp) < 40 ? tmp : "/tmp");
+	cr_assert_not_null(mkdtemp(w->dir));
+}
+
+char *statement_text(const char *text, va_list ap)
+{
+	char *ret = NULL;
+
+	cr_assert_geq(vasprintf(&ret, text, ap), 0);
+	return ret;
+}
 
 int count_of(struct world *w, const char *package)
 {

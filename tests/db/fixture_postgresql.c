@@ -53,15 +53,11 @@ static void must(PGconn *conn, const char *text)
 
 void world_folder(struct world *w)
 {
-	const char *tmp = getenv("TMPDIR");
 	CLEANUP(free_char) char *create = NULL;
 	PGconn *conn;
 
 	server_need();
-	*w = (struct world){ 0 };
-	snprintf(w->dir, sizeof(w->dir), "%s/pubfs-db-XXXXXX",
-		 tmp && strlen(tmp) < 40 ? tmp : "/tmp");
-	cr_assert_not_null(mkdtemp(w->dir));
+	make_folder(w);
 	w->path = xasprintf("test_%d", (int)getpid());
 	w->url = server_url(w->path);
 	create = xasprintf("CREATE DATABASE %s", w->path);
@@ -106,22 +102,13 @@ void world_close(struct world *w)
 	free(w->url);
 }
 
-static char *format(const char *text, va_list ap) __attribute__((format(printf, 1, 0)));
-static char *format(const char *text, va_list ap)
-{
-	char *ret = NULL;
-
-	cr_assert_geq(vasprintf(&ret, text, ap), 0);
-	return ret;
-}
-
 void sql(struct world *w, const char *text, ...)
 {
 	CLEANUP(free_char) char *statement = NULL;
 	va_list ap;
 
 	va_start(ap, text);
-	statement = format(text, ap);
+	statement = statement_text(text, ap);
 	va_end(ap);
 	must(w->conn, statement);
 }
@@ -143,7 +130,7 @@ const char *ask(struct world *w, const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	statement = format(text, ap);
+	statement = statement_text(text, ap);
 	va_end(ap);
 	if (PQtransactionStatus(w->conn) == PQTRANS_INTRANS)
 		must(w->conn, "SET CONSTRAINTS ALL IMMEDIATE");
