@@ -17,7 +17,7 @@
 
 static struct world w;
 
-static void make_folder(void)
+static void make_world(void)
 {
 	world_folder(&w);
 }
@@ -27,7 +27,7 @@ static void remove_world(void)
 	world_close(&w);
 }
 
-TestSuite(open, .init = make_folder, .fini = remove_world);
+TestSuite(open, .init = make_world, .fini = remove_world);
 
 static void write_file(const char *path, const char *text)
 {
