@@ -14,7 +14,7 @@
 
 void world_folder(struct world *w)
 {
-	make_folder(w);
+	world_make_dir(w);
 	w->path = xasprintf("%s/pub.db", w->dir);
 	w->url = xasprintf("sqlite:%s", w->path);
 }

@@ -30,7 +30,7 @@ void world_open(struct world *w);   /* and the database, and both connections */
 void world_close(struct world *w);
 
 /* Of both fixtures: a world of an empty folder alone, and a statement out of its format. */
-void make_folder(struct world *w);
+void world_make_dir(struct world *w);
 char *statement_text(const char *text, va_list ap) __attribute__((format(printf, 1, 0)));
 
 sqlite3 *raw_open(const char *path);

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "memory.h"
 
-void make_folder(struct world *w)
+void world_make_dir(struct world *w)
 {
 	const char *tmp = getenv("TMPDIR");
 

@@ -57,7 +57,7 @@ void world_folder(struct world *w)
 	PGconn *conn;
 
 	server_need();
-	make_folder(w);
+	world_make_dir(w);
 	w->path = xasprintf("test_%d", (int)getpid());
 	w->url = server_url(w->path);
 	create = xasprintf("CREATE DATABASE %s", w->path);
