@@ -15,6 +15,7 @@
 #include "suspects.h"
 
 #define VERSION_BYTES ((size_t)3 << 10) /* of its archives, plans and edits */
+#define LOOKS_MAX     8 /* newest versions, so that one without any archives stays cheap */
 #define TEXT_COPIES   3			/* the row, the document, the compressed document */
 
 static void target_clear(struct target *t)
@@ -179,10 +180,58 @@ static int item_list(const struct pass *pass, struct item *item)
 	return r;
 }
 
+static int newest_first(const void *a, const void *b)
+{
+	const struct package_version *x = *(const struct package_version *const *)a;
+	const struct package_version *y = *(const struct package_version *const *)b;
+
+	return (x->created < y->created) - (x->created > y->created);
+}
+
+/* The visible versions whose archive is not known. */
+static size_t without_archive(const struct item *item, const struct package_version **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < item->pkg.n_versions; i++) {
+		CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(KEY_MAX);
+		const struct package_version *v = &item->pkg.versions[i];
+
+		archive_canonical_key(item->name, v->version, &key);
+		if (package_version_is_visible(v) && !survey_find(&item->canonical, key.buf))
+			ret[n++] = v;
+	}
+	return n;
+}
+
+/* Another program, or another host, may have put them there since the archives were listed. */
+static int look_for_archives(const struct pass *pass, struct item *item)
+{
+	const struct package_version **rows =
+		xcalloc(item->pkg.n_versions + 1, sizeof(const struct package_version *));
+	size_t n = without_archive(item, rows);
+	int r = 0;
+
+	qsort(rows, n, sizeof(const struct package_version *), newest_first);
+	for (size_t i = 0; !r && i < n && i < LOOKS_MAX; i++) {
+		CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(KEY_MAX);
+
+		archive_canonical_key(item->name, rows[i]->version, &key);
+		r = store_refresh(pass->opt->archives, key.buf, 0);
+	}
+	free(rows);
+	if (r < 0 || !n)
+		return r;
+	survey_release(&item->canonical);
+	return survey_archives(pass->opt->archives, item->name, &item->canonical);
+}
+
 static int item_survey(const struct pass *pass, struct item *item)
 {
 	int r = survey_archives(pass->opt->archives, item->name, &item->canonical);
 
+	if (!r && !pass->refresh && !pass->opt->verifier) /* they were not listed for this pass */
+		r = look_for_archives(pass, item);
 	for (size_t i = 0; !r && i < pass->n_prefixes; i++)
 		r = survey_prefix(pass->opt->store, item->targets[i].prefix, item->name,
 				  &item->targets[i].have);

@@ -244,3 +244,15 @@ Test(event_pass, one_with_nothing_to_do_still_says_why_latest_is_left)
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_str_eq(counts.left_why, "latest/ is held at 2027.01.01");
 }
+
+Test(event_pass, the_archive_of_a_version_is_asked_for_where_it_is_not_known)
+{
+	counter_read(w.canonical_counter);
+	world_add_row(&w, "foo", "2.0.0");
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_geq(counter_read(w.canonical_counter).refresh, 1);
+	now += MINUTE_US;
+	world_add(&w, "bar", "2.0.0");
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_eq(counter_read(w.canonical_counter).refresh, 0);
+}
