@@ -71,8 +71,8 @@ int output_text(const char *fmt, ...) PRINTF(1, 2) MUST_CHECK;
 int output_flush(void) MUST_CHECK;
 
 /*
- * For the commands on paths: opens the tree and calls fn for each. A failure of one does not hold up
- * the others; that of standard output does.
+ * For the commands on paths: opens the tree and calls fn for each. A failure of one does not hold
+ * up the others; that of standard output does.
  */
 typedef int path_fn(struct tree *t, const char *path, const struct options *o);
 enum exit_status paths_each(const struct options *o, int argc, char *const *argv, path_fn *fn);

@@ -32,10 +32,12 @@ struct export_state {
 	char *last_error;	 /* NULL: none */
 };
 void export_state_release(struct export_state *state);
-/* "latest" of a runtime version (NULL: of none) is "latest/V", another prefix itself. To be freed. */
+/* "latest" of a runtime version (NULL: of none) is "latest/V", another prefix itself. To be
+ * freed. */
 char *export_state_key(const char *prefix, const char *runtime_version);
 
-/* A package that has or had rows, with what each asked prefix has of it. Borrowed by the callback. */
+/* A package that has or had rows, with what each asked prefix has of it. Borrowed by the
+ * callback. */
 struct work {
 	const char *package;
 	const char *change;

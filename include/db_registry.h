@@ -40,8 +40,9 @@ int db_state(struct db *db, const char *store, const char *prefix, const char *p
 	     struct export_state *ret) MUST_CHECK;
 
 /* Calls fn for the n newest versions by their time, then by package and version in byte order;
- * those without a row of their package, or that cannot be read (said), are not among them. One indexed query. fn must not call the
- * database; what it returns that is not 0 ends it, and is returned. */
+ * those without a row of their package, or that cannot be read (said), are not among them. One
+ * indexed query. fn must not call the database; what it returns that is not 0 ends it, and is
+ * returned. */
 int db_newest(struct db *db, size_t n, newest_fn *fn, void *ctx) MUST_CHECK;
 /* The same for every package that is neither moderated, deleted, discontinued nor unlisted: likes
  * descending, then byte order of the name. */

@@ -21,7 +21,8 @@ struct verifier;
 
 struct exporter;
 
-/* An object may be written once a second (Cloud Storage), and a feed that is so late is no worse. */
+/* An object may be written once a second (Cloud Storage), and a feed that is so late is no
+ * worse. */
 #define FEED_PAUSE (5 * SECOND_US)
 
 struct exporter_options { /* all borrowed for the exporter's life */
@@ -98,12 +99,14 @@ size_t exporter_left(const struct exporter *ex, char *const **ret);
  * -ECANCELED too. `ret` is always filled.
  */
 int export_all(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
-/* The same for these packages alone. -ENOENT: one is not in the database (said; the rest is done). */
+/* The same for these packages alone. -ENOENT: one is not in the database (said; the rest is
+ * done). */
 int export_named(struct exporter *ex, char *const *names, size_t n, struct export_counts *ret)
 	MUST_CHECK;
 /* Only packages whose `change` moved, and those that failed in this exporter's last pass: with
- * nothing to do, one query and no store request. A deployment tries what failed again after a second,
- * then two and so on up to 5 minutes, unless it changed; and what it wrote, a second later. */
+ * nothing to do, one query and no store request. A deployment tries what failed again after a
+ * second, then two and so on up to 5 minutes, unless it changed; and what it wrote, a second
+ * later. */
 int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /*
  * The same in three steps, so that of one exporter several are under way: begin says what is to be
@@ -120,8 +123,8 @@ int event_pass_end(struct event_pass *p, struct export_counts *ret) MUST_CHECK; 
 /* Of these, only packages of which something is moderated, deleted or retracted, or that have an
  * advisory: beside a long pass of another exporter. */
 int export_urgent(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
-/* When (monotonic) export_changed() may have work that it put off, a change of the feed of all packages
- * among it; INT64_MAX: no such thing. */
+/* When (monotonic) export_changed() may have work that it put off, a change of the feed of all
+ * packages among it; INT64_MAX: no such thing. */
 int64_t exporter_due(struct exporter *ex);
 
 struct export_failure {

@@ -20,8 +20,8 @@ void interrupt_set(bool (*asked)(void *ctx), void *ctx);
 struct interrupt interrupt_get(void);
 /* Asks. Called often, where a call stands still. */
 bool interrupt_asked(void);
-/* With the lock held, as pthread_cond_wait(), which may wake up for nothing, too. -ECANCELED: asked,
- * and it was so. */
+/* With the lock held, as pthread_cond_wait(), which may wake up for nothing, too. -ECANCELED:
+ * asked, and it was so. */
 int interrupt_wait(pthread_cond_t *cond, pthread_mutex_t *lock) MUST_CHECK;
 
 #endif

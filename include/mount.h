@@ -33,8 +33,8 @@ struct mount_options {
 	/* Called once, when the kernel has accepted the mount, before a daemon lets go of the
 	 * terminal: the log's last chance to move. May be NULL. */
 	void (*ready)(void *ctx);
-	/* Called when a mount that was told to stop waits for no writer any more: what waits for the
-	 * store, and stands still, is to end. May be NULL. */
+	/* Called when a mount that was told to stop waits for no writer any more: what waits for
+	 * the store, and stands still, is to end. May be NULL. */
 	void (*leaving)(void *ctx);
 	void *ctx;
 };

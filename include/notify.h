@@ -3,7 +3,8 @@
 #ifndef PUBFS_NOTIFY_H
 #define PUBFS_NOTIFY_H
 
-/* Such as "READY=1". Without NOTIFY_SOCKET nobody asks; a socket that cannot be told is a warning. */
+/* Such as "READY=1". Without NOTIFY_SOCKET nobody asks; a socket that cannot be told is a
+ * warning. */
 void notify_manager(const char *message);
 
 #endif

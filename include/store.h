@@ -75,8 +75,8 @@ enum store_mode {
 		       * not: `pubfs provision` is for that) */
 };
 
-/* How a bucket elsewhere is reached; dir: and mem: look at none of it. All borrowed for the call but
- * `cancel`, which must outlive the store. */
+/* How a bucket elsewhere is reached; dir: and mem: look at none of it. All borrowed for the call
+ * but `cancel`, which must outlive the store. */
 struct store_options {
 	const char *endpoint;	   /* NULL: STORAGE_EMULATOR_HOST, else Google's */
 	const char *key_file;	   /* NULL: found by the rules of pubfs(1) */
@@ -85,7 +85,8 @@ struct store_options {
 	const atomic_bool *cancel; /* true: waiting calls end with -ECANCELED; NULL: none does */
 };
 
-/* Opens the driver for `dir:PATH`, `gs://BUCKET`, or `mem:` (tests). -EINVAL: no such kind of URL; -ENOENT,
+/* Opens the driver for `dir:PATH`, `gs://BUCKET`, or `mem:` (tests). -EINVAL: no such kind of URL;
+ * -ENOENT,
  * -EACCES, -EIO: cannot be used. Every failure has been said. */
 int store_open(const char *url, enum store_mode mode, struct store **ret) MUST_CHECK;
 int store_open_with(const char *url, enum store_mode mode, const struct store_options *options,

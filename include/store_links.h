@@ -22,10 +22,10 @@ struct store;
 int index_push(struct store *next, const char *cache_dir, struct store **ret) MUST_CHECK;
 
 /*
- * Keeps stored bodies of up to 8 MiB as files beside the index in `cache_dir`, shared by all processes
- * of the host: read once, or written, they are not asked for again. What the files take is never over
- * `limit` bytes; what was used longest ago goes. `next` must be an index of the same folder. Takes it
- * over, on success only.
+ * Keeps stored bodies of up to 8 MiB as files beside the index in `cache_dir`, shared by all
+ * processes of the host: read once, or written, they are not asked for again. What the files take
+ * is never over `limit` bytes; what was used longest ago goes. `next` must be an index of the same
+ * folder. Takes it over, on success only.
  */
 int cache_push(struct store *next, const char *cache_dir, uint64_t limit,
 	       struct store **ret) MUST_CHECK;

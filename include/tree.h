@@ -29,8 +29,8 @@ struct tree_options {
 	bool read_only;
 	bool lasting; /* what is known is shown while the store cannot be reached */
 	int (*status)(void *ctx, struct strbuf *out); /* the text of .pubfs/status; may be NULL */
-	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database. -ENOENT:
-	 * one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
+	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database.
+	 * -ENOENT: one is not there; -EPERM: held, nothing was written; -EIO: some failed. */
 	int (*sync)(void *ctx, char *const *names, size_t n);
 	/* Texts of these files of .pubfs, appended; NULL: empty ones. */
 	int (*garbage)(void *ctx, struct strbuf *out);
@@ -94,8 +94,8 @@ void tree_path(struct tree *t, uint64_t id, struct strbuf *out);
 /* dir_next: 1 and one more entry, or 0 at the end; ret->id and ret->ino are 0, and the size of a
  * document may still be unknown (0). `name` lives until the next call. Of the entry that dir_next
  * gave last, dir_hold: all that a lookup would answer (+1 reference): 1, or 0 when its size costs a
- * request: look it up where it matters; dir_number: its `ino`. dir_tell/dir_seek: a cookie for where
- * the next call goes on; 0 is the start. */
+ * request: look it up where it matters; dir_number: its `ino`. dir_tell/dir_seek: a cookie for
+ * where the next call goes on; 0 is the start. */
 int tree_opendir(struct tree *t, uint64_t id, struct dir **ret) MUST_CHECK;
 int dir_next(struct dir *d, const char **name, struct node *ret) MUST_CHECK;
 int dir_hold(struct dir *d, struct node *ret) MUST_CHECK;
@@ -127,8 +127,8 @@ int file_flush(struct file *f, const struct caller *who) MUST_CHECK;
 bool file_is_cacheable(const struct file *f);
 void file_close(struct file *f);
 
-/* A scratch file has the mode and time that it is given. Of any other file a time is forgotten, and a
- * mode is -EPERM; but a new one that is being written takes it, and forgets it too: `install` and
+/* A scratch file has the mode and time that it is given. Of any other file a time is forgotten, and
+ * a mode is -EPERM; but a new one that is being written takes it, and forgets it too: `install` and
  * others make a file for themselves alone first. */
 int tree_set_mode(struct tree *t, uint64_t id, mode_t mode) MUST_CHECK;
 int tree_set_mtime(struct tree *t, uint64_t id, int64_t mtime) MUST_CHECK;
@@ -138,11 +138,11 @@ int tree_truncate(struct tree *t, uint64_t id, uint64_t size, const struct calle
  * brake lets pass (both said). */
 int tree_unlink(struct tree *t, uint64_t dir, const char *name) MUST_CHECK;
 /*
- * flags: 0, or RENAME_NOREPLACE (-EEXIST); -EINVAL: another. A scratch file onto a name of the export
- * is the write: -EINVAL, the gate said no; onto another scratch name, it moves. An object onto
- * another name is gated under that, copied and removed. -EBUSY: a lost race; onto a scratch name;
- * what is still being written. -ENOTSUP: a folder. After a failure both names are as they were;
- * but when only the removal of an object failed, it is there under both.
+ * flags: 0, or RENAME_NOREPLACE (-EEXIST); -EINVAL: another. A scratch file onto a name of the
+ * export is the write: -EINVAL, the gate said no; onto another scratch name, it moves. An object
+ * onto another name is gated under that, copied and removed. -EBUSY: a lost race; onto a scratch
+ * name; what is still being written. -ENOTSUP: a folder. After a failure both names are as they
+ * were; but when only the removal of an object failed, it is there under both.
  */
 int tree_rename(struct tree *t, uint64_t dir, const char *name, uint64_t to_dir,
 		const char *to_name, unsigned flags, const struct caller *who) MUST_CHECK;

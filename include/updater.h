@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* updater.h - the threads that keep the bucket equal to the database, as one host of a deployment. */
+/* updater.h - the threads that keep the bucket equal to the database, as one host of a
+ * deployment. */
 #ifndef PUBFS_UPDATER_H
 #define PUBFS_UPDATER_H
 

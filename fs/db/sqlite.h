@@ -88,8 +88,8 @@ int sqlite_enter(struct sqlite *db, bool writing) MUST_CHECK;
 int sqlite_leave(struct sqlite *db, int r) MUST_CHECK;
 
 /* A statement with its parameters: types has 's' for a const char * (may be NULL), 't' for one
- * with its size_t length, 'b' for 32 bytes of a digest, 'i' for an int, 'd' for an int64_t of microseconds (as SQLite's
- * modifier of a time). They are borrowed until statement_done(). */
+ * with its size_t length, 'b' for 32 bytes of a digest, 'i' for an int, 'd' for an int64_t of
+ * microseconds (as SQLite's modifier of a time). They are borrowed until statement_done(). */
 int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret, const char *types,
 		    ...) MUST_CHECK;
 int statement_step(struct sqlite *db, sqlite3_stmt *stmt) MUST_CHECK; /* 1: a row; 0: no more */

@@ -218,7 +218,8 @@ static void item_print(const struct pass *pass, const struct item *item)
 	}
 }
 
-/* The publications of all targets, a group each, but for what stands apart. Returns how many there are. */
+/* The publications of all targets, a group each, but for what stands apart. Returns how many there
+ * are. */
 static size_t publications_make(const struct pass *pass, struct item *const *items, size_t n,
 				struct publication **ret)
 {

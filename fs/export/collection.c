@@ -104,7 +104,8 @@ static int64_t renewal_age(const char *package)
 	return VALIDATED_MAX_AGE + sum % 4 * DAY_US;
 }
 
-/* True: gc would take it for a stray one day, if nobody renewed its `validated` (spec, section 10). */
+/* True: gc would take it for a stray one day, if nobody renewed its `validated` (spec, section
+ * 10). */
 static bool is_old(const struct survey *have, const char *package)
 {
 	int64_t age = renewal_age(package);

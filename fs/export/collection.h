@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* collection.h - the work of one pass: what one query and the index say, before anything is done. */
+/* collection.h - the work of one pass: what one query and the index say, before anything is
+ * done. */
 #ifndef PUBFS_COLLECTION_H
 #define PUBFS_COLLECTION_H
 

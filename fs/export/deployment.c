@@ -10,8 +10,8 @@
  * so each change is written at most once by each of them, in any order, and nobody rewrites what a
  * newer one wrote while that one runs. While latest/ is closed to a deployment (it is held at
  * another version, the own one is retired, or has not filled its own prefix yet) it changes nothing
- * but what is taken down. A command that is run once is no deployment: it obeys the newest live one.
- * One that writes its own prefix alone (shadow mode) keeps latest/ in nobody's stead.
+ * but what is taken down. A command that is run once is no deployment: it obeys the newest live
+ * one. One that writes its own prefix alone (shadow mode) keeps latest/ in nobody's stead.
  */
 #include "deployment.h"
 

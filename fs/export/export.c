@@ -10,8 +10,8 @@
  *	run	  the packages in chunks, on threads where there are many; first those that have
  *		  something to be kept from clients, so that no take-down is behind an import
  *	site	  the documents that are of no package
- * Event passes of one exporter may run side by side (struct event_pass): each leaves the packages of
- * the others alone, and whatever needs the brake has it to itself.
+ * Event passes of one exporter may run side by side (struct event_pass): each leaves the packages
+ * of the others alone, and whatever needs the brake has it to itself.
  */
 #include "export.h"
 

@@ -15,7 +15,8 @@
 
 struct event_pass;
 
-/* Everything but `room`, `site` and `renewed_until` is for the thread that begins and ends passes. */
+/* Everything but `room`, `site` and `renewed_until` is for the thread that begins and ends
+ * passes. */
 struct exporter {
 	struct exporter_options opt;
 	char *renderer; /* RENDERER_VERSION, base URL, SDKs */

@@ -27,7 +27,8 @@ struct previous_advisories {
 	bool added;   /* one is listed now, and was not */
 };
 
-/* Adds the ids that are not listed any more. -EINVAL: one of both texts is no list of advisories. */
+/* Adds the ids that are not listed any more. -EINVAL: one of both texts is no list of
+ * advisories. */
 int previous_advisories(const struct strbuf *before, const struct strbuf *now, struct names *lost,
 			struct previous_advisories *ret) MUST_CHECK;
 

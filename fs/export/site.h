@@ -23,8 +23,8 @@ struct site_turn {
 void site_turn_init(struct site_turn *turn, int64_t pause, int64_t now);
 void site_turn_release(struct site_turn *turn);
 int64_t site_turn_due(struct site_turn *turn); /* INT64_MAX: nothing waits */
-/* `any`: a package was exported. True: something waits, its turn has come or need not (at_once), and
- * the caller sees to it: by site_run(), or he gives the turn back. */
+/* `any`: a package was exported. True: something waits, its turn has come or need not (at_once),
+ * and the caller sees to it: by site_run(), or he gives the turn back. */
 bool site_turn_take(struct site_turn *turn, int64_t now, bool any, bool at_once) MUST_CHECK;
 void site_turn_give_back(struct site_turn *turn);
 

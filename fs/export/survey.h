@@ -38,8 +38,8 @@ int survey_count(struct store *s, const char *prefix, uint64_t *ret) MUST_CHECK;
 /* NULL: there is none of that key. Borrowed. */
 const struct object *survey_find(const struct survey *survey, const char *key);
 
-/* A digest of objects: where it is equal, nothing was written. It does not depend on any order; adding
- * an object a second time takes it out again. That of nothing is all zeros. */
+/* A digest of objects: where it is equal, nothing was written. It does not depend on any order;
+ * adding an object a second time takes it out again. That of nothing is all zeros. */
 void survey_toggle(unsigned char digest[SHA256_SIZE], const struct object *obj);
 /* Adds all objects of another digest. */
 void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[SHA256_SIZE]);

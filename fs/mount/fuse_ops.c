@@ -82,8 +82,8 @@ static struct fuse_entry_param entry_of(const struct fuse_view *view, const stru
 	return (struct fuse_entry_param){
 		.ino = node->id,
 		.attr = stat_of(view, node),
-		/* those of a draft or a control file change by themselves; and a reader of old bytes
-		 * must not be cut at the length that their writer has come to */
+		/* those of a draft or a control file change by themselves; and a reader of old
+		 * bytes must not be cut at the length that their writer has come to */
 		.attr_timeout =
 			node->is_dir || (node->generation && !node->changing) ? ATTR_SECONDS : 0,
 	};

@@ -21,8 +21,8 @@ struct stop_service {
 	void *ctx;
 };
 
-/* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those that it makes, and starts the one that
- * waits for them. -EIO: said. */
+/* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those that it makes, and starts the one
+ * that waits for them. -EIO: said. */
 int stop_new(struct stop **ret) MUST_CHECK;
 /* Before stop_serve(): true once a signal came. */
 bool stop_was_told(const struct stop *s);

@@ -226,8 +226,8 @@ static int open_superseded(struct tree *t, struct inode *inode, const char *key,
 	return 0;
 }
 
-/* A node that its path still has, as nothing changed since it was seen, and whose bytes somebody has
- * had lately: there is nothing to ask. */
+/* A node that its path still has, as nothing changed since it was seen, and whose bytes somebody
+ * has had lately: there is nothing to ask. */
 static bool open_kept(struct tree *t, struct inode *inode, const char *key, struct file **ret)
 {
 	struct names_version version = names_version(t);

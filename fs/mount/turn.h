@@ -17,7 +17,8 @@ struct turn {
 void turn_init(struct turn *turn);
 void turn_release(struct turn *turn);
 
-/* Waits until nobody else has the turn. -ECANCELED: it was interrupted (interrupt.h), and has none. */
+/* Waits until nobody else has the turn. -ECANCELED: it was interrupted (interrupt.h), and has
+ * none. */
 int turn_begin(struct turn *turn) MUST_CHECK;
 void turn_end(struct turn *turn);
 

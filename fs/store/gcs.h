@@ -47,9 +47,9 @@ const char *gcs_permission(enum gcs_call call);
 /*
  * Sends a request with a token; one refused token is one refresh and one more try. `key` (NULL:
  * the bucket itself) is for messages; about and bearer of the request are set here. 0: the
- * answer is a success (2xx, 308 or 416). -ENOENT and -ESTALE are silent, -EAGAIN is noted as trouble,
- * the rest has been said: -EACCES (who lacks which right on what), -EBADMSG (the server's hash of
- * what it got is another one), -EIO.
+ * answer is a success (2xx, 308 or 416). -ENOENT and -ESTALE are silent, -EAGAIN is noted as
+ * trouble, the rest has been said: -EACCES (who lacks which right on what), -EBADMSG (the server's
+ * hash of what it got is another one), -EIO.
  */
 int gcs_send(struct gcs_store *g, enum gcs_call call, const char *key,
 	     struct http_request *request, struct http_answer *answer) MUST_CHECK;
@@ -102,8 +102,8 @@ int gcs_remove(struct gcs_store *g, struct edit *e) MUST_CHECK;
 #define GCS_BATCH_MAX 100 /* calls in one request: what the API takes */
 /* True for Google's own endpoints, which mind the conditions of each call of a batch. */
 bool gcs_batch_is_safe(const char *endpoint);
-/* Up to GCS_BATCH_MAX removals that do not depend on each other, in one request. Each says of itself
- * how it went. */
+/* Up to GCS_BATCH_MAX removals that do not depend on each other, in one request. Each says of
+ * itself how it went. */
 void gcs_remove_many(struct gcs_store *g, struct edit *edits, size_t n);
 extern const struct store_ops gcs_ops;
 

@@ -35,8 +35,8 @@ bool auth_is_anonymous(const struct auth *auth);
 /* The project that a key file or the metadata server names; NULL: none. Owned by the caller. */
 char *auth_project(struct auth *auth) MUST_CHECK;
 
-/* Appends a token; nothing for who needs none. Who comes while another thread asks for one waits, and
- * has its answer. -EAGAIN (noted); -ECANCELED; -EIO (said): there is none for us. */
+/* Appends a token; nothing for who needs none. Who comes while another thread asks for one waits,
+ * and has its answer. -EAGAIN (noted); -ECANCELED; -EIO (said): there is none for us. */
 int auth_token(struct auth *auth, struct strbuf *out) MUST_CHECK;
 /* A token was answered with 401: it is not used any more. */
 void auth_refused(struct auth *auth, const char *token);

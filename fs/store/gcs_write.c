@@ -2,9 +2,9 @@
 /*
  * gcs_write.c - uploads: metadata and bytes in one request, or a session for what is larger.
  *
- * The server gets the hashes of what is sent, and refuses other bytes. Should it have made an object
- * of them all the same, clients would get them, and our own metadata would call them right for ever:
- * so it is sent once more in the place of that generation, and then taken away.
+ * The server gets the hashes of what is sent, and refuses other bytes. Should it have made an
+ * object of them all the same, clients would get them, and our own metadata would call them right
+ * for ever: so it is sent once more in the place of that generation, and then taken away.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -185,9 +185,9 @@ static int upload(struct gcs_store *g, const struct edit *e, const struct strbuf
 }
 
 /*
- * The answer to an upload has other hashes: is that what is there? 1: no, all is well, with the facts
- * in `now`; 0: yes, or nobody knows. From here on the edit is about what it has put there itself, also
- * when it is tried again.
+ * The answer to an upload has other hashes: is that what is there? 1: no, all is well, with the
+ * facts in `now`; 0: yes, or nobody knows. From here on the edit is about what it has put there
+ * itself, also when it is tried again.
  */
 static int look_again(struct gcs_store *g, struct edit *e, const struct object *sent,
 		      struct object *now)

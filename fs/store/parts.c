@@ -4,12 +4,12 @@
  *
  * A list tells no more of itself than what it has shown, so it begins as one. Whoever has read
  * CHECK names more may cut what is left of its own part in two, and a new thread takes the second
- * half, behind the key that parts_cut() guesses. Each cut costs at most one page more, so there are no
- * more than the names that were read pay for (cuts_paid()).
+ * half, behind the key that parts_cut() guesses. Each cut costs at most one page more, so there are
+ * no more than the names that were read pay for (cuts_paid()).
  *
- * 1. A part is [from, end). `end` moves down only, and never below what was shown. A cut is the least
- *    key behind another one, so that a part is asked for from its first name on: one name more may be
- *    one page more.
+ * 1. A part is [from, end). `end` moves down only, and never below what was shown. A cut is the
+ *    least key behind another one, so that a part is asked for from its first name on: one name
+ *    more may be one page more.
  * 2. A part that fails ends the others, which are not finished then.
  *
  * `lock` guards the table of parts; it is not held over a call of the sink or store.

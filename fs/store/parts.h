@@ -22,8 +22,8 @@ struct parts_sink {
 int parts_list(struct store *s, const char *prefix, const struct parts_sink *sink,
 	       void *ctx) MUST_CHECK;
 
-/* A key between `last` and `end` (NULL: the end of the prefix) where a list that came from `before` to
- * `last` is best cut in two; owned by the caller. NULL: nowhere. */
+/* A key between `last` and `end` (NULL: the end of the prefix) where a list that came from `before`
+ * to `last` is best cut in two; owned by the caller. NULL: nowhere. */
 char *parts_cut(const char *prefix, const char *before, const char *last,
 		const char *end) MUST_CHECK;
 

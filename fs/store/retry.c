@@ -11,7 +11,8 @@
  * 2. A list goes on behind the last name that was shown: none appears twice.
  * 3. A change whose answer was lost may have been made. Its repetition then meets its own work, as
  *    -ESTALE: what is there is compared with what was sent, and is a success if it is that. Where
- *    only the bytes are other ones, they were damaged on the way, and it is made again in their place.
+ *    only the bytes are other ones, they were damaged on the way, and it is made again in their
+ *    place.
  * 4. An object that was changed too often (429) is changed at most once in SPACING from then on.
  *
  * `lock` guards `spaced` and `seed`; it is not held while anything waits.

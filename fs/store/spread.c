@@ -3,8 +3,8 @@
  * spread.c - the link that makes the groups of one store_edit() side by side.
  *
  * For a store where each change is a round trip. The thread that called takes part: with no thread
- * to spare, all is done by it, one group after the other. Groups are handed out by a counter, removals
- * that a store takes in one request together.
+ * to spare, all is done by it, one group after the other. Groups are handed out by a counter,
+ * removals that a store takes in one request together.
  * However many threads call, no more groups are under way at a time than the pool has threads: each
  * waits for its turn.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* crash_test.c - the server crashes and comes back; alone in its program, since it does so for all. */
+/* crash_test.c - the server crashes and comes back; alone in its program, since it does so for
+ * all. */
 #include <criterion/criterion.h>
 #include <libpq-fe.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* foreign_test.c - a registry with tables of its own (other names, integer keys), behind four views:
- * its triggers call changed(), or its `updated` is looked at. And whose rights suffice for that. */
+/* foreign_test.c - a registry with tables of its own (other names, integer keys), behind four
+ * views: its triggers call changed(), or its `updated` is looked at. And whose rights suffice for
+ * that. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <libpq-fe.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * deployment_test.c - several deployments on one bucket: in any order of what they do, latest/ comes
- * to be what the newest live one makes of the newest rows, and then nobody writes any more.
+ * deployment_test.c - several deployments on one bucket: in any order of what they do, latest/
+ * comes to be what the newest live one makes of the newest rows, and then nobody writes any more.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -621,8 +621,8 @@ static void expect_convergence(struct life *life)
 	expect_quiet();
 }
 
-/* However they come and go, latest/ never goes back, and whenever they are left alone it comes to be
- * what it should. */
+/* However they come and go, latest/ never goes back, and whenever they are left alone it comes to
+ * be what it should. */
 static void live(unsigned seed)
 {
 	struct life life = { .seed = seed };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* details_test.c - the documents beside the three routes: when they are written, and what they stop. */
+/* details_test.c - the documents beside the three routes: when they are written, and what they
+ * stop. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>

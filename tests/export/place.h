@@ -9,7 +9,8 @@
 
 struct store;
 
-/* An empty store; of the same name always a new one. A place that this system lacks skips the test. */
+/* An empty store; of the same name always a new one. A place that this system lacks skips the
+ * test. */
 void place_open(const char *name, struct store **ret);
 /* After all of its stores were closed. */
 void place_release(void);

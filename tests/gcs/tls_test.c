@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tls_test.c - what one connection has found out, or agreed on with a server, serves all threads. */
+/* tls_test.c - what one connection has found out, or agreed on with a server, serves all
+ * threads. */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <netdb.h>
