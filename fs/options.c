@@ -413,7 +413,8 @@ const struct option_row option_rows[] = {
 	  parse_jobs, TARGET(jobs), "a number from 1 to 1024",
 	  "how much is done side by side (a job for each processor; gs: 64)" },
 	{ "json", 0, NULL, BIT(ADOPT) | BIT(DEPLOYMENTS) | BIT(DIFF) | BIT(GC) | BIT(LS) |
-	  BIT(STAT) | BIT(STATUS) | BIT(SYNC) | BIT(VERIFY), false, parse_flag, TARGET(json), YES_OR_NO,
+	  BIT(STAT) | BIT(STATUS) | BIT(SYNC) | BIT(VERIFY), false, parse_flag, TARGET(json),
+	  YES_OR_NO,
 	  "one JSON object a line" },
 	{ "key-file", 0, "FILE", REMOTE, true, parse_path, TARGET(key_file), A_PATH,
 	  "the credentials for a gs: store" },
@@ -512,7 +513,7 @@ void option_spell(const struct option_row *row, struct strbuf *out)
 void options_release(struct options *o)
 {
 	char **const owned[] = {
-		&o->home,	 &o->store,  &o->db, &o->db_schema,	       &o->archives, &o->cache,
+		&o->home, &o->store, &o->db, &o->db_schema, &o->archives, &o->cache,
 		&o->log_file,	 &o->config, &o->base_url,     &o->sdk_dart, &o->runtime_version,
 		&o->sdk_flutter, &o->reason, &o->mount_options, &o->endpoint, &o->key_file,
 		&o->ca_file, &o->project, &o->location, &o->storage_class, &o->accepted,

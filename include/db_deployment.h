@@ -61,7 +61,7 @@ struct lease {
 enum claim {
 	CLAIM_MINE,  /* for `duration`, or until released */
 	CLAIM_TAKEN, /* another owner has it, and its lease has not lapsed */
-	CLAIM_DONE,  /* its change is exported, by this renderer, in all the prefixes; not claimed */
+	CLAIM_DONE,  /* its change is exported, by this renderer, in all prefixes; not claimed */
 };
 /* In one transaction. A name is a package's, or another text that begins with a dot. */
 int db_claim(struct db *db, const struct lease *lease, char *const *names, size_t n,

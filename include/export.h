@@ -41,7 +41,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	bool rebase;		   /* the database was restored: its side is taken */
 	struct brake_limits limits;
 	const char *held;	   /* where the plan that the brake holds is kept; NULL: nowhere */
-	bool allow_mass_change;	   /* an operator's word for this one run: release what is held there */
+	bool allow_mass_change;	   /* an operator's word for this run: what is held there goes */
 	struct planned_out *dry_run; /* print the plan here and change nothing; NULL: do it */
 	struct verifier *verifier; /* tell it what would be done, and do nothing; NULL: do it */
 	const char *owner; /* as in struct lease: packages are claimed; NULL: they are not */

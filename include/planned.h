@@ -22,8 +22,8 @@ enum planned_action {
 struct planned {
 	enum planned_action action;
 	const char *key, *why;
-	uint64_t generation; /* of what is there, which the change is conditional on; 0: nothing is */
-	uint64_t bytes;	     /* decoded ones of a document; stored ones of what is copied or removed */
+	uint64_t generation; /* of what is there, the condition of the change; 0: nothing is */
+	uint64_t bytes;	     /* decoded ones of a document, stored ones of what is copied or goes */
 	bool held;	     /* by the brake: it would not be made */
 };
 
@@ -35,7 +35,7 @@ struct planned_sum {
 struct planned_out {
 	FILE *file;
 	bool json; /* an object a line */
-	struct planned_sum sums[2][PLANNED_ACTIONS][KIND_COUNT]; /* what would be made, what is held */
+	struct planned_sum sums[2][PLANNED_ACTIONS][KIND_COUNT]; /* made, and held */
 };
 
 void planned_print(struct planned_out *out, const struct planned *p);

@@ -44,7 +44,7 @@ struct publication {
 	bool force;		   /* send it even when nothing differs */
 	bool refresh;		   /* renew `validated` when it is older than VALIDATED_MAX_AGE */
 	bool mark;		   /* another `change` alone is corrected too (a rebase) */
-	bool renamed;		   /* PUBLISH_COPY: gate it, since it was gated under another name */
+	bool renamed;		   /* PUBLISH_COPY: gate it: it was gated under another name */
 
 	const struct body *body;     /* PUBLISH_WRITE: decoded bytes */
 	struct store *from;	     /* PUBLISH_COPY: an archive in another store, */

@@ -15,7 +15,7 @@ struct strbuf;
 enum released {
 	RELEASED_BEFORE,  /* the version is there with the same bytes: nothing was done */
 	RELEASED_ADDED,	  /* a new version */
-	RELEASED_ARCHIVE, /* the version was there, its archive was missing or damaged: it is back */
+	RELEASED_ARCHIVE, /* the version was there, its archive missing or damaged: it is back */
 };
 
 /*

@@ -66,7 +66,7 @@ uint64_t tree_refusals(struct tree *t);
 /* What is known of the bucket, without a request; what was never listed is not counted. */
 struct tree_counts {
 	uint64_t objects, bytes; /* as stored */
-	uint64_t unmapped;	 /* objects that no path shows, a whole folder at the top being one */
+	uint64_t unmapped;	 /* objects that no path shows; a whole folder at the top is one */
 };
 int tree_count(struct tree *t, struct tree_counts *ret) MUST_CHECK;
 

@@ -104,9 +104,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 		       " AND base_url NOT IN ('', ?3)"
 		       " AND heartbeat BETWEEN " TIME_AFTER_NOW("'-5 minutes'")
 		       " AND " TIME_AFTER_NOW("'5 minutes'") " LIMIT 1",
-	[KEEP_BEAT] = "INSERT INTO deployment (runtime_version, host, accepted, base_url, heartbeat,"
-		      " shadow, retired) VALUES (?1, ?2, ?3, ?4, " NOW ", ?5, EXISTS (SELECT 1 FROM"
-		      " deployment WHERE runtime_version = ?1 AND retired)) ON CONFLICT DO UPDATE SET"
+	[KEEP_BEAT] = "INSERT INTO deployment (runtime_version, host, accepted, base_url,"
+		      " heartbeat, shadow, retired) VALUES (?1, ?2, ?3, ?4, " NOW ", ?5,"
+		      " EXISTS (SELECT 1 FROM deployment WHERE runtime_version = ?1 AND retired))"
+		      " ON CONFLICT DO UPDATE SET"
 		      " accepted = excluded.accepted, base_url = excluded.base_url,"
 		      " heartbeat = excluded.heartbeat, shadow = excluded.shadow",
 	[FORGET_HOSTS] = "DELETE FROM deployment WHERE NOT retired"

@@ -191,7 +191,8 @@ static int collect_work(void *ctx, const struct work *work)
 	}
 	if (c->kind == PASS_URGENT && !work->urgent)
 		return 0;
-	if (pass_is_event(c->kind) && later_holds(&c->ex->later, work->package, work->change, c->now))
+	if (pass_is_event(c->kind) &&
+	    later_holds(&c->ex->later, work->package, work->change, c->now))
 		return 0;
 	if (exporter_is_at(c->ex, work->package)) {
 		exporter_ask_again(c->ex);

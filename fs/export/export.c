@@ -391,7 +391,8 @@ static int prepare(struct event_pass *p)
 	move_others(&c->urgent, &c->todo, &p->seen);
 	move_others(&c->todo, &c->urgent, &p->seen);
 	names_sort(&p->seen);
-	p->feed = pass_is_event(c->kind) && site_turn_take(&ex->site, exporter_now(ex), false, false);
+	p->feed = pass_is_event(c->kind) &&
+		  site_turn_take(&ex->site, exporter_now(ex), false, false);
 	if (!pass_is_event(c->kind) || p->seen.n || p->feed)
 		r = pass_read_latest(&p->pass, ex->filled, ex->settled);
 	if (r < 0)

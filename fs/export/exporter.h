@@ -29,7 +29,7 @@ struct exporter {
 	struct room room;
 	bool base_is_ours; /* latest/ was seen to be written with our base URL */
 	int64_t again_at;  /* when to ask for what others work on; LATER_NEVER: there is none */
-	atomic_llong renewed_until; /* what was claimed before that renewal lasts so long at least */
+	atomic_llong renewed_until; /* what was claimed before that renewal lasts until then */
 };
 
 /* The clock of what is put off. */

@@ -361,7 +361,8 @@ static int record(const struct pass *pass, char *state, const bool *left)
 static int run_all(struct pass *pass, const unsigned char digest[SHA256_SIZE])
 {
 	char state[2 * SHA256_SIZE + 1];
-	bool left[PREFIXES_MAX] = { false }, all_recorded = !pass->opt->force && !pass->opt->verifier;
+	bool all_recorded = !pass->opt->force && !pass->opt->verifier;
+	bool left[PREFIXES_MAX] = { false };
 	int first = 0;
 
 	hex_encode(digest, SHA256_SIZE, state);

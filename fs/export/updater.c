@@ -72,7 +72,7 @@ struct updater {
 	pthread_t beat;
 	bool beats;
 	atomic_bool stop, busy; /* busy: a pass is under way that others wait for */
-	atomic_bool look_up; /* wakes the thread of passes: a flight has landed, or this is the end */
+	atomic_bool look_up; /* wakes the thread of passes: a flight has landed, or it is the end */
 	struct pool *pool; /* of flights */
 
 	/* of the thread of passes */
@@ -496,7 +496,7 @@ static void *beat_main(void *arg)
 		if (db_beat(u->export.db, &u->self) < 0 ||
 		    exporter_renew(u->passes.exporter) < 0 ||
 		    exporter_renew(u->urgent.exporter) < 0)
-			log_warning("the heartbeat of %s was not kept; others may take its work over",
+			log_warning("the heartbeat of %s was not kept; others may take over",
 				    u->self.host);
 	}
 }

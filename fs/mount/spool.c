@@ -56,8 +56,8 @@ int spool_file(const char *dir, int *ret_fd)
 	}
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
 		return fail(-ENFILE,
-			    "cannot make a temporary file: too many files are open; raise the limit "
-			    "(ulimit -Hn, LimitNOFILE=)");
+			    "cannot make a temporary file: too many files are open; raise the "
+			    "limit (ulimit -Hn, LimitNOFILE=)");
 	if (fd < 0)
 		return fail(-EIO, "cannot make a temporary file in %s: %s", dir, strerror(errno));
 	*ret_fd = fd;

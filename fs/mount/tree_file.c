@@ -661,7 +661,8 @@ static void warn_lost(const struct file *f)
 {
 	const struct writer *w = &f->writer;
 
-	log_warning("%s: what was written was not published%s%s", f->held.inode->path, w->failed ? ": " : "",
+	log_warning("%s: what was written was not published%s%s", f->held.inode->path,
+		    w->failed ? ": " : "",
 		    w->failed ? strerror(-w->failed) : "");
 }
 

@@ -233,8 +233,8 @@ int tree_rename(struct tree *t, uint64_t dir, const char *name, uint64_t to_dir,
 		const char *to_name, unsigned flags, const struct caller *who)
 {
 	CLEANUP(names_release)
-	struct names names = { STRBUF_INIT(NAME_ROOM), STRBUF_INIT(NAME_ROOM), STRBUF_INIT(NAME_ROOM),
-				       STRBUF_INIT(NAME_ROOM) };
+	struct names names = { STRBUF_INIT(NAME_ROOM), STRBUF_INIT(NAME_ROOM),
+			       STRBUF_INIT(NAME_ROOM), STRBUF_INIT(NAME_ROOM) };
 	CLEANUP(inode_drop) struct held folder = { 0 }, to_folder = { 0 }, from = { 0 };
 	int r = child_path(t, dir, name, &folder, &names.from);
 

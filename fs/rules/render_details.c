@@ -77,7 +77,8 @@ static void add_tags(struct strbuf *out, const struct package *pkg)
 		return;
 	}
 	if (pkg->tags)
-		log_warning("the tags of package %s are no JSON list of strings: its score has none",
+		log_warning("the tags of package %s are no JSON list of strings: its score has "
+			    "none",
 			    pkg->name);
 	strbuf_addstr(out, "[]");
 }
@@ -88,7 +89,8 @@ int score_body(const struct package *pkg, const struct release_list *releases,
 	(void)releases;
 	(void)how;
 	strbuf_addf(out,
-		    "{\"grantedPoints\":%" PRId64 ",\"maxPoints\":%" PRId64 ",\"likeCount\":%" PRId64
+		    "{\"grantedPoints\":%" PRId64 ",\"maxPoints\":%" PRId64
+		    ",\"likeCount\":%" PRId64
 		    ",\"downloadCount30Days\":",
 		    pkg->granted_points, pkg->max_points, pkg->likes);
 	if (pkg->has_download_count)
@@ -104,7 +106,8 @@ int score_body(const struct package *pkg, const struct release_list *releases,
 void not_found_body(struct strbuf *out)
 {
 	static const char what[] =
-		"\"code\":\"NotFound\",\"message\":\"Package or version requested could not be found.\"";
+		"\"code\":\"NotFound\","
+		"\"message\":\"Package or version requested could not be found.\"";
 
 	strbuf_addf(out, "{\"error\":{%s},%s}", what, what);
 }

@@ -17,7 +17,7 @@ struct auth;
 struct strbuf;
 
 #define GCS_ENDPOINT   "https://storage.googleapis.com"
-#define GCS_ANSWER_MAX ((size_t)64 << 20) /* a page of 1,000 objects with all metadata they may have */
+#define GCS_ANSWER_MAX ((size_t)64 << 20) /* 1,000 objects with all metadata they may have */
 #define GCS_URL_MAX    ((size_t)16 << 10) /* a name of 1,024 bytes, escaped, three times */
 #define GCS_META_MAX   ((size_t)64 << 10)
 

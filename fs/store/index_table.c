@@ -266,8 +266,9 @@ bool table_is_sound(const struct txn *t, MDB_dbi table,
 		before.mv_size = key.mv_size;
 		memcpy(last, key.mv_data, key.mv_size);
 		if (check)
-			sound = value_is_sound((char *)last, key.mv_size,
-					       (struct slice){ value.mv_data, value.mv_size }, check);
+			sound = value_is_sound(
+				(char *)last, key.mv_size,
+				(struct slice){ value.mv_data, value.mv_size }, check);
 	}
 	mdb_cursor_close(cursor);
 	return sound && n == stat.ms_entries;
