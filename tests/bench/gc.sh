@@ -9,21 +9,8 @@
 # dry run. 64 MiB of private memory.
 
 many=${PUBFS_BENCH_OBJECTS:-100000}
-start() { # FILE COMMAND...: its first line goes to FILE; sets $id
-	local file=$1
-	shift
-	"$@" >"$file" &
-	id=$!
-	processes="$processes $id"
-	until [ -s "$file" ]; do sleep 0.01; done
-}
-start "$work/url" "$built/tests/gcs/gcs_server" "bucket old"
-near=$(cat "$work/url")
-start "$work/port" "$built/tests/gcs/delay_proxy" 20 "${near##*:}"
-far=http://127.0.0.1:$(cat "$work/port")
+start_bucket "bucket old"
 
-control() { curl -sf --data-binary "$1" "$near/control"; }
-count() { curl -sf "$near/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
 list_old() { # generation and key of every object of the old prefix, without the delay
 	local page=''
 	while :; do

@@ -9,21 +9,8 @@
 # none; a first export of 10,000 documents takes no longer than rclone sync --transfers 64, and
 # 64 MiB of private memory.
 
-start() { # FILE COMMAND...: its first line goes to FILE; sets $id
-	local file=$1
-	shift
-	"$@" >"$file" &
-	id=$!
-	processes="$processes $id"
-	until [ -s "$file" ]; do sleep 0.01; done
-}
-start "$work/url" "$built/tests/gcs/gcs_server"
-near=$(cat "$work/url")
-start "$work/port" "$built/tests/gcs/delay_proxy" 20 "${near##*:}"
-far=http://127.0.0.1:$(cat "$work/port")
+start_bucket
 
-control() { curl -sf --data-binary "$1" "$near/control"; }
-count() { curl -sf "$near/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
 requests() { count all; }
 # listing BUCKET PREFIX: name, size and MD5 of every object, asked for without the delay
 listing() {

@@ -12,23 +12,11 @@
 
 many=${PUBFS_BENCH_CHANGES:-1000}
 rate=${PUBFS_BENCH_RATE:-20}
-start() { # FILE COMMAND...: its first line goes to FILE; sets $id
-	local file=$1
-	shift
-	"$@" >"$file" &
-	id=$!
-	processes="$processes $id"
-	until [ -s "$file" ]; do sleep 0.01; done
-}
-start "$work/url" "$built/tests/gcs/gcs_server" "bucket bucket
+start_bucket "bucket bucket
 bucket archives"
-near=$(cat "$work/url")
-start "$work/port" "$built/tests/gcs/delay_proxy" 20 "${near##*:}"
-far=http://127.0.0.1:$(cat "$work/port")
 start "$work/database" "$built/tests/db/postgresql_server"
 database=$(cat "$work/database")
 
-count() { curl -sf "$near/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
 sql() { psql -qXAt -v ON_ERROR_STOP=1 "$database" -c "SET search_path = pubfs" -c "$1"; }
 new_version() { # PACKAGE VERSION
 	printf "INSERT INTO package_version (package, version, pubspec) VALUES ('%s', '%s', '%s');" \

@@ -96,18 +96,13 @@ done
 
 echo
 echo "cold documents of a gs:// bucket, xargs -P 32 -n 1 md5sum: a request takes 20 ms"
-"$built/tests/gcs/gcs_server" "bucket cold" >"$work/url" &
-processes=$!
-until [ -s "$work/url" ]; do sleep 0.01; done
-url=$(cat "$work/url")
-control() { curl -sf --data-binary "$1" "$url/control"; }
-count() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
+start_bucket "bucket cold" # its own 20 ms, the proxy is not used
 seq 1000 | awk '{ printf "{\"package\":\"cold%d\",\"version\":\"1.0.0\",\"published\":\"2026-01-02T03:04:05Z\",", $1
 	printf "\"pubspec\":{\"name\":\"cold%d\",\"version\":\"1.0.0\"}}\n", $1 }' | "$pubfs" load - >/dev/null
-"$pubfs" sync "${site[@]}" --prefixes latest --store gs://cold --endpoint "$url" --cache "$work/filling" >/dev/null
+"$pubfs" sync "${site[@]}" --prefixes latest --store gs://cold --endpoint "$near" --cache "$work/filling" >/dev/null
 read_all() { find "$m" -type f -print0 | xargs -0 -P 32 -n 1 md5sum | sort; }
 for i in $(seq "$runs"); do
-	"$pubfs" mount "$m" --store gs://cold --endpoint "$url" --cache "$work/cold$i" --log-file "$work/log"
+	"$pubfs" mount "$m" --store gs://cold --endpoint "$near" --cache "$work/cold$i" --log-file "$work/log"
 	id=$(jq .pid "$m/.pubfs/status")
 	watch_memory "$id" &
 	find "$m" -type f >"$work/names"

@@ -10,14 +10,6 @@
 many=${PUBFS_BENCH_PACKAGES:-70000}
 shared=${PUBFS_BENCH_SHARED:-600}
 burst=${PUBFS_BENCH_BURST:-10000}
-start() { # FILE COMMAND...: its first line goes to FILE; sets $id
-	local file=$1
-	shift
-	"$@" >"$file" &
-	id=$!
-	processes="$processes $id"
-	until [ -s "$file" ]; do sleep 0.01; done
-}
 start "$work/database" "$built/tests/db/postgresql_server"
 database=$(cat "$work/database")
 sql() { psql -qXAt -v ON_ERROR_STOP=1 "$database" -c "SET search_path = pubfs" -c "$1"; }
@@ -55,10 +47,7 @@ sqlite3 "$work/sqlite/pub.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT
 	INSERT INTO package (name) SELECT package FROM package_version"
 row "  SQLite" "$("$built/tests/bench/idle" "sqlite:$work/sqlite/pub.db" 20)"
 
-start "$work/url" "$built/tests/gcs/gcs_server"
-near=$(cat "$work/url")
-start "$work/port" "$built/tests/gcs/delay_proxy" 20 "${near##*:}"
-far=http://127.0.0.1:$(cat "$work/port")
+start_bucket
 hosts= # ids
 begin_host() { # NUMBER BUCKET OPTIONS...
 	local number=$1 bucket=$2
@@ -78,7 +67,7 @@ begin_site() { # BUCKET HOSTS OPTIONS...: they run, and have nothing to do
 	local bucket=$1 n=$2 i
 	shift 2
 	new_database
-	curl -sf --data-binary "bucket $bucket" "$near/control"
+	control "bucket $bucket"
 	mkdir -p "$PUBFS_HOME"
 	add_packages first 1
 	for ((i = 1; i <= n; i++)); do begin_host "$i" "$bucket" "$@"; done
