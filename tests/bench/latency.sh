@@ -94,7 +94,7 @@ measure() { # COMMAND-TO-LIST DISTANCE STORE-OPTIONS...
 	settled
 	sleep 6 # the feed of all packages has had its turn
 	before=$(processor $watcher)
-	curl -sf --data-binary reset "$near/control"
+	control reset
 	say_changes >"$work/changes"
 	"$built/tests/bench/commits" "$database" "$rate" <"$work/changes" |
 		tr '\t' ' ' >"$work/commits"
