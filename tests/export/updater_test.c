@@ -372,6 +372,37 @@ Test(updater, a_host_with_another_base_url_than_a_live_one_is_refused)
 	updater_stop(u);
 }
 
+/* Until the statement counts that many. */
+static void wait_for_count(const char *statement, int64_t n)
+{
+	int64_t until = clock_monotonic() + PATIENCE;
+	const struct timespec nap = { .tv_nsec = 5000000 };
+
+	while (world_query(&w, statement) != n) {
+		cr_assert_lt(clock_monotonic(), until, "%s", statement);
+		nanosleep(&nap, NULL);
+	}
+}
+
+Test(updater, keeps_its_heartbeat_and_says_what_it_accepts)
+{
+	const struct updater_options options = { .export = &w.options,
+						 .host = "host",
+						 .accepted = "2026.08.18,2026.06.01" };
+	struct updater *u;
+
+	w.options.lease = SECOND_US; /* which makes the heart beat faster */
+	cr_assert_eq(updater_start(&options, &u), 0);
+	wait_for_count("SELECT count(*) FROM deployment WHERE host = 'host'"
+		       " AND accepted = '2026.08.18,2026.06.01'",
+		       1);
+	world_sql(&w, "CREATE TABLE first_beat AS SELECT heartbeat FROM deployment");
+	wait_for_count("SELECT count(*) FROM deployment WHERE heartbeat >"
+		       " (SELECT heartbeat FROM first_beat)",
+		       1);
+	updater_stop(u);
+}
+
 /* The first change of the store stands still, until it is let go. */
 struct standstill {
 	atomic_bool stands, let_go;
@@ -429,6 +460,32 @@ Test(updater, a_change_does_not_wait_for_the_end_of_another_ones_pass)
 	wait_for(LISTING, "isDiscontinued");
 	still.let_go = true;
 	wait_for("latest/api/packages/new", "1.0.0");
+	recorder_before(w.recorder, NULL, NULL);
+	updater_stop(u);
+}
+
+Test(updater, what_it_works_on_stays_its_own_however_long_it_takes)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	struct standstill still = { .stands = false };
+	struct updater_status status;
+	struct updater *u;
+
+	w.options.lease = SECOND_US;
+	u = start();
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	recorder_before(w.recorder, stand_still, &still);
+	world_add(&w, "foo", "1.0.0");
+	while (!still.stands)
+		nanosleep(&nap, NULL);
+	world_sql(&w, "CREATE TABLE first_lease AS SELECT until FROM lease WHERE name = 'foo'");
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM first_lease"), 1);
+	wait_for_count("SELECT count(*) FROM lease WHERE name = 'foo'"
+		       " AND until > (SELECT until FROM first_lease)",
+		       1);
+	still.let_go = true;
+	wait_for(LISTING, "1.0.0");
 	recorder_before(w.recorder, NULL, NULL);
 	updater_stop(u);
 }
