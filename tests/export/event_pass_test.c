@@ -251,6 +251,7 @@ Test(event_pass, the_archive_of_a_version_is_asked_for_where_it_is_not_known)
 	world_add_row(&w, "foo", "2.0.0");
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_geq(counter_read(w.canonical_counter).refresh, 1);
+	export_counts_release(&counts);
 	now += MINUTE_US;
 	world_add(&w, "bar", "2.0.0");
 	cr_assert_eq(export_changed(ex, &counts), 0);
