@@ -90,5 +90,8 @@ check "nothing was removed" "$PUBFS" cat "$listing/good"
 
 # A database that is not whole.
 sql "INSERT INTO package (name) VALUES ('good')"
+sql "ALTER TABLE package_version RENAME COLUMN retracted TO withdrawn"
+fails "a column that is missing is named" 3 "retracted" sync_all
+sql "ALTER TABLE package_version RENAME COLUMN withdrawn TO retracted"
 sql "DROP TABLE package_version${database:+ CASCADE}" 2>/dev/null
 fails "a table that is missing is named" 3 "package_version" sync_all
