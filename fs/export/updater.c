@@ -82,7 +82,7 @@ struct updater {
 	bool viewed;
 	int64_t look_at; /* when deployments are looked at again */
 	bool rebase; /* once */
-	int64_t settles_at; /* SCHEDULE_NEVER: nothing to wait for */
+	int64_t settle, settles_at; /* SCHEDULE_NEVER: nothing to wait for */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the end */
@@ -376,7 +376,7 @@ static void look_at_deployments(struct updater *u, int64_t now)
 	if (u->viewed && !latest_view_same(&view, &u->view)) {
 		bool wait = latest_view_takes_over(&u->view, &view);
 
-		u->settles_at = wait ? now + RETRY_DEADLINE : SCHEDULE_NEVER;
+		u->settles_at = wait ? now + u->settle : SCHEDULE_NEVER;
 		schedule_full(&u->schedule, wait ? u->settles_at : now);
 		pthread_mutex_lock(&u->lock);
 		u->settled = !wait;
@@ -575,6 +575,7 @@ static void updater_init(struct updater *u, const struct updater_options *option
 	u->filled = !u->export.own;
 	u->settled = true;
 	u->behind = clock_monotonic();
+	u->settle = options->settle ? options->settle : RETRY_DEADLINE;
 	u->settles_at = SCHEDULE_NEVER;
 	u->status.last_pass = NO_TIME;
 	describe_self(u, options);

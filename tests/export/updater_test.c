@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "publish.h"
 #include "updater.h"
 #include "world.h"
 
@@ -508,6 +509,65 @@ Test(updater, another_version_that_is_retired_leaves_latest_to_this_one)
 	cr_assert_not(world_has(&w, LISTING));
 	world_sql(&w, "UPDATE deployment SET retired = 0");
 	wait_for(LISTING, "1.0.0");
+	updater_stop(u);
+}
+
+#define NEWER "2027.01.01"
+
+/* latest/ as another deployment wrote it, which is newer, and live. */
+static void let_a_newer_one_keep_latest(void)
+{
+	const struct publisher_options options = { .store = w.options.store,
+						   .gate = GATE_ENFORCE,
+						   .runtime_version = NEWER };
+	struct exporter_options newer = w.options;
+	struct export_counts counts = { 0 };
+	struct exporter *ex;
+
+	world_add(&w, "foo", "1.0.0");
+	newer.runtime_version = NEWER;
+	cr_assert_eq(publisher_new(&options, &newer.publisher), 0);
+	cr_assert_eq(exporter_new(&newer, &ex), 0);
+	cr_assert_eq(export_all(ex, &counts), 0);
+	export_counts_release(&counts);
+	exporter_free(ex);
+	publisher_free(newer.publisher);
+	world_sql(&w, "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES ('" NEWER
+		      "', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')");
+}
+
+static struct updater *start_to_take_over(int64_t settle)
+{
+	const struct updater_options options = { .export = &w.options,
+						 .host = "host",
+						 .settle = settle };
+	struct updater_status status;
+	struct updater *u;
+
+	let_a_newer_one_keep_latest();
+	cr_assert_eq(updater_start(&options, &u), 0);
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	world_sql(&w, "UPDATE deployment SET retired = 1 WHERE runtime_version = '" NEWER "';"
+		      "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
+	wait_for(RUNTIME "/api/packages/foo", "isDiscontinued");
+	return u;
+}
+
+Test(updater, who_takes_latest_over_waits_for_the_last_requests_of_the_one_before)
+{
+	struct updater *u = start_to_take_over(HOUR_US);
+
+	wait_for_lag(u, false);
+	cr_assert_not(world_has_text(&w, LISTING, "isDiscontinued"));
+	updater_stop(u);
+}
+
+Test(updater, what_waited_for_them_is_then_written)
+{
+	struct updater *u = start_to_take_over(SECOND_US / 10);
+
+	wait_for(LISTING, "isDiscontinued");
 	updater_stop(u);
 }
 
