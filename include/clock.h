@@ -3,6 +3,8 @@
 #ifndef PUBFS_CLOCK_H
 #define PUBFS_CLOCK_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
@@ -18,6 +20,10 @@ struct strbuf;
 int64_t clock_now(void);
 /* Never goes back; for durations alone. */
 int64_t clock_monotonic(void);
+
+/* As pthread_cond_wait(), which may wake up for nothing, but false when `until` (clock_monotonic())
+ * has come. */
+bool clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until);
 
 /* The rules' clock: ages, `validated`, times of publication. The wall clock unless --now set it.
  * Set once, at start, before there is a thread. */

@@ -4,8 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +27,14 @@ int64_t clock_now(void)
 int64_t clock_monotonic(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
+}
+
+bool clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until)
+{
+	const struct timespec at = { .tv_sec = until / SECOND_US,
+				     .tv_nsec = until % SECOND_US * 1000 };
+
+	return pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &at) != ETIMEDOUT;
 }
 
 int64_t clock_rules(void)

@@ -4,9 +4,10 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <time.h>
 
-#define LOOK_NS (50 * 1000 * 1000L) /* how soon it is seen that nobody waits any more */
+#include "clock.h"
+
+#define LOOK (SECOND_US / 20) /* how soon it is seen that nobody waits any more */
 
 static _Thread_local struct interrupt current;
 
@@ -28,14 +29,8 @@ bool interrupt_asked(void)
 
 int interrupt_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
 {
-	struct timespec until;
-
 	if (interrupt_asked())
 		return -ECANCELED;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
+	clock_wait(cond, lock, clock_monotonic() + LOOK);
 	return 0;
 }

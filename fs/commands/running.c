@@ -88,12 +88,10 @@ static void tell(struct running *running)
 static bool wait_for_turn(struct running *running)
 {
 	int64_t until = clock_monotonic() + RUNNING_EVERY;
-	struct timespec at = { .tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000 };
 	bool ending;
 
 	pthread_mutex_lock(&running->lock);
-	while (!running->ending &&
-	       pthread_cond_timedwait(&running->end, &running->lock, &at) != ETIMEDOUT)
+	while (!running->ending && clock_wait(&running->end, &running->lock, until))
 		;
 	ending = running->ending;
 	pthread_mutex_unlock(&running->lock);
@@ -196,16 +194,12 @@ static int start(struct running *running)
 int running_begin(const struct running_options *options, struct running **ret)
 {
 	struct running *running = xcalloc(1, sizeof(*running));
-	pthread_condattr_t attr;
 	int r;
 
 	running->opt = *options;
 	running->path = status_path(options->o->cache, options->store_url, getpid());
 	pthread_mutex_init(&running->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&running->end, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&running->end, NULL);
 	r = start(running);
 	if (r < 0)
 		running_end(running);

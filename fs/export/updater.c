@@ -418,10 +418,8 @@ static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
 
 static void nap(struct updater *u, int64_t until)
 {
-	struct timespec at = { .tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000 };
-
 	pthread_mutex_lock(&u->lock);
-	while (!u->stop && pthread_cond_timedwait(&u->wake, &u->lock, &at) != ETIMEDOUT)
+	while (!u->stop && clock_wait(&u->wake, &u->lock, until))
 		;
 	pthread_mutex_unlock(&u->lock);
 }
@@ -562,8 +560,6 @@ static int start_thread(pthread_t *thread, bool *runs, void *(*fn)(void *), stru
 
 static void updater_init(struct updater *u, const struct updater_options *options)
 {
-	pthread_condattr_t attr;
-
 	assert(!options->export->stop && options->export->runtime_version);
 	u->export = *options->export;
 	u->export.stop = &u->stop;
@@ -581,10 +577,7 @@ static void updater_init(struct updater *u, const struct updater_options *option
 	describe_self(u, options);
 	schedule_init(&u->schedule, clock_monotonic());
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&u->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&u->wake, NULL);
 }
 
 int updater_start(const struct updater_options *options, struct updater **ret)

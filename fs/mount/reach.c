@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "interrupt.h"
@@ -29,14 +28,9 @@
 
 void reach_init(struct reach *reach, struct store *store, bool lasting)
 {
-	pthread_condattr_t attr;
-
 	*reach = (struct reach){ .store = store, .lasting = lasting };
 	pthread_mutex_init(&reach->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&reach->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&reach->wake, NULL);
 }
 
 void reach_release(struct reach *reach)
@@ -84,12 +78,9 @@ static void note_degraded(struct reach *reach)
 /* Under the lock. */
 static void wait_for(struct reach *reach, int64_t us)
 {
-	struct timespec until;
+	int64_t until = clock_monotonic() + us;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += us / SECOND_US;
-	while (!reach->ending &&
-	       pthread_cond_timedwait(&reach->wake, &reach->lock, &until) != ETIMEDOUT)
+	while (!reach->ending && clock_wait(&reach->wake, &reach->lock, until))
 		;
 }
 
