@@ -29,7 +29,8 @@ char *status_path(const char *cache, const char *store_url, long pid);
 /* Appends all plans of a store that are held. None: nothing. */
 int held_text(const char *cache, const char *store_url, struct strbuf *out) MUST_CHECK;
 
-/* The items, sorted, and appended why they are held. No such file, or path NULL: none. */
+/* The items, sorted, and appended why they are held (NULL: not asked). No such file, or path NULL:
+ * none. */
 int held_load(const char *path, struct names *ret, struct strbuf *why) MUST_CHECK;
 /* The same, for who only wants to know how many there are. */
 int held_count(const char *path, uint64_t *ret_items, struct strbuf *why) MUST_CHECK;

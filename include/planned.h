@@ -38,7 +38,7 @@ struct planned_out {
 	struct planned_sum sums[2][PLANNED_ACTIONS][KIND_COUNT]; /* made, and held */
 };
 
-void planned_print(struct planned_out *out, const struct planned *p);
+void planned_print(void *out, const struct planned *p); /* a struct planned_out */
 /* A line for each action and kind of object that there was; of JSON one line, {"sums":[...]}. */
 void planned_print_sums(const struct planned_out *out);
 

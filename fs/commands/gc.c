@@ -16,11 +16,6 @@
 
 #define SUMMARY_MAX 4096
 
-static void print_planned(void *ctx, const struct planned *p)
-{
-	planned_print(ctx, p);
-}
-
 static int print_json(const struct gc_counts *counts, bool dry_run)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(SUMMARY_MAX);
@@ -95,7 +90,7 @@ static int collect(const struct options *o, const struct stack *stack, const ato
 	stack_describe_gc(o, stack, &options);
 	options.stop = stop;
 	if (o->dry_run) {
-		options.see = print_planned;
+		options.see = planned_print;
 		options.ctx = &planned;
 	}
 	r = gc_run(&options, &counts);

@@ -20,11 +20,6 @@
 #include "stack.h"
 #include "store.h"
 
-static void print_planned(void *ctx, const struct planned *p)
-{
-	planned_print(ctx, p);
-}
-
 static int print_result(const struct options *o, const char *version,
 			const struct promote_counts *counts, int r)
 {
@@ -72,7 +67,7 @@ static int run(const struct options *o, const struct stack *stack, const atomic_
 		.allow_mass_change = o->allow_mass_change,
 		.jobs = o->jobs,
 		.ttl = o->ttl,
-		.see = o->dry_run ? print_planned : NULL,
+		.see = o->dry_run ? planned_print : NULL,
 		.ctx = &planned,
 		.stop = stop,
 	};

@@ -65,14 +65,6 @@ int contested_is_kept(const struct pass *pass, const struct item *item, const st
 	return sound;
 }
 
-static int load_lines(const struct pass *pass, struct names *ret)
-{
-	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
-	CLEANUP(free_char) char *path = held_beside(pass->opt->held, "reclaimed");
-
-	return held_load(path, ret, &why);
-}
-
 /* The length of "package change" in a line that still counts; 0: it does not. */
 static size_t made_lately(const char *line)
 {
@@ -86,8 +78,9 @@ static size_t made_lately(const char *line)
 
 int contested_load(const struct pass *pass, struct names *ret)
 {
+	CLEANUP(free_char) char *path = held_beside(pass->opt->held, "reclaimed");
 	CLEANUP(names_release) struct names lines = { 0 };
-	int r = load_lines(pass, &lines);
+	int r = held_load(path, &lines, NULL);
 
 	for (size_t i = 0; i < lines.n; i++) {
 		size_t n = made_lately(lines.names[i]);
@@ -122,7 +115,7 @@ int contested_save(const struct pass *pass)
 
 	if (!pass->reclaimed.n)
 		return 0;
-	r = load_lines(pass, &before);
+	r = held_load(path, &before, NULL);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < pass->reclaimed.n; i++) {

@@ -480,7 +480,7 @@ static void run_pass(struct event_pass *p)
 	p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
 }
 
-static int end_pass(struct event_pass *p, struct export_counts *ret)
+int event_pass_end(struct event_pass *p, struct export_counts *ret)
 {
 	struct exporter *ex = p->ex;
 	struct event_pass **at = &ex->event_passes;
@@ -513,7 +513,7 @@ static int export_pass(struct exporter *ex, enum pass_kind kind, struct names *w
 	struct event_pass *p = begin_pass(ex, kind, wanted);
 
 	run_pass(p);
-	return end_pass(p, ret);
+	return event_pass_end(p, ret);
 }
 
 struct event_pass *event_pass_begin(struct exporter *ex)
@@ -535,11 +535,6 @@ int event_pass_run(struct event_pass *p)
 {
 	run_pass(p);
 	return p->result < 0 ? p->result : p->site;
-}
-
-int event_pass_end(struct event_pass *p, struct export_counts *ret)
-{
-	return end_pass(p, ret);
 }
 
 bool exporter_is_at(const struct exporter *ex, const char *package)

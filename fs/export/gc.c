@@ -339,8 +339,7 @@ static int survey_all(struct gc_collection *c)
 static int judge(struct gc_collection *c, struct strbuf *why, struct names *ret_held, bool *ret)
 {
 	CLEANUP(names_release) struct names before = { 0 };
-	CLEANUP(strbuf_release) struct strbuf why_before = STRBUF_INIT(WHY_MAX);
-	int r = held_load(c->opt->held, &before, &why_before);
+	int r = held_load(c->opt->held, &before, NULL);
 
 	if (r < 0)
 		return r;

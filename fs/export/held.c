@@ -90,10 +90,12 @@ static void add_line(void *ctx, const char *line)
 {
 	const struct plan_file *file = ctx;
 
-	if (!strncmp(line, "# ", 2))
+	if (strncmp(line, "# ", 2) != 0) {
+		if (*line)
+			names_add(file->items, line);
+	} else if (file->why) {
 		strbuf_addstr(file->why, line + 2 + strcspn(line + 2, " ") + 1);
-	else if (*line)
-		names_add(file->items, line);
+	}
 }
 
 static void add_text(void *ctx, const char *line)

@@ -120,7 +120,7 @@ static void find_places(const struct kept *kept, struct json array, const struct
 		if (!is_held(kept, name.buf))
 			continue;
 		GROW(ret->places, ret->n, ret->alloc);
-		ret->places[ret->n] = (struct place){ xstrdup(behind.buf ? behind.buf : ""),
+		ret->places[ret->n] = (struct place){ xstrdup(behind.buf),
 						      xstrdup(name.buf), ret->n };
 		ret->n++;
 	}

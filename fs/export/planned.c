@@ -57,8 +57,9 @@ static void print_text(FILE *file, const struct planned *p)
 	fprintf(file, ": %s\n", p->why);
 }
 
-void planned_print(struct planned_out *out, const struct planned *p)
+void planned_print(void *ctx, const struct planned *p)
 {
+	struct planned_out *out = ctx;
 	struct object_name name;
 	enum kind kind = catalog_match(p->key, &name);
 	struct planned_sum *sum = &out->sums[p->held][p->action][kind];

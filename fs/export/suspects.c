@@ -9,9 +9,6 @@
 #include "memory.h"
 #include "names.h"
 #include "object.h"
-#include "strbuf.h"
-
-#define WHY_MAX ((size_t)8 << 10)
 
 char *suspects_note(const struct object *obj)
 {
@@ -25,13 +22,6 @@ bool suspects_have(const struct names *suspects, const struct object *obj)
 	return note && names_have(suspects, note);
 }
 
-static int load_file(const char *path, struct names *ret)
-{
-	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
-
-	return held_load(path, ret, &why);
-}
-
 static int save_file(const char *path, struct names *notes)
 {
 	names_sort(notes);
@@ -42,14 +32,14 @@ int suspects_load(const char *held, struct names *ret)
 {
 	CLEANUP(free_char) char *path = held_beside(held, "damaged");
 
-	return load_file(path, ret);
+	return held_load(path, ret, NULL);
 }
 
 int suspects_add(const char *held, const struct names *found)
 {
 	CLEANUP(free_char) char *path = held_beside(held, "damaged");
 	CLEANUP(names_release) struct names notes = { 0 };
-	int r = load_file(path, &notes);
+	int r = held_load(path, &notes, NULL);
 
 	for (size_t i = 0; i < found->n; i++)
 		names_add(&notes, found->names[i]);
@@ -60,7 +50,7 @@ int suspects_forget(const char *held, const struct names *done)
 {
 	CLEANUP(free_char) char *path = held_beside(held, "damaged");
 	CLEANUP(names_release) struct names notes = { 0 }, left = { 0 };
-	int r = load_file(path, &notes);
+	int r = held_load(path, &notes, NULL);
 
 	for (size_t i = 0; i < notes.n; i++)
 		if (!names_have(done, notes.names[i]))
