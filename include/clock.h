@@ -21,6 +21,11 @@ int64_t clock_now(void);
 /* Never goes back; for durations alone. */
 int64_t clock_monotonic(void);
 
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* As pthread_cond_wait(), which may wake up for nothing, but false when `until` (clock_monotonic())
  * has come. */
 bool clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until);

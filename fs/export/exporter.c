@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "pass.h"
 
@@ -29,11 +30,6 @@ size_t exporter_left(const struct exporter *ex, char *const **ret)
 int64_t exporter_now(const struct exporter *ex)
 {
 	return ex->opt.clock ? ex->opt.clock(ex->opt.clock_ctx) : clock_monotonic();
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 int64_t exporter_due(struct exporter *ex)

@@ -2,13 +2,10 @@
 /* schedule.c - when which pass is due. */
 #include "schedule.h"
 
+#include "clock.h"
+
 #define DELAY_MIN SECOND_US
 #define DELAY_MAX (5 * MINUTE_US)
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static int64_t later(int64_t a, int64_t b)
 {
