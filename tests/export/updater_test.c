@@ -419,75 +419,68 @@ static void stand_still(void *ctx)
 			nanosleep(&nap, NULL);
 }
 
-Test(updater, a_take_down_does_not_wait_for_the_end_of_a_long_pass)
+/* An updater that was at rest, in the middle of the export of a package that is added then. */
+static struct updater *start_to_stand_still(const char *package, struct standstill *still)
 {
 	const struct timespec nap = { .tv_nsec = 1000000 };
-	struct standstill still = { .stands = false };
+	struct updater *u = start();
 	struct updater_status status;
+
+	wait_quiet(u, &status);
+	updater_status_release(&status);
+	recorder_before(w.recorder, stand_still, still);
+	world_add(&w, package, "1.0.0");
+	while (!still->stands)
+		nanosleep(&nap, NULL);
+	return u;
+}
+
+static void let_go(struct standstill *still, const char *listing)
+{
+	still->let_go = true;
+	wait_for(listing, "1.0.0");
+	recorder_before(w.recorder, NULL, NULL);
+}
+
+Test(updater, a_take_down_does_not_wait_for_the_end_of_a_long_pass)
+{
+	struct standstill still = { .stands = false };
 	struct updater *u;
 
 	world_add(&w, "foo", "1.0.0");
-	u = start();
-	wait_quiet(u, &status);
-	updater_status_release(&status);
-	recorder_before(w.recorder, stand_still, &still);
-	world_add(&w, "new", "1.0.0");
-	while (!still.stands)
-		nanosleep(&nap, NULL);
+	u = start_to_stand_still("new", &still);
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
 	wait_for(LISTING, NULL);
-	still.let_go = true;
-	wait_for("latest/api/packages/new", "1.0.0");
-	recorder_before(w.recorder, NULL, NULL);
+	let_go(&still, "latest/api/packages/new");
 	updater_stop(u);
 }
 
 Test(updater, a_change_does_not_wait_for_the_end_of_another_ones_pass)
 {
-	const struct timespec nap = { .tv_nsec = 1000000 };
 	struct standstill still = { .stands = false };
-	struct updater_status status;
 	struct updater *u;
 
 	world_add(&w, "foo", "1.0.0");
-	u = start();
-	wait_quiet(u, &status);
-	updater_status_release(&status);
-	recorder_before(w.recorder, stand_still, &still);
-	world_add(&w, "new", "1.0.0");
-	while (!still.stands)
-		nanosleep(&nap, NULL);
+	u = start_to_stand_still("new", &still);
 	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
 	wait_for(LISTING, "isDiscontinued");
-	still.let_go = true;
-	wait_for("latest/api/packages/new", "1.0.0");
-	recorder_before(w.recorder, NULL, NULL);
+	let_go(&still, "latest/api/packages/new");
 	updater_stop(u);
 }
 
 Test(updater, what_it_works_on_stays_its_own_however_long_it_takes)
 {
-	const struct timespec nap = { .tv_nsec = 1000000 };
 	struct standstill still = { .stands = false };
-	struct updater_status status;
 	struct updater *u;
 
 	w.options.lease = SECOND_US;
-	u = start();
-	wait_quiet(u, &status);
-	updater_status_release(&status);
-	recorder_before(w.recorder, stand_still, &still);
-	world_add(&w, "foo", "1.0.0");
-	while (!still.stands)
-		nanosleep(&nap, NULL);
+	u = start_to_stand_still("foo", &still);
 	world_sql(&w, "CREATE TABLE first_lease AS SELECT until FROM lease WHERE name = 'foo'");
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM first_lease"), 1);
 	wait_for_count("SELECT count(*) FROM lease WHERE name = 'foo'"
 		       " AND until > (SELECT until FROM first_lease)",
 		       1);
-	still.let_go = true;
-	wait_for(LISTING, "1.0.0");
-	recorder_before(w.recorder, NULL, NULL);
+	let_go(&still, LISTING);
 	updater_stop(u);
 }
 
