@@ -129,32 +129,36 @@ static int walk_all(struct tree *t, struct walk *w)
 	return r;
 }
 
-/* What was counted a moment ago, as long as counting again would take most of the time. */
-static bool is_counted(struct tree *t, struct tree_counts *ret)
+/* What was counted in this state of the index, or a moment ago, as long as counting again would take
+ * most of the time. */
+static bool is_counted(struct tree *t, uint64_t version, struct tree_counts *ret)
 {
 	int64_t now = clock_monotonic();
-	bool young;
+	bool good;
 
 	pthread_mutex_lock(&t->lock);
-	young = t->counted && now - t->counted < REST * t->count_took;
+	good = t->counted && ((version && version == t->counted_version) ||
+			      now - t->counted < REST * t->count_took);
 	*ret = t->counts;
 	pthread_mutex_unlock(&t->lock);
-	return young;
+	return good;
 }
 
 int tree_count(struct tree *t, struct tree_counts *ret)
 {
+	uint64_t version = store_version(t->options.store);
 	int64_t began = clock_monotonic();
 	struct walk w = { .out = NULL };
 	int r;
 
-	if (is_counted(t, ret))
+	if (is_counted(t, version, ret))
 		return 0;
 	r = walk_all(t, &w);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&t->lock);
 	t->counts = w.counts;
+	t->counted_version = version;
 	t->counted = clock_monotonic();
 	t->count_took = t->counted - began;
 	pthread_mutex_unlock(&t->lock);

@@ -40,6 +40,7 @@ struct tree {
 	struct file *files;    /* what is open */
 	struct dir *dirs;
 	struct tree_counts counts; /* of the last tree_count(), */
+	uint64_t counted_version;  /* of that state of the index, */
 	int64_t counted;	   /* which ended then (monotonic; 0: there was none) */
 	int64_t count_took;
 };

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "body.h"
+#include "clock.h"
 #include "compiler.h"
 #include "memory.h"
+#include "store_links.h"
 #include "strbuf.h"
 #include "tree_world.h"
 
@@ -189,6 +191,27 @@ Test(tree, what_was_never_listed_is_neither_asked_for_nor_counted)
 	cr_assert_eq(world_requests(&w), 0);
 	cr_assert_eq(counts.objects, 1);
 	cr_assert_eq(counts.bytes, 5);
+	world_remove(&w);
+}
+
+Test(tree, an_unchanged_bucket_is_counted_once)
+{
+	struct world w = world_make(LONG_TTL);
+	struct tree_counts counts;
+	int64_t began;
+
+	put_text(w.store, LATEST "http", "12345");
+	cr_assert_eq(store_refresh(w.store, "", 0), 0);
+	cr_assert_eq(store_refresh(w.store, "latest/", 0), 0);
+	cr_assert_eq(counter_push(w.store, &w.store), 0); /* counts the walks through the index */
+	w.options.store = w.store;
+	world_remake(&w);
+	cr_assert_eq(tree_count(w.tree, &counts), 0);
+	cr_assert_gt(counter_read(w.store).list, 0);
+	for (began = clock_monotonic(); clock_monotonic() - began < SECOND_US / 10;)
+		cr_assert_eq(tree_count(w.tree, &counts), 0);
+	cr_assert_eq(counts.objects, 1);
+	cr_assert_eq(counter_read(w.store).list, 0);
 	world_remove(&w);
 }
 
