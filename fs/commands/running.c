@@ -20,6 +20,7 @@
 
 #include "body.h"
 #include "clock.h"
+#include "file.h"
 #include "held.h"
 #include "log.h"
 #include "memory.h"
@@ -44,18 +45,8 @@ struct running {
 static int write_whole(const char *path, const struct strbuf *text)
 {
 	CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size_t done = 0;
 
-	if (fd < 0)
-		return -errno;
-	while (done < text->len) {
-		ssize_t n = write(fd, text->buf + done, text->len - done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	return fd < 0 ? -errno : write_all(fd, text->buf, text->len);
 }
 
 static int replace(const char *path, const struct strbuf *text)

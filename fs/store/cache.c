@@ -37,6 +37,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "driver.h"
+#include "file.h"
 #include "index.h"
 #include "log.h"
 #include "memory.h"
@@ -283,21 +284,6 @@ static void admit_locked(struct cache_store *c, const struct place *p, const cha
 	pthread_mutex_unlock(&c->mutex);
 }
 
-static bool write_all(int fd, const void *bytes, size_t n)
-{
-	const char *at = bytes;
-
-	while (n) {
-		ssize_t written = write(fd, at, n);
-
-		if (written <= 0)
-			return false;
-		at += written;
-		n -= (size_t)written;
-	}
-	return true;
-}
-
 static void keep(struct cache_store *c, const char *key, uint64_t generation, const void *bytes,
 		 size_t n)
 {
@@ -315,7 +301,7 @@ static void keep(struct cache_store *c, const char *key, uint64_t generation, co
 		return;
 	}
 	sum_of(&p, bytes, n, head.sum);
-	if (write_all(fd, &head, sizeof(head)) && write_all(fd, bytes, n)) {
+	if (!write_all(fd, &head, sizeof(head)) && !write_all(fd, bytes, n)) {
 		mark_used(fd);
 		admit_locked(c, &p, new_path, room);
 	} else {

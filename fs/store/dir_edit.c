@@ -19,6 +19,7 @@
 #include "body.h"
 #include "clock.h"
 #include "dir.h"
+#include "file.h"
 #include "log.h"
 #include "memory.h"
 #include "strbuf.h"
@@ -47,17 +48,7 @@ static void change_release(struct change *c)
 static int write_bytes(const struct dir_store *d, const char *key, int fd, const char *bytes,
 		       size_t n)
 {
-	while (n) {
-		ssize_t r = write(fd, bytes, n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return dir_fail(d, "write", key);
-		bytes += r;
-		n -= (size_t)r;
-	}
-	return 0;
+	return write_all(fd, bytes, n) < 0 ? dir_fail(d, "write", key) : 0;
 }
 
 static int write_body(const struct dir_store *d, const struct edit *e, int fd)
