@@ -11,7 +11,7 @@
  *
  * What nobody has open any more stays for the next reader as it was stored, `kept_max` bytes of it
  * all, and what was used longest ago goes first. It is decoded again at the first read: mostly
- *there is none, as the kernel has kept the pages.
+ * there is none, as the kernel has kept the pages.
  *
  * The lock guards the table, the list of what is kept, and each content's state, error and
  * references; it is not held while bytes are fetched or decoded. `unpacking` guards `packed`, and

@@ -26,8 +26,8 @@
  * taken alone. t->lock is held for table work only, never across a call of the store or the
  * publisher.
  *
- * Not here: folders being read (tree_dir.c), open files (tree_file.c), what changes names
- * (tree_change.c, tree_rename.c), attributes (tree_xattr.c).
+ * Not here: folders being read (tree_dir.c), open files (tree_open.c, tree_file.c), what changes
+ * names (tree_change.c, tree_rename.c), attributes (tree_xattr.c).
  */
 #include "tree_internal.h"
 

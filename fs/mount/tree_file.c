@@ -17,64 +17,22 @@
  * Each call on a writer has its turn, so that no lock is held while a body is published. The rest
  * of a writer belongs to whose turn it is. Counters of the inode and the overlay are under the
  * lock of the tree.
+ *
+ * Not here: what is opened as which of them (tree_open.c).
  */
-#include <assert.h>
+#include "tree_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "caller.h"
-#include "catalog.h"
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
-#include "scratch_name.h"
-#include "tree_internal.h"
-#include "turn.h"
 
 #define PIECE ((size_t)256 << 10)
-
-enum file_type {
-	FILE_READER,
-	FILE_WRITER,
-	FILE_SCRATCH,
-	FILE_CONTROL, /* a text, as it was at the open */
-	FILE_COMMAND, /* what is written is done at once */
-};
-
-struct writer {
-	struct turn turn;
-	char *key;
-	struct spool spool;
-	struct object base; /* published under this condition; generation 0: there is none */
-	struct overlay_name *draft;
-	uint64_t size; /* of the spool, or of the base before it is loaded; under the tree's lock */
-	bool loaded, changed;
-	bool written; /* any byte, ever */
-	int failed;   /* the first write that failed */
-	int verdict;  /* of the gate, on the bytes as they are; 0: it was not asked */
-	bool told;    /* why these bytes were not published */
-};
-
-struct file {
-	struct tree *tree;
-	struct held held;
-	enum file_type type;
-	atomic_bool append;	 /* of a writer or a scratch file */
-	struct content *content; /* of a reader */
-	struct strbuf text;	 /* of a control file; of a command, what has no newline yet */
-	struct writer writer;
-	bool unsaved; /* under the lock of the tree: it has bytes whose end nobody knows */
-	struct file *prev, *next;
-};
-
-static bool wants_write(int flags)
-{
-	return (flags & O_ACCMODE) != O_RDONLY;
-}
 
 /* What the node shows while it is written. */
 static void show_size(struct file *f)
@@ -113,271 +71,6 @@ size_t tree_unsaved(struct tree *t)
 	n += f->unsaved && !(f->writer.draft && f->writer.draft->removed);
 	pthread_mutex_unlock(&t->lock);
 	return n;
-}
-
-/* Opening. */
-
-static struct file *file_new(struct tree *t, struct inode *inode, enum file_type type)
-{
-	struct file *f = xcalloc(1, sizeof(*f));
-
-	f->tree = t;
-	f->type = type;
-	strbuf_init(&f->text, type == FILE_COMMAND ? CONTROL_INPUT_MAX : CONTROL_TEXT_MAX);
-	pthread_mutex_lock(&t->lock);
-	inode->refs++;
-	f->held = (struct held){ .tree = t, .inode = inode };
-	inode->readers += type == FILE_READER;
-	inode->writers += type == FILE_WRITER;
-	DL_APPEND(t->files, f);
-	pthread_mutex_unlock(&t->lock);
-	return f;
-}
-
-static void open_writer(struct tree *t, struct inode *inode, const char *key,
-			const struct object *base, int flags, struct file **ret)
-{
-	struct file *f = file_new(t, inode, FILE_WRITER);
-	struct writer *w = &f->writer;
-
-	turn_init(&w->turn);
-	spool_init(&w->spool, &t->space);
-	object_init(&w->base);
-	w->key = xstrdup(key);
-	f->append = flags & O_APPEND;
-	w->loaded = !base || (flags & O_TRUNC);
-	if (base)
-		object_copy(&w->base, base);
-	pthread_mutex_lock(&t->lock);
-	if (!base) {
-		w->draft = overlay_add(&t->overlay, key);
-		w->draft->writers++;
-	}
-	w->size = inode->written = w->loaded ? 0 : inode->size;
-	pthread_mutex_unlock(&t->lock);
-	*ret = f;
-}
-
-static int open_reader(struct tree *t, struct inode *inode, const struct object *obj,
-		       struct file **ret)
-{
-	struct content *content;
-	int r = content_open(t->contents, obj, &content);
-
-	if (r < 0)
-		return r;
-	*ret = file_new(t, inode, FILE_READER);
-	(*ret)->content = content;
-	pthread_mutex_lock(&t->lock);
-	inode->size = content_size(content); /* what others said of it may have been wrong */
-	inode->sized = inode->sure = true;
-	pthread_mutex_unlock(&t->lock);
-	return 0;
-}
-
-static int open_control(struct tree *t, struct inode *inode, int flags, struct file **ret)
-{
-	const char *name = strrchr(inode->path, '/') + 1;
-	struct file *f;
-	int r = 0;
-
-	if (wants_write(flags))
-		r = t->read_only ? -EROFS : control_may_write(t, name);
-	if (r < 0)
-		return r;
-	f = file_new(t, inode, wants_write(flags) ? FILE_COMMAND : FILE_CONTROL);
-	if (!wants_write(flags))
-		r = control_text(t, name, &f->text);
-	if (r < 0) {
-		file_close(f);
-		return r;
-	}
-	pthread_mutex_lock(&t->lock);
-	inode->size = f->text.len; /* for who asks the open file, as tail does */
-	pthread_mutex_unlock(&t->lock);
-	*ret = f;
-	return 0;
-}
-
-/* A draft that nobody has published. Others than its writer find it empty. */
-static int open_draft(struct tree *t, struct inode *inode, const char *key, int flags,
-		      struct file **ret)
-{
-	if (wants_write(flags))
-		open_writer(t, inode, key, NULL, flags, ret);
-	else
-		*ret = file_new(t, inode, FILE_CONTROL);
-	return 0;
-}
-
-/* Another generation is there now, or none. Who has the old one open may open it again, as by
- * /dev/fd; anybody else looks the name up again. */
-static int open_superseded(struct tree *t, struct inode *inode, const char *key, int flags,
-			   struct file **ret)
-{
-	struct content *content = NULL;
-
-	if (!wants_write(flags))
-		content = content_open_again(t->contents, key, inode->generation);
-	if (!content)
-		return -ESTALE;
-	*ret = file_new(t, inode, FILE_READER);
-	(*ret)->content = content;
-	return 0;
-}
-
-/* A node that its path still has, as nothing changed since it was seen, and whose bytes somebody
- * has had lately: there is nothing to ask. */
-static bool open_kept(struct tree *t, struct inode *inode, const char *key, struct file **ret)
-{
-	struct names_version version = names_version(t);
-	struct content *content = NULL;
-	bool seen;
-
-	pthread_mutex_lock(&t->lock);
-	seen = inode_is_seen(inode, version);
-	pthread_mutex_unlock(&t->lock);
-	if (seen)
-		content = content_open_kept(t->contents, key, inode->generation);
-	if (!content)
-		return false;
-	*ret = file_new(t, inode, FILE_READER);
-	(*ret)->content = content;
-	return true;
-}
-
-static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
-{
-	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
-	NAME_BUF(key);
-	int r = path_to_key(inode->path, &key);
-
-	if (!r && wants_write(flags))
-		r = may_write(t, key.buf);
-	if (!r)
-		r = reach_refresh(&t->reach, key.buf, t->options.ttl);
-	if (r < 0)
-		return r;
-	if (!wants_write(flags) && open_kept(t, inode, key.buf, ret))
-		return 0;
-	r = store_stat(t->options.store, key.buf, &obj);
-	if (r == -ENOENT && inode->type == INODE_DRAFT)
-		return open_draft(t, inode, key.buf, flags, ret);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (r || obj.generation != inode->generation)
-		return open_superseded(t, inode, key.buf, flags, ret);
-	if (wants_write(flags)) {
-		open_writer(t, inode, key.buf, &obj, flags, ret);
-		return 0;
-	}
-	return open_reader(t, inode, &obj, ret);
-}
-
-static int open_scratch(struct tree *t, struct inode *inode, int flags, struct file **ret)
-{
-	int r = scratch_open(inode->scratch, wants_write(flags) && flags & O_TRUNC);
-
-	if (r < 0)
-		return r;
-	*ret = file_new(t, inode, FILE_SCRATCH);
-	(*ret)->append = flags & O_APPEND;
-	return 0;
-}
-
-int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret)
-{
-	CLEANUP(inode_drop) struct held held = { 0 };
-	int r = inode_hold(t, id, &held);
-
-	if (r < 0)
-		return r;
-	switch (held.inode->type) {
-	case INODE_FOLDER:
-		return -EISDIR;
-	case INODE_CONTROL:
-		return open_control(t, held.inode, flags, ret);
-	case INODE_SCRATCH:
-		return open_scratch(t, held.inode, flags, ret);
-	case INODE_DRAFT:
-	case INODE_OBJECT:
-		return open_object(t, held.inode, flags, ret);
-	}
-	assert(!"a type of inode");
-	return -EIO;
-}
-
-/* A name that an export can have, in a folder that may be written. */
-static int may_create(const struct tree *t, const char *path, bool is_scratch, struct strbuf *key)
-{
-	struct object_name name;
-
-	if (path_is_control(path))
-		return fail(-EACCES, "cannot make %s: there are no other files", path);
-	if (t->read_only)
-		return -EROFS;
-	if (path_to_key(path, key) < 0)
-		return -EINVAL;
-	if (is_scratch || catalog_match(key->buf, &name) != KIND_NONE)
-		return 0;
-	return -EINVAL;
-}
-
-static int create_new(struct tree *t, const char *path, int flags, mode_t mode, struct file **ret,
-		      struct inode **ret_inode)
-{
-	NAME_BUF(key);
-	const char *slash = strrchr(path, '/');
-	bool is_scratch = scratch_name_matches(slash ? slash + 1 : path, flags & O_EXCL, mode);
-	int r = may_create(t, path, is_scratch, &key);
-
-	if (!r && is_scratch) {
-		r = scratch_create(t, path, key.buf, mode, ret_inode);
-		if (r == -EEXIST && !(flags & O_EXCL))
-			r = -ESTALE; /* someone made it just now: look again */
-		if (!r)
-			r = open_scratch(t, *ret_inode, flags, ret);
-	} else if (!r) {
-		*ret_inode = inode_of(t, INODE_DRAFT, path, NULL);
-		open_writer(t, *ret_inode, key.buf, NULL, flags, ret);
-	}
-	return r;
-}
-
-static int create_at(struct tree *t, const char *path, int flags, mode_t mode, struct file **ret,
-		     struct node *ret_node)
-{
-	CLEANUP(inode_drop) struct held made = { 0 };
-	struct inode *inode;
-	int r = path_find(t, path, &inode);
-
-	if (!r) {
-		made = (struct held){ .tree = t, .inode = inode };
-		if (flags & O_EXCL)
-			return -EEXIST;
-		r = tree_open(t, inode->id, flags, ret);
-	} else if (r == -ENOENT) {
-		r = create_new(t, path, flags, mode, ret, &inode);
-		if (!r)
-			made = (struct held){ .tree = t, .inode = inode };
-	}
-	if (r < 0)
-		return r;
-	node_of_inode(t, inode, ret_node);
-	made.inode = NULL; /* the caller's reference */
-	return 0;
-}
-
-int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_t mode,
-		struct file **ret, struct node *ret_node)
-{
-	NAME_BUF(path);
-	CLEANUP(inode_drop) struct held folder = { 0 };
-	int r = child_path(t, dir, name, &folder, &path);
-
-	if (!r)
-		r = folder_refresh(t, folder.inode->path);
-	return r < 0 ? r : create_at(t, path.buf, flags, mode, ret, ret_node);
 }
 
 int tree_getattr(struct tree *t, uint64_t id, struct file *file, struct node *ret)
@@ -643,7 +336,33 @@ bool file_is_cacheable(const struct file *f)
 	return f->type == FILE_READER;
 }
 
-/* Closing. */
+/* Made and closed. */
+
+static void writer_init(struct writer *w, struct spool_space *space)
+{
+	turn_init(&w->turn);
+	spool_init(&w->spool, space);
+	object_init(&w->base);
+}
+
+struct file *file_new(struct tree *t, struct inode *inode, enum file_type type)
+{
+	struct file *f = xcalloc(1, sizeof(*f));
+
+	f->tree = t;
+	f->type = type;
+	strbuf_init(&f->text, type == FILE_COMMAND ? CONTROL_INPUT_MAX : CONTROL_TEXT_MAX);
+	if (type == FILE_WRITER)
+		writer_init(&f->writer, &t->space);
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	f->held = (struct held){ .tree = t, .inode = inode };
+	inode->readers += type == FILE_READER;
+	inode->writers += type == FILE_WRITER;
+	DL_APPEND(t->files, f);
+	pthread_mutex_unlock(&t->lock);
+	return f;
+}
 
 /* Under the lock of the tree. True: what was written is lost. */
 static bool writer_detach(struct file *f)
