@@ -63,7 +63,7 @@ static const char *dry_url(const char *url)
 }
 
 struct wanted {
-	const char *url;
+	const char *url, *made_by; /* see store_options */
 	enum store_mode mode;
 	bool bare; /* see stack_open_driver() */
 	atomic_bool *cancel;
@@ -79,7 +79,8 @@ static int push_links(const struct options *o, atomic_bool *cancel, struct store
 
 static int open_driver(const struct options *o, const struct wanted *w, struct store **ret)
 {
-	const struct store_options options = { .endpoint = o->endpoint,
+	const struct store_options options = { .made_by = w->made_by,
+					       .endpoint = o->endpoint,
 					       .key_file = o->key_file,
 					       .ca_file = o->ca_file,
 					       .batch_delete = o->batch_delete,
@@ -99,6 +100,7 @@ static int open_driver(const struct options *o, const struct wanted *w, struct s
 int stack_open_driver(const struct options *o, const char *url, bool bare, struct store **ret)
 {
 	const struct wanted w = { .url = url,
+				  .made_by = "pubfs sync",
 				  .mode = bare ? STORE_CREATE : STORE_OPEN,
 				  .bare = bare };
 	int r = bare ? make_home_of(o, url) : 0;
@@ -107,11 +109,12 @@ int stack_open_driver(const struct options *o, const char *url, bool bare, struc
 }
 
 /* What is open already must be another store, however its URL is spelt. */
-static int open_store(const struct options *o, const char *url, bool make,
+static int open_store(const struct options *o, const char *url, const char *made_by, bool make,
 		      const struct stack *stack, struct store **ret)
 {
 	const struct store *other = stack->archives;
 	const struct wanted w = { .url = make && o->dry_run ? dry_url(url) : url,
+				  .made_by = made_by,
 				  .mode = make && !o->dry_run ? STORE_CREATE : STORE_OPEN,
 				  .cancel = stack->cancel };
 	struct store *driver = NULL;
@@ -196,10 +199,11 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	if (stack->db)
 		stack->db->cancel = stack->cancel;
 	if (r == 0 && parts & STACK_ARCHIVES)
-		r = open_store(o, o->archives, parts & STACK_MAKE_ARCHIVES, stack,
+		r = open_store(o, o->archives, "pubfs publish", parts & STACK_MAKE_ARCHIVES, stack,
 			       &stack->archives);
 	if (r == 0 && parts & STACK_BUCKET)
-		r = open_store(o, o->store, parts & STACK_MAKE_BUCKET, stack, &stack->bucket);
+		r = open_store(o, o->store, "pubfs sync", parts & STACK_MAKE_BUCKET, stack,
+			       &stack->bucket);
 	if (r == 0 && parts & STACK_BODIES && o->cache_size && bucket_is_remote(o->store))
 		r = cache_push(stack->bucket, o->cache, o->cache_size, &stack->bucket);
 	if (r == 0 && parts & STACK_BUCKET)

@@ -75,9 +75,10 @@ enum store_mode {
 		       * not: `pubfs provision` is for that) */
 };
 
-/* How a bucket elsewhere is reached; dir: and mem: look at none of it. All borrowed for the call
- * but `cancel`, which must outlive the store. */
+/* How a bucket elsewhere is reached, and what to say where there is no store on this host. All
+ * borrowed for the call but `cancel`, which must outlive the store. */
 struct store_options {
+	const char *made_by;	   /* the command that makes such a store; NULL: none is named */
 	const char *endpoint;	   /* NULL: STORAGE_EMULATOR_HOST, else Google's */
 	const char *key_file;	   /* NULL: found by the rules of pubfs(1) */
 	const char *ca_file;	   /* NULL: the certificates of the system */

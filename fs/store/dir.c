@@ -218,11 +218,12 @@ struct dir_store *dir_below(struct store *s)
 	return s->ops == &dir_ops ? dir_of(s) : NULL;
 }
 
-int dir_open(const char *path, enum store_mode mode, struct store **ret)
+int dir_open(const char *path, enum store_mode mode, const struct store_options *options,
+	     struct store **ret)
 {
 	char *root, *identity;
 	struct dir_store *d;
-	int r = dir_open_own(path, mode, &root, &identity);
+	int r = dir_open_own(path, mode, options->made_by, &root, &identity);
 
 	if (r < 0)
 		return r;

@@ -53,8 +53,8 @@ struct dir_lock {
 	uint64_t last; /* the last generation that was drawn */
 };
 
-/* Makes or opens the store at `path`: its real path and identity. */
-int dir_open_own(const char *path, enum store_mode mode, char **ret_root,
+/* Makes or opens the store at `path`: its real path and identity. `made_by`: see store_options. */
+int dir_open_own(const char *path, enum store_mode mode, const char *made_by, char **ret_root,
 		 char **ret_identity) MUST_CHECK;
 /* Keeps every other thread and process from changing the store. `key` is for the message. */
 int dir_lock_take(const struct dir_store *d, const char *key, struct dir_lock *ret) MUST_CHECK;

@@ -167,15 +167,16 @@ static int make_store(const char *root)
 	return r;
 }
 
-static int no_store(const char *path)
+static int no_store(const char *path, const char *made_by)
 {
-	return fail(-ENOENT,
-		    "there is no store at %s: check the path; a new store is made by "
-		    "`pubfs sync` or `pubfs publish`",
-		    path);
+	if (!made_by)
+		return fail(-ENOENT, "there is no store at %s: check the path", path);
+	return fail(-ENOENT, "there is no store at %s: check the path; a new one is made by `%s`",
+		    path, made_by);
 }
 
-int dir_open_own(const char *path, enum store_mode mode, char **ret_root, char **ret_identity)
+int dir_open_own(const char *path, enum store_mode mode, const char *made_by, char **ret_root,
+		 char **ret_identity)
 {
 	bool create = mode == STORE_CREATE, made = create && !mkdir(path, DIR_FOLDER_MODE);
 	CLEANUP(free_char) char *root = NULL;
@@ -192,7 +193,7 @@ int dir_open_own(const char *path, enum store_mode mode, char **ret_root, char *
 		return own_fail(-EIO, "make", path);
 	root = realpath(path, NULL);
 	if (!root)
-		return errno == ENOENT ? no_store(path) : own_fail(-EIO, "open", path);
+		return errno == ENOENT ? no_store(path, made_by) : own_fail(-EIO, "open", path);
 	r = read_identity(root, ret_identity);
 	if (r == -ENOENT && create) {
 		r = make_store(root);
@@ -202,7 +203,7 @@ int dir_open_own(const char *path, enum store_mode mode, char **ret_root, char *
 			rmdir(root);
 	}
 	if (r == -ENOENT)
-		return no_store(root);
+		return no_store(root, made_by);
 	if (r == 0)
 		*ret_root = steal(root);
 	return r;

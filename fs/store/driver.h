@@ -10,11 +10,12 @@
 #include "store.h"
 
 /* The drivers. Their first argument is the URL behind its scheme. */
-int mem_open(const char *name, enum store_mode mode, struct store **ret) MUST_CHECK;
-int dir_open(const char *path, enum store_mode mode, struct store **ret) MUST_CHECK;
-
-int gcs_open(const char *bucket, const struct store_options *options, struct store **ret)
-	MUST_CHECK;
+int mem_open(const char *name, enum store_mode mode, const struct store_options *options,
+	     struct store **ret) MUST_CHECK;
+int dir_open(const char *path, enum store_mode mode, const struct store_options *options,
+	     struct store **ret) MUST_CHECK;
+int gcs_open(const char *bucket, enum store_mode mode, const struct store_options *options,
+	     struct store **ret) MUST_CHECK;
 
 /* Makes `s` a link before `next`: it borrows what a link borrows. */
 void link_init(struct store *s, const struct store_ops *ops, struct store *next);

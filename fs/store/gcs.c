@@ -485,7 +485,8 @@ static void close_gcs(struct gcs_store **g)
 		gcs_close(&(*g)->store);
 }
 
-int gcs_open(const char *name, const struct store_options *options, struct store **ret)
+int gcs_open(const char *name, enum store_mode mode, const struct store_options *options,
+	     struct store **ret)
 {
 	CLEANUP(close_gcs) struct gcs_store *g = NULL;
 	const struct http_options http = { .ca_file = options->ca_file, .cancel = options->cancel };
@@ -493,6 +494,7 @@ int gcs_open(const char *name, const struct store_options *options, struct store
 	size_t n = strcspn(name, "/");
 	int r;
 
+	(void)mode; /* it is made by bucket_provision() alone */
 	g = xcalloc(1, sizeof(*g));
 	g->bucket = xstrndup(name, n);
 	if (!is_bucket_name(g->bucket) || (name[n] && name[n + 1]))

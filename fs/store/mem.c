@@ -297,11 +297,13 @@ static const struct store_ops mem_ops = {
 	.close = mem_close,
 };
 
-int mem_open(const char *name, enum store_mode mode, struct store **ret)
+int mem_open(const char *name, enum store_mode mode, const struct store_options *options,
+	     struct store **ret)
 {
 	struct mem_store *m = xcalloc(1, sizeof(*m));
 
 	(void)mode;
+	(void)options;
 	m->store = (struct store){
 		.ops = &mem_ops,
 		.url = xasprintf("mem:%s", name),

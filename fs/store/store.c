@@ -9,15 +9,14 @@
 #include "driver.h"
 #include "log.h"
 
-/* Drivers of this host are made where they are not; those elsewhere need to be told the way. */
 static const struct {
 	const char *scheme;
-	int (*open)(const char *name, enum store_mode mode, struct store **ret);
-	int (*open_with)(const char *name, const struct store_options *options, struct store **ret);
+	int (*open)(const char *name, enum store_mode mode, const struct store_options *options,
+		    struct store **ret);
 } drivers[] = {
-	{ "dir:", dir_open, NULL },
-	{ "gs://", NULL, gcs_open },
-	{ "mem:", mem_open, NULL },
+	{ "dir:", dir_open },
+	{ "gs://", gcs_open },
+	{ "mem:", mem_open },
 };
 
 int store_open_with(const char *url, enum store_mode mode, const struct store_options *options,
@@ -26,11 +25,8 @@ int store_open_with(const char *url, enum store_mode mode, const struct store_op
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
 		size_t n = strlen(drivers[i].scheme);
 
-		if (strncmp(url, drivers[i].scheme, n) != 0)
-			continue;
-		if (drivers[i].open_with)
-			return drivers[i].open_with(url + n, options, ret);
-		return drivers[i].open(url + n, mode, ret);
+		if (!strncmp(url, drivers[i].scheme, n))
+			return drivers[i].open(url + n, mode, options, ret);
 	}
 	return fail(-EINVAL, "%s is not the URL of a store: write dir:PATH or gs://BUCKET", url);
 }

@@ -81,8 +81,8 @@ fails "no runtime version" 2 "--runtime-version is needed" env PUBFS_CONFIG= "$P
 fails "another base URL than it was written with" 4 "was written with another base URL" \
 	"$PUBFS" verify --base-url https://other.example.com
 fails "no database" 3 "there is no database" "$PUBFS" verify --db "sqlite:$T/none.db"
-fails "no bucket" 3 "there is no store" "$PUBFS" verify --store "dir:$T/none"
-fails "no archives" 3 "there is no store" "$PUBFS" verify --archives "dir:$T/none"
+fails "no bucket" 3 "there is no store at $T/none: .* made by .pubfs sync." "$PUBFS" verify --store "dir:$T/none"
+fails "no archives" 3 "there is no store at $T/none: .* made by .pubfs publish." "$PUBFS" verify --archives "dir:$T/none"
 fails "a full disk under the output" 3 "cannot write to standard output" sh -c '"$PUBFS" verify >/dev/full'
 sqlite3 "$db" "DELETE FROM package"
 fails "an empty database" 4 "the database has no package at all" "$PUBFS" verify
