@@ -187,7 +187,8 @@ int tree_mkdir(struct tree *t, uint64_t dir, const char *name, struct node *ret)
 	if (r != -ENOENT)
 		return r;
 	if (folder_key(path.buf, &key) < 0)
-		return -EINVAL; /* no object could ever lie in it */
+		return fail(-EINVAL, "cannot make the folder %s: no object could ever lie in it",
+			    path.buf);
 	pthread_mutex_lock(&t->lock);
 	overlay_add(&t->overlay, key.buf);
 	pthread_mutex_unlock(&t->lock);

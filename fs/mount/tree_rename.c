@@ -39,6 +39,13 @@ static int busy_if_stale(int r)
 	return r == -ESTALE ? -EBUSY : r;
 }
 
+/* Tools print the errno alone; mv words it as a folder that is moved into itself. */
+static int no_such_name(const struct names *names)
+{
+	return fail(-EINVAL, "cannot rename %s to %s: the export has no file of this name there",
+		    names->from.buf, names->to.buf);
+}
+
 /* The object as it is now; generation 0: there is none. */
 static int look(struct tree *t, const char *key, struct object *ret)
 {
@@ -210,7 +217,7 @@ static int move(struct tree *t, const struct names *names, const struct inode *f
 	if (to_scratch)
 		return scratch_move(t, names, from->scratch, flags);
 	if (catalog_match(names->to_key.buf, &name) == KIND_NONE)
-		return -EINVAL;
+		return no_such_name(names);
 	if (from->type == INODE_SCRATCH)
 		return scratch_publish(t, names, from->scratch, flags, who);
 	return object_move(t, names, flags, who);
@@ -263,7 +270,7 @@ int tree_rename(struct tree *t, uint64_t dir, const char *name, uint64_t to_dir,
 	if (r < 0 || !strcmp(names.from.buf, names.to.buf))
 		return r;
 	if (path_to_key(names.to.buf, &names.to_key) < 0)
-		return -EINVAL;
+		return no_such_name(&names);
 	r = path_to_key(names.from.buf, &names.from_key);
 	return r < 0 ? r : move(t, &names, from.inode, flags, who);
 }

@@ -10,6 +10,7 @@
 #include "body.h"
 #include "clock.h"
 #include "compiler.h"
+#include "log.h"
 #include "memory.h"
 #include "store_links.h"
 #include "strbuf.h"
@@ -598,6 +599,7 @@ Test(tree, what_mkdir_and_rmdir_refuse)
 	put_text(w.store, LATEST "http", "{}");
 	cr_assert_eq(mkdir_path(&w, LATEST "http"), -EEXIST);
 	cr_assert_eq(mkdir_path(&w, LATEST "io"), -EINVAL, "no object could lie in it");
+	cr_assert(strstr(log_last_failure(), LATEST "io"), "which is said");
 	cr_assert_eq(mkdir_path(&w, LATEST "io.d"), 0);
 	cr_assert_eq(mkdir_path(&w, ".pubfs/x"), -EPERM);
 	cr_assert_eq(rmdir_path(&w, ".pubfs"), -EPERM);
