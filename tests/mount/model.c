@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec.h"
 #include "compiler.h"
 #include "memory.h"
 #include "model_state.h"
@@ -261,6 +262,20 @@ static bool run_save(struct model *m, struct actor *a, const struct op *op, stru
 	return true;
 }
 
+static bool run_cut(struct model *m, struct actor *a, const struct op *op, struct answer *ret)
+{
+	struct slot s = { .type = SLOT_FREE };
+
+	if (!run_open(m, a, &s, op->path, O_WRONLY, ret))
+		return false;
+	if (ret->r)
+		return true;
+	run_truncate(m, a, &s, op->offset, ret);
+	ret->r = flush(m, a, &s);
+	slot_close(a, &s);
+	return true;
+}
+
 /* Names. */
 
 static bool run_stat(struct model *m, struct actor *a, const char *path, struct answer *ret)
@@ -272,6 +287,28 @@ static bool run_stat(struct model *m, struct actor *a, const char *path, struct 
 	ret->has_size = found == SCRATCH || (found == OBJECT && !is_written(a, path));
 	if (ret->has_size)
 		ret->size = found == OBJECT ? strlen(text_at(m, path)) : scratch_at(a, path)->len;
+	return true;
+}
+
+static void add_sha256(const char *text, struct strbuf *out)
+{
+	unsigned char sum[SHA256_SIZE];
+	char hex[2 * SHA256_SIZE + 1];
+
+	sha256(text, strlen(text), sum);
+	hex_encode(sum, SHA256_SIZE, hex);
+	strbuf_addstr(out, hex);
+}
+
+/* Of what is no object there is none. */
+static bool run_attribute(struct model *m, struct actor *a, const char *path, struct answer *ret)
+{
+	enum found found = look_up(m, a, path);
+
+	if (found == OBJECT)
+		add_sha256(text_at(m, path), &ret->text);
+	else
+		ret->r = found == NOTHING ? -ENOENT : -ENODATA;
 	return true;
 }
 
@@ -468,6 +505,18 @@ static bool run_rename(struct model *m, struct actor *a, const struct op *op, st
 	return true;
 }
 
+/* What the mount alone knew is gone with it. */
+static bool run_remount(struct actor *a)
+{
+	for (size_t i = 0; i < MODEL_SLOTS; i++)
+		if (a->slots[i].type != SLOT_FREE)
+			slot_close(a, &a->slots[i]);
+	for (size_t i = a->n; i--;)
+		if (!a->names[i].permanent)
+			name_remove(a, a->names[i].path);
+	return true;
+}
+
 /* All of it. */
 
 bool model_run(struct model *m, const struct op *op, struct answer *ret)
@@ -482,8 +531,12 @@ bool model_run(struct model *m, const struct op *op, struct answer *ret)
 		return run_list(m, a, op->path, ret);
 	case OP_READ_ALL:
 		return run_read_all(m, a, op->path, ret);
+	case OP_ATTRIBUTE:
+		return run_attribute(m, a, op->path, ret);
 	case OP_SAVE:
 		return run_save(m, a, op, ret);
+	case OP_CUT:
+		return run_cut(m, a, op, ret);
 	case OP_OPEN:
 		return run_open(m, a, s, op->path, op->flags, ret);
 	case OP_READ:
@@ -508,6 +561,8 @@ bool model_run(struct model *m, const struct op *op, struct answer *ret)
 		return run_rmdir(m, a, op->path, ret);
 	case OP_RENAME:
 		return run_rename(m, a, op, ret);
+	case OP_REMOUNT:
+		return run_remount(a);
 	case OP_KINDS:
 		break;
 	}

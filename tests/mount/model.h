@@ -19,7 +19,9 @@ enum op_kind {
 	OP_STAT,
 	OP_LIST,
 	OP_READ_ALL,
-	OP_SAVE, /* open with O_TRUNC, write, close: as cp does */
+	OP_ATTRIBUTE, /* user.pubfs.sha256, by path */
+	OP_SAVE,      /* open with O_TRUNC, write, close: as cp does */
+	OP_CUT,	      /* truncate(2), by path */
 	OP_OPEN,
 	OP_READ,
 	OP_WRITE,
@@ -30,6 +32,7 @@ enum op_kind {
 	OP_MKDIR,
 	OP_RMDIR,
 	OP_RENAME,
+	OP_REMOUNT, /* the actor's mount ends, with what is open there, and begins again */
 	OP_KINDS,
 };
 
@@ -70,6 +73,7 @@ bool model_run(struct model *m, const struct op *op, struct answer *ret);
 
 /* What is compared with the model. */
 struct subject {
+	bool can_remount; /* else it is never asked to */
 	void (*run)(struct subject *s, const struct op *op, struct answer *ret);
 	void (*free)(struct subject *s);
 };

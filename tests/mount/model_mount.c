@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "compiler.h"
@@ -105,6 +106,30 @@ static int run_read_all(int root, const struct op *op, struct answer *ret)
 	return fd < 0 ? -errno : read_from(fd, 0, &ret->text);
 }
 
+/* These calls have no form that begins at a folder. */
+static char *from_root(int root, const char *path)
+{
+	return xasprintf("/proc/self/fd/%d/%s", root, path);
+}
+
+static int run_cut(int root, const struct op *op)
+{
+	CLEANUP(free_char) char *path = from_root(root, op->path);
+
+	return result_of(truncate(path, (off_t)op->offset));
+}
+
+static int run_attribute(int root, const struct op *op, struct answer *ret)
+{
+	CLEANUP(free_char) char *path = from_root(root, op->path);
+	char value[256];
+	ssize_t n = getxattr(path, "user.pubfs.sha256", value, sizeof(value));
+
+	if (n > 0)
+		strbuf_add(&ret->text, value, (size_t)n);
+	return result_of(n);
+}
+
 static int run_on_slot(int root, int *slot, const struct op *op, struct answer *ret)
 {
 	size_t n = op->text ? strlen(op->text) : 0;
@@ -141,8 +166,14 @@ static void run(struct subject *subject, const struct op *op, struct answer *ret
 	case OP_READ_ALL:
 		ret->r = run_read_all(root, op, ret);
 		break;
+	case OP_ATTRIBUTE:
+		ret->r = run_attribute(root, op, ret);
+		break;
 	case OP_SAVE:
 		ret->r = run_save(root, op);
+		break;
+	case OP_CUT:
+		ret->r = run_cut(root, op);
 		break;
 	case OP_UNLINK:
 		ret->r = result_of(unlinkat(root, op->path, 0));

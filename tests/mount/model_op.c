@@ -38,7 +38,9 @@ static const enum op_kind kinds[] = {
 	OP_STAT,  OP_STAT,  OP_LIST,  OP_LIST,	 OP_READ_ALL, OP_READ_ALL, OP_SAVE,   OP_SAVE,
 	OP_OPEN,  OP_OPEN,  OP_OPEN,  OP_READ,	 OP_WRITE,    OP_WRITE,	   OP_WRITE,  OP_TRUNCATE,
 	OP_FSYNC, OP_CLOSE, OP_CLOSE, OP_UNLINK, OP_MKDIR,    OP_RMDIR,	   OP_RENAME, OP_RENAME,
+	OP_CUT,	  OP_ATTRIBUTE,
 };
+#define REMOUNTS 150 /* of so many operations one is none of these */
 
 static const int open_flags[] = {
 	O_RDONLY,
@@ -100,6 +102,8 @@ struct op op_draw(uint64_t seed, unsigned n)
 	struct op op = { .actor = draw(&state, MODEL_ACTORS), .slot = draw(&state, MODEL_SLOTS) };
 
 	op.kind = kinds[draw(&state, ARRAY_SIZE(kinds))];
+	if (!draw(&state, REMOUNTS))
+		op.kind = OP_REMOUNT;
 	op.path = paths[draw(&state, ARRAY_SIZE(paths))];
 	op.to = paths[draw(&state, ARRAY_SIZE(paths))];
 	if (op.kind == OP_OPEN)
@@ -124,7 +128,8 @@ void op_print(const struct op *op, FILE *out)
 {
 	static const char *const names[OP_KINDS] = {
 		[OP_STAT] = "stat",   [OP_LIST] = "list",	  [OP_READ_ALL] = "read all of",
-		[OP_SAVE] = "save",   [OP_OPEN] = "open",	  [OP_READ] = "read",
+		[OP_SAVE] = "save",   [OP_CUT] = "cut",		  [OP_ATTRIBUTE] = "sha256 of",
+		[OP_OPEN] = "open",   [OP_READ] = "read",	  [OP_REMOUNT] = "remount",
 		[OP_WRITE] = "write", [OP_TRUNCATE] = "truncate", [OP_FSYNC] = "fsync",
 		[OP_CLOSE] = "close", [OP_UNLINK] = "unlink",	  [OP_MKDIR] = "mkdir",
 		[OP_RMDIR] = "rmdir", [OP_RENAME] = "rename",
@@ -134,13 +139,14 @@ void op_print(const struct op *op, FILE *out)
 	fprintf(out, "actor %u: %s", op->actor, names[op->kind]);
 	if (on_slot)
 		fprintf(out, " slot %u", op->slot);
-	if (!on_slot || op->kind == OP_OPEN)
+	if ((!on_slot && op->kind != OP_REMOUNT) || op->kind == OP_OPEN)
 		fprintf(out, " /%s", op->path);
 	if (op->kind == OP_RENAME)
 		fprintf(out, " to /%s", op->to);
 	if (op->kind == OP_OPEN || op->kind == OP_RENAME)
 		fprintf(out, " flags 0%o", (unsigned)op->flags);
-	if (op->kind == OP_READ || op->kind == OP_WRITE || op->kind == OP_TRUNCATE)
+	if (op->kind == OP_READ || op->kind == OP_WRITE || op->kind == OP_TRUNCATE ||
+	    op->kind == OP_CUT)
 		fprintf(out, " at %" PRIu64, op->offset);
 	if (op->text)
 		fprintf(out, " text %.40s (%zu bytes)", *op->text == 1 ? "\\x01" : op->text,

@@ -48,7 +48,7 @@ static bool step(struct model *m, struct subject *s, uint64_t seed, unsigned n, 
 
 	answer_init(&expected);
 	answer_init(&got);
-	defined = model_run(m, &op, &expected);
+	defined = (op.kind != OP_REMOUNT || s->can_remount) && model_run(m, &op, &expected);
 	if (defined) {
 		s->run(s, &op, &got);
 		same = same_answer(&expected, &got);
@@ -182,8 +182,7 @@ int main(int argc, char **argv)
 			errx(2, "usage: model_stress [--seed N] [--operations N] [--mounts FOLDER "
 				"FOLDER]");
 	}
-	if (log_to_file("/dev/null") < 0) /* refusals are said by the thousand */
-		return 1;
+	log_set_mute(true); /* refusals are said by the thousand */
 	printf("seed %" PRIu64 "\n", seed);
 	fflush(stdout);
 	return mounts ? drive_mounts(seed, operations, mounts) : drive_trees(seed, operations);

@@ -191,6 +191,31 @@ static int run_in_folder(struct tree *t, const struct op *op)
 	return r;
 }
 
+static int run_cut(struct tree *t, const struct op *op)
+{
+	struct caller who = this_caller();
+	struct node node;
+	int r = walk(t, op->path, &node);
+
+	if (r < 0)
+		return r;
+	r = tree_truncate(t, node.id, op->offset, &who);
+	tree_forget(t, node.id, 1);
+	return r;
+}
+
+static int run_attribute(struct tree *t, const struct op *op, struct answer *ret)
+{
+	struct node node;
+	int r = walk(t, op->path, &node);
+
+	if (r < 0)
+		return r;
+	r = tree_getxattr(t, node.id, "user.pubfs.sha256", &ret->text);
+	tree_forget(t, node.id, 1);
+	return r;
+}
+
 static int run_rename(struct tree *t, const struct op *op)
 {
 	struct caller who = this_caller();
@@ -233,6 +258,17 @@ static int run_on_slot(struct tree *t, struct file **slot, const struct op *op, 
 	}
 }
 
+static int remount(struct tree_subject *s, unsigned actor)
+{
+	int r;
+
+	tree_free(s->trees[actor]); /* which closes what is open */
+	memset(s->slots[actor], 0, sizeof(s->slots[actor]));
+	r = tree_new(&s->w.options, &s->trees[actor]);
+	s->w.tree = s->trees[0];
+	return r;
+}
+
 static void run(struct subject *subject, const struct op *op, struct answer *ret)
 {
 	struct tree_subject *s = (struct tree_subject *)subject;
@@ -248,8 +284,14 @@ static void run(struct subject *subject, const struct op *op, struct answer *ret
 	case OP_READ_ALL:
 		ret->r = run_read_all(t, op, ret);
 		break;
+	case OP_ATTRIBUTE:
+		ret->r = run_attribute(t, op, ret);
+		break;
 	case OP_SAVE:
 		ret->r = run_save(t, op);
+		break;
+	case OP_CUT:
+		ret->r = run_cut(t, op);
 		break;
 	case OP_UNLINK:
 	case OP_MKDIR:
@@ -258,6 +300,9 @@ static void run(struct subject *subject, const struct op *op, struct answer *ret
 		break;
 	case OP_RENAME:
 		ret->r = run_rename(t, op);
+		break;
+	case OP_REMOUNT:
+		ret->r = remount(s, op->actor);
 		break;
 	default:
 		ret->r = run_on_slot(t, &s->slots[op->actor][op->slot], op, ret);
@@ -277,7 +322,7 @@ struct subject *subject_tree_new(void)
 {
 	struct tree_subject *s = xcalloc(1, sizeof(*s));
 
-	s->subject = (struct subject){ .run = run, .free = tree_subject_free };
+	s->subject = (struct subject){ .can_remount = true, .run = run, .free = tree_subject_free };
 	s->w = world_make(LONG_TTL);
 	s->w.options.runtime_version = NULL;
 	world_remake(&s->w);
