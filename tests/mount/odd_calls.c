@@ -134,6 +134,8 @@ static const struct {
 	{ SETXATTR, OXYGEN, "user.pubfs.type", EPERM },
 	{ SETXATTR, OXYGEN, "user.argon", EPERM },
 	{ SETXATTR, OXYGEN, "trusted.argon", EOPNOTSUPP },
+	{ GETXATTR, OXYGEN, "system.posix_acl_access", EOPNOTSUPP },
+	{ GETXATTR, OXYGEN, "security.selinux", EOPNOTSUPP },
 	{ GETXATTR, OXYGEN, "user.argon", ENODATA },
 	{ GETXATTR, OXYGEN, "user.pubfs.argon", ENODATA },
 	{ GETXATTR, OXYGEN, "user.pubfs.type", 0 },

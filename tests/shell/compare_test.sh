@@ -60,6 +60,8 @@ differ ""
 # the same names, numbers, times and sizes, wherever and whenever it is mounted
 names() { (cd "$1" && find . -printf '%P %y %i %T@ %C@ %s %m\n' | sort); }
 names "$m" >before
+same "no file looks as if it had holes" "" \
+	sh -c "find '$m' -type f -printf '%b %s %P\n' | awk '\$1 * 512 < \$2'"
 check "each name has a number of its own" sh -c \
 	"test -z \"\$(cut -d' ' -f3 before | sort | uniq -d)\""
 check "another mount, with an index of its own" mount_at "$other" --cache "$T/other-cache"

@@ -131,6 +131,7 @@ both=$!
 processes="$processes $both"
 exec 9>go
 wait_until was_asked insert 1
+wait_until test -s pair
 read -r closer asker <pair
 processes="$processes $closer $asker"
 echo >&9

@@ -119,6 +119,7 @@ check "each has a type, and nothing stands behind the end" awk '
 	{ name = $1; sub(/[{].*/, "", name); if (!type[name] || $2 !~ /^[0-9]+([.][0-9]+)?$/) exit bad = 1 }
 	END { exit bad || !ended }' metrics
 check "find and rm -r pass it by" sh -c "! find '$m' -name .pubfs | grep ."
+check "and rsync" sh -c "rsync -a '$m/' all.copied && ! ls -A all.copied | grep -x .pubfs"
 check "unmount" unmount "$daemon" "$m"
 sqlite3 "$PUBFS_HOME/pub.db" ".restore '$T/pub.db'"
 
@@ -162,6 +163,21 @@ same "a signal that is caught disturbs no reader" "caught, and $(wc -c <whole) b
 	open my $f, "<", $ARGV[0] or die "open: $!";
 	local $/;
 	printf "%s, and %d bytes", $said, length <$f>;' "$packages/oxygen"
+
+control "reset
+fault insert delay=1500"
+jq -c '.isDiscontinued = true | .x = 1' "$listing" >caught
+same "nor a writer" "caught, and 0" perl -MPOSIX -e '
+	$SIG{ALRM} = sub { $said = "caught" };
+	open my $in, "<", $ARGV[0] or die "open: $!";
+	my $fd = POSIX::open($ARGV[1], O_WRONLY | O_TRUNC) // die "open: $!";
+	local $/;
+	POSIX::write($fd, my $text = <$in>, -s $in) // die "write: $!";
+	alarm 1;
+	my $closed = POSIX::close($fd);
+	printf "%s, and %s", $said, defined $closed ? $closed + 0 : $!;' caught "$listing"
+check "and what it wrote is there" cmp caught "$listing"
+control reset
 
 # a store that is gone
 # shellcheck disable=SC2086 # options
@@ -245,6 +261,7 @@ print close($f) ? "closed\n" : "close: $!\n";
 END
 mkfifo go
 start_writer() {
+	rm -f said # an earlier one has said the same
 	perl writer.pl "$listing" edited go >said &
 	writer=$!
 	processes="$processes $writer"
@@ -294,8 +311,9 @@ fails "a cache in the folder that is mounted on is refused" 3 "the folder is not
 rm -rf "${m:?}/cache"
 
 # a daemon
-fails "a daemon that fails is heard where it was started" 3 "nowhere" \
-	"$PUBFS" mount "$m" --store "dir:$T/nowhere"
+# shellcheck disable=SC2086 # options
+fails "a daemon that fails is heard where it was started" 3 "$T/nowhere.*made by .pubfs sync." \
+	"$PUBFS" mount "$m" --update $site --store "dir:$T/nowhere"
 check "a daemon" "$PUBFS" mount "$m" --log-file "$T/daemon.log"
 mounted="$m $mounted"
 daemon=$(jq .pid "$m/.pubfs/status")
@@ -318,3 +336,13 @@ check "mounting there again" mount_at "$m"
 check "detaches it, and says so" grep -q "dead mount was detached" "$m.log"
 check "and works" test -s "$listing"
 check "unmount" unmount "$daemon" "$m"
+mkdir foreign
+if sh -c 'exec 3<>/dev/fuse && mount -i -t fuse.other -o fd=3,rootmode=40000,user_id=0,group_id=0 other "$1"' \
+	sh "$T/foreign" 2>/dev/null; then
+	mounted="$T/foreign $mounted"
+	fails "that of another program is refused" 3 "a dead mount of another program is there" \
+		"$PUBFS" mount "$T/foreign"
+	fails "and stays" 1 "not connected" stat "$T/foreign"
+else
+	skip "that of another program is refused" "only root can make one by hand"
+fi

@@ -27,7 +27,7 @@ check "mount" mount_at "$m"
 same "the root shows the prefixes and not .pubfs" "2026.08.18 latest" sh -c "ls -A '$m' | xargs"
 same ".pubfs can be entered" "changes garbage held metrics refresh rejected status sync unmapped" sh -c "ls '$m/.pubfs' | xargs"
 same ".pubfs is for its owner alone" "drwx------ -rw-------" \
-	sh -c "stat -c %A '$m/.pubfs' '$m/.pubfs/status' | xargs"
+	sh -c "stat -c %A '$m/.pubfs' '$m'/.pubfs/* | uniq | xargs"
 check "status is JSON and names the process" \
 	sh -c "jq -e '.pid == $daemon' '$m/.pubfs/status'"
 same "a package and its folder stand side by side" \

@@ -101,7 +101,7 @@ asked() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { n = $2
 was_asked() { test "$(asked "$1")" -ge "$2"; }
 # shellcheck disable=SC2086 # options
 "$PUBFS" sync --store gs://exports --endpoint "$url" --cache other-cache $site >/dev/null 2>&1
-mount_bucket() { mount_at "$m" --store gs://exports --endpoint "$url" --cache "$T/bodies"; }
+mount_bucket() { mount_at "$m" --store gs://exports --endpoint "$url" --cache "$T/bodies" --ttl 3600; }
 read_all() { find "$m/latest/api/packages" -type f -print0 | xargs -0 -P 32 -n 1 md5sum | sort; }
 "$PUBFS" put --store gs://exports --endpoint "$url" --cache other-cache --gate off --reason test big $archive 2>said
 check "mount a bucket" mount_bucket
@@ -135,11 +135,14 @@ read_all >warm
 check "to read all of it again" cmp cold warm
 same "asks for nothing" 0 asked all
 check "unmount" unmount "$daemon" "$m"
-check "mount again" mount_bucket
 control "reset"
+check "mount again" mount_bucket
+same "which asks for the names at the top, and nothing else" "1 1" echo "$(asked list)" "$(asked all)"
+control "reset"
+check "to list all of it after a remount" ls -lR "$m/latest"
 read_all >warm
-check "to read all of it after a remount" cmp cold warm
-same "asks for no body" 0 asked read
+check "and to read it" cmp cold warm
+same "asks for nothing" 0 asked all
 check "unmount" unmount "$daemon" "$m"
 rm -rf bodies
 check "mount without what was cached" mount_bucket

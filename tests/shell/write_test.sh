@@ -162,7 +162,13 @@ rm "$packages/oxygen.tmp"
 refused "rsync of a broken file" rsync broken "$listing"
 refused "sed -i that breaks it" sed -i 's/"name"/"nom"/' "$listing"
 refused "mv onto a scratch name" mv "$listing" "$packages/oxygen.bak"
-refused "a write of 6 GiB" dd if=/dev/zero of="$listing" bs=1M seek=6144 count=1
+refused "a write at 6 GiB" dd if=/dev/zero of="$listing" bs=1M seek=6144 count=1
+same "a write of 6 GiB ends at 256 MiB" "256 File too large" perl -e '
+	open(my $f, ">", $ARGV[0]) or die "open: $!";
+	my $n = 0;
+	$n++ while $n < 6144 and syswrite($f, "x" x 1048576);
+	print "$n $!"' "$listing"
+check "the object is as it was" cmp kept "$listing"
 refused "mv of a folder" mv "$packages/oxygen.d" "$packages/other.d"
 refused "mv onto a foreign name" mv "$listing" "$packages/no.such"
 refused "patch in place, which makes a foreign name" patch -s "$listing" difference
