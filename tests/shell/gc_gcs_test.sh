@@ -4,21 +4,16 @@
 # without requests that remove a hundred objects.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 golden=$tests/golden
 export PUBFS_HOME="$T/home"
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-server=$!
-processes="$processes $server"
-check "the server starts" wait_until test -s url
-url=$(cat url)
+serve gcs/gcs_server "bucket exports"
 bucket="--store gs://exports --endpoint $url"
 own="--runtime-version 2026.08.18"
 accept="--accept 2026.08.18,2026.06.01"
 
-control() { curl -sf --data-binary "$1" "$url/control"; }
-# asked KIND...: how many requests of these kinds there were since the last reset
-asked() { curl -sf "$url/control/counts" | awk -v kinds=" $* " 'index(kinds, " " $1 " ") { n += $2 } END { print n }'; }
 # shellcheck disable=SC2086 # options
 gc() { "$PUBFS" gc $bucket $own $accept "$@"; }
 keys() { curl -sf "$url/storage/v1/b/exports/o?maxResults=5000&prefix=$1" | jq -r '.items[]?.name'; }
@@ -46,7 +41,7 @@ fill 3000
 control "fault delete times=64 delay=600000"
 gc --ttl 0 >out 2>err & # its first requests wait
 collection=$!
-parallel() { test "$(curl -sf "$url/control/counts" | awk '$1 == "parallel" { print $2 }')" -ge 64; }
+parallel() { was_asked parallel 64; }
 check "64 at a time" wait_until parallel
 control end-delays
 check "a collection, one removal a request" wait "$collection"

@@ -3,12 +3,10 @@
 # Moving in on a bucket of our own server that another exporter wrote: metadata and all.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >"$T/url" &
-server=$!
-processes="$processes $server"
-check "the server starts" wait_until test -s "$T/url"
-url=$(cat "$T/url")
+serve gcs/gcs_server "bucket exports"
 export PUBFS_HOME="$T/home"
 printf '%s\n' "store = gs://exports" "endpoint = $url" "base-url = https://pub.example.com" \
 	"runtime-version = 2026.08.18" >pubfs.conf
@@ -35,12 +33,10 @@ stored() {
 . "$tests/shell/move_in_story.sh"
 
 # what it costs, and a bucket that fails half-way
-control() { curl -sf -o /dev/null --data-binary "$1" "$url/control"; }
-count() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { print $2 }'; }
 requests_of() { # COMMAND...: all, and those that are no list
 	control reset
 	"$PUBFS" "$@" >out
-	echo "$(count all) $(($(count all) - $(count list)))"
+	echo "$(asked all) $(($(asked all) - $(asked list)))"
 }
 check "the index knows both" "$PUBFS" diff --ttl 0 latest $own
 same "diff of a warm index sends nothing" "0 0" requests_of diff latest $own
@@ -62,5 +58,4 @@ check "which says why, once for each" grep -q "many03" said
 control reset
 same "with the right, adopt goes on" "1 adopted" sh -c \
 	'"$PUBFS" adopt --ttl 0 | sed "s/.*: //; s/,.*//"'
-kill -TERM "$server"
-check "the server ends" wait "$server"
+stop_servers

@@ -3,14 +3,12 @@
 # The main job on a bucket of Google Cloud Storage: the tests' own server, and what it was asked.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 golden=$tests/golden
 export PUBFS_HOME="$T/home"
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-server=$!
-processes="$processes $server"
-check "the server starts" wait_until test -s url
-url=$(cat url)
+serve gcs/gcs_server "bucket exports"
 bucket="--store gs://exports --endpoint $url"
 "${PUBFS%/*}/tests/gcs/delay_proxy" 20 "${url##*:}" >port & # the same server, at a distance
 proxy=$!
@@ -23,9 +21,6 @@ site="--base-url https://pub.example.com --runtime-version 2026.08.18"
 on_bucket() { command=$1; shift; "$PUBFS" "$command" $bucket "$@"; }
 # shellcheck disable=SC2086
 sync_all() { on_bucket sync $site "$@"; }
-control() { curl -sf --data-binary "$1" "$url/control"; }
-# asked KIND...: how many requests of these kinds there were since the last reset
-asked() { curl -sf "$url/control/counts" | awk -v kinds=" $* " 'index(kinds, " " $1 " ") { n += $2 } END { print n }'; }
 only() { # NAME KIND...: there were some, and of these kinds alone
 	only_name=$1
 	shift
@@ -129,5 +124,5 @@ reset"
 else
 	not_ok "mount: /dev/fuse is not here"
 fi
-kill -TERM "$proxy" "$server"
-check "the server ends" wait "$server"
+kill -TERM "$proxy"
+stop_servers

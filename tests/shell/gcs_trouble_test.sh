@@ -3,17 +3,13 @@
 # A gs:// bucket that lacks rights, hangs, or holds what others put there.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 export PUBFS_HOME="$T/home"
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket scratch" "bucket others" >url 2>server.log &
-server=$!
-processes="$processes $server"
-check "the server starts" wait_until test -s url
-url=$(cat url)
+serve gcs/gcs_server "bucket scratch" "bucket others"
 
 pubfs() { command=$1; shift; "$PUBFS" "$command" --endpoint "$url" "$@"; }
-control() { curl -sf --data-binary "$1" "$url/control"; }
-asked() { curl -sf "$url/control/counts" | awk -v kinds=" $* " 'index(kinds, " " $1 " ") { n += $2 } END { print n + 0 }'; }
 objects() { curl -sf "$url/storage/v1/b/$1/o" | jq -r '.items // [] | length'; }
 
 # rights
@@ -181,7 +177,7 @@ else
 fi
 
 # Ctrl-C: a request that hangs is not waited for, nor sent again. What a shell's & turned off is on.
-hangs() { test "$(asked "$1")" -gt 0; }
+hangs() { was_asked "$1" 1; }
 # interrupted NAME KIND REQUESTS STATUS COMMAND...: it hangs in a request of that kind until the signal
 interrupted() {
 	what=$1 kind=$2 most=$3 wanted=$4
@@ -210,5 +206,4 @@ check "publish" "$PUBFS" publish "$golden/helium-0.1.0.tar.gz"
 interrupted "sync" insert 2 3 "$PUBFS" sync --endpoint "$url" --store gs://made --jobs 1 --base-url https://pub.example.com \
 	--runtime-version 2026.08.18
 check "sync says so" grep -q "stopping" said
-kill -TERM "$server"
-check "the server ends" wait "$server"
+stop_servers

@@ -4,12 +4,10 @@
 # say. `verify --deep` names them, and the sync after it writes those anew, and no others.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >"$T/url" &
-server=$!
-processes="$processes $server"
-check "the server starts" wait_until test -s "$T/url"
-url=$(cat "$T/url")
+serve gcs/gcs_server "bucket exports"
 export PUBFS_HOME="$T/home"
 printf '%s\n' "store = gs://exports" "endpoint = $url" "base-url = https://pub.example.com" \
 	"runtime-version = 2026.08.18" >pubfs.conf
@@ -69,5 +67,4 @@ same "without the right to write sync says so" "3 1" sh -c "echo $? \$(grep -c '
 curl -sf -o /dev/null --data-binary reset "$url/control"
 check "with it, it is repaired" "$PUBFS" sync
 check "and nothing is left to be found" "$PUBFS" verify --deep --ttl 0
-kill -TERM "$server"
-check "the server ends" wait "$server"
+stop_servers

@@ -4,6 +4,8 @@
 # the mount can be ended.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 if ! can_mount; then
 	not_ok "there is no usable /dev/fuse: none of these tests ran"
@@ -19,16 +21,8 @@ for i in $(seq $packages_made); do
 	printf '{"package":"p%03d","version":"1.0.0","published":"2024-01-02T03:04:05Z","pubspec":{"name":"p%03d","version":"1.0.0"}}\n' "$i" "$i"
 done >rows.jsonl
 "$PUBFS" load rows.jsonl >/dev/null || not_ok "load"
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-server=$!
-processes="$processes $server"
-wait_until test -s url
-url=$(cat url)
+serve gcs/gcs_server "bucket exports"
 bucket="--store gs://exports --endpoint $url"
-control() { curl -sf --data-binary "$1" "$url/control"; }
-was_asked() { # KIND COUNT: at least so many since the last reset
-	curl -sf "$url/control/counts" | awk -v kind="$1" -v n="$2" '$1 == kind { r = $2 >= n } END { exit !r }'
-}
 # no call has ended by its own deadline so far
 nothing_gave_up() { ! grep 'gave up' "$m.log"; }
 # shellcheck disable=SC2086 # options

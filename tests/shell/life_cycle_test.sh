@@ -3,6 +3,8 @@
 # A mount from its start to its end: owners and modes, what it says of itself, signals, a dead one.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 if ! can_mount; then
 	not_ok "there is no usable /dev/fuse: none of the mount tests ran"
@@ -124,17 +126,8 @@ check "unmount" unmount "$daemon" "$m"
 sqlite3 "$PUBFS_HOME/pub.db" ".restore '$T/pub.db'"
 
 # a store that hangs
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-server=$!
-processes="$processes $server"
-wait_until test -s url
-url=$(cat url)
+serve gcs/gcs_server "bucket exports"
 bucket="--store gs://exports --endpoint $url"
-control() { curl -sf --data-binary "$1" "$url/control"; }
-asked() { # KIND: how many requests of it there were since the last reset
-	curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { n = $2 } END { print n + 0 }'
-}
-was_asked() { test "$(asked "$1")" -ge "$2"; }
 # shellcheck disable=SC2086 # options
 "$PUBFS" sync $bucket $site >/dev/null || not_ok "sync to a bucket"
 # shellcheck disable=SC2086

@@ -4,6 +4,8 @@
 # half way, many at once; what a bucket is asked for meanwhile; and fio, which checks what it wrote.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
 
 if ! can_mount; then
 	not_ok "there is no usable /dev/fuse: none of the reading tests ran"
@@ -92,13 +94,7 @@ check "the bucket has what fio has written" sh -c "
 check "unmount" unmount "$daemon" "$m"
 
 # a bucket: what it is asked for
-"${PUBFS%/*}/tests/gcs/gcs_server" "bucket exports" >url 2>server.log &
-processes="$processes $!"
-wait_until test -s url
-url=$(cat url)
-control() { curl -sf --data-binary "$1" "$url/control"; }
-asked() { curl -sf "$url/control/counts" | awk -v kind="$1" '$1 == kind { n = $2 } END { print n + 0 }'; }
-was_asked() { test "$(asked "$1")" -ge "$2"; }
+serve gcs/gcs_server "bucket exports"
 # shellcheck disable=SC2086 # options
 "$PUBFS" sync --store gs://exports --endpoint "$url" --cache other-cache $site >/dev/null 2>&1
 mount_bucket() { mount_at "$m" --store gs://exports --endpoint "$url" --cache "$T/bodies" --ttl 3600; }

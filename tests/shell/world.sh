@@ -7,45 +7,15 @@
 # write packages (intake COMMAND...) have a configuration of their own, since in PostgreSQL they are
 # another role than the exporter, which may write none.
 
+# shellcheck source=server.sh
+. "$tests/shell/server.sh"
+
 export PUBFS_HOME="$T/home"
 export PUBFS_CONFIG="$T/pubfs.conf"
 mkdir -p "$PUBFS_HOME"
 : >"$PUBFS_CONFIG"
 : >"$T/intake.conf"
 database= # of PostgreSQL, as its owner; empty: it is SQLite
-servers=  # their ids
-
-# serve PROGRAM [ARGUMENT...]: a server of tests/, such as db/postgresql_server, which prints its
-# URL: $url; $server is its id. The test ends here, skipped, where this system has none (status 77).
-serve() {
-	serve_name=$1
-	shift
-	: >"$T/url"
-	"${PUBFS%/*}/tests/$serve_name" "$@" >"$T/url" 2>"$T/.said" &
-	server=$!
-	wait_until serve_answered
-	if [ ! -s "$T/url" ]; then
-		wait "$server"
-		if [ $? -eq 77 ]; then
-			skip "$serve_name" "$(cat "$T/.said")"
-		else
-			not_ok "$serve_name starts"
-		fi
-		exit 0
-	fi
-	processes="$processes $server"
-	servers="$server $servers"
-	url=$(cat "$T/url")
-}
-serve_answered() { [ -s "$T/url" ] || ! kill -0 "$server" 2>/dev/null; }
-
-# The servers end well; what still used them has failed.
-stop_servers() {
-	for server in $servers; do
-		kill -TERM "$server"
-		check "the server ends" wait "$server"
-	done
-}
 
 # configure LINE...: for the exporter and for those who write packages.
 configure() {
