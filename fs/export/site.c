@@ -141,36 +141,42 @@ static const struct site_document {
 /* One document in one prefix. */
 struct placed {
 	char *key;
+	const struct body *body;
 	struct object have;
 	bool there;
 	bool left; /* to another deployment */
-	struct publication publication;
+	bool open; /* still to be published */
+	int result;
 };
 
 static void placed_release(struct placed *p)
 {
 	free(p->key);
 	object_release(&p->have);
-	publication_release(&p->publication);
 }
 
-static int place(const struct pass *pass, size_t k, const struct body *body, struct placed *p)
+static int placed_look(const struct pass *pass, size_t k, struct placed *p)
 {
-	struct publication *pub = &p->publication;
 	int r;
 
 	object_release(&p->have);
 	object_init(&p->have);
-	publication_release(pub);
-	publication_init(pub);
 	r = store_stat(pass->opt->store, p->key, &p->have);
 	if (r < 0 && r != -ENOENT)
-		return r;
+		return fail(r, "cannot look at %s", p->key);
 	p->there = !r;
 	p->left = pass_is_latest(pass, k) &&
 		  (pass->latest_closed || latest_yields(&pass->latest, p->have.runtime_version));
+	return 0;
+}
+
+static void placed_describe(const struct pass *pass, size_t k, const struct placed *p,
+			    struct publication *pub)
+{
+	publication_init(pub);
 	pub->action = PUBLISH_WRITE;
 	pub->key = p->key;
+	pub->group = (unsigned)k;
 	pub->have = p->there ? &p->have : NULL;
 	pub->why = p->there ? "a package changed" : "it is new";
 	pub->force = pass->opt->force;
@@ -179,19 +185,17 @@ static int place(const struct pass *pass, size_t k, const struct body *body, str
 		pub->force = true;
 	}
 	pub->refresh = pass->refresh;
-	pub->body = body;
-	return 0;
+	pub->body = p->body;
 }
 
-static void placed_print(const struct pass *pass, const struct placed *p)
+static void publication_print(const struct pass *pass, const struct publication *pub)
 {
-	const struct publication *pub = &p->publication;
 	bool touch = pub->done == PUBLISHED_TOUCH;
 	const struct planned planned = {
 		.action = touch ? PLANNED_RENEW : PLANNED_WRITE,
-		.key = p->key,
+		.key = pub->key,
 		.why = touch ? "its metadata is not as it should be" : pub->why,
-		.generation = p->there ? p->have.generation : 0,
+		.generation = pub->have ? pub->have->generation : 0,
 		.bytes = touch ? 0 : pub->body->size,
 	};
 
@@ -199,44 +203,64 @@ static void placed_print(const struct pass *pass, const struct placed *p)
 		planned_print(pass->opt->dry_run, &planned);
 }
 
-static void placed_count(struct pass *pass, const struct placed *p)
+static void publication_count(struct pass *pass, const struct publication *pub)
 {
 	pthread_mutex_lock(&pass->lock);
-	pass->counts.written += p->publication.done == PUBLISHED_WRITE;
-	pass->counts.touched += p->publication.done == PUBLISHED_TOUCH;
+	pass->counts.written += pub->done == PUBLISHED_WRITE;
+	pass->counts.touched += pub->done == PUBLISHED_TOUCH;
 	pthread_mutex_unlock(&pass->lock);
 	if (pass->opt->dry_run)
-		placed_print(pass, p);
+		publication_print(pass, pub);
 	if (pass->opt->verifier)
-		verifier_see_site(pass, &p->publication);
+		verifier_see_site(pass, pub);
 }
 
-/* Into one prefix; who loses a race looks again. */
-static int place_and_publish(struct pass *pass, size_t k, const struct body *body,
-			     struct placed *p)
+/* Who lost a race stays open. */
+static void placed_settle(struct pass *pass, struct placed *p, const struct publication *pub)
 {
+	p->result = pub->result;
+	p->open = pub->result == -ESTALE;
+	if (!p->result)
+		publication_count(pass, pub);
+	if (!p->open)
+		return;
+	p->result = store_refresh(pass->opt->store, p->key, 0);
+	p->open = !p->result;
+}
+
+/* What is open, into all prefixes side by side. */
+static bool publish_open(struct pass *pass, struct placed *placed)
+{
+	struct publication pubs[PREFIXES_MAX];
+	struct placed *of[PREFIXES_MAX];
+	bool again = false;
+	size_t n = 0;
 	int r = 0;
 
-	for (unsigned tries = 1; tries <= TRIES_MAX; tries++) {
-		r = place(pass, k, body, p);
-		if (r < 0)
-			return fail(r, "cannot look at %s", p->key);
-		if (p->left)
-			return 0;
-		r = pass_rehearses(pass) ? publish_preview(pass->opt->publisher, &p->publication, 1)
-					 : publish(pass->opt->publisher, &p->publication, 1);
-		if (r != -ESTALE)
-			break;
-		r = store_refresh(pass->opt->store, p->key, 0);
-		if (r < 0)
-			return r;
-		r = -ESTALE;
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		struct placed *p = &placed[k];
+
+		if (!p->open)
+			continue;
+		p->result = placed_look(pass, k, p);
+		p->open = !p->result && !p->left;
+		if (!p->open)
+			continue;
+		placed_describe(pass, k, p, &pubs[n]);
+		of[n++] = p;
 	}
-	if (r == -ESTALE)
-		return fail(r, "%s is being changed by others all the time", p->key);
-	if (!r)
-		placed_count(pass, p);
-	return r;
+	if (n && pass_rehearses(pass))
+		r = publish_preview(pass->opt->publisher, pubs, n);
+	else if (n)
+		r = publish(pass->opt->publisher, pubs, n);
+	if (r < 0)
+		log_debug("a document did not go through in every prefix");
+	for (size_t i = 0; i < n; i++) {
+		placed_settle(pass, of[i], &pubs[i]);
+		again |= of[i]->open;
+		publication_release(&pubs[i]);
+	}
+	return again;
 }
 
 /* As it has to be in a prefix. */
@@ -253,33 +277,52 @@ static int document_make(const struct pass *pass, const struct site_document *do
 	return r < 0 && r != -ECANCELED ? fail(r, "cannot make %s", doc->name) : r;
 }
 
+/* What is held of a prefix is another document there; else they share one. */
+static int document_place(const struct pass *pass, const struct site_document *doc,
+			  struct strbuf *texts, struct body *bodies, struct placed *placed)
+{
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		bool shared = k && !pass_holds(pass, k - 1) && !pass_holds(pass, k);
+		int r = shared ? 0 : document_make(pass, doc, k, &texts[k]);
+
+		if (r < 0)
+			return r;
+		bodies[k] = body_of_strbuf(&texts[k]);
+		placed[k].body = shared ? placed[k - 1].body : &bodies[k];
+		placed[k].key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
+		placed[k].open = true;
+	}
+	return 0;
+}
+
 /* Sets of each prefix whether the document is left to another deployment. */
 static int document_run(struct pass *pass, const struct site_document *doc, bool *left)
 {
-	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
-	struct body body;
-	int r = 0, first = 0;
+	struct placed placed[PREFIXES_MAX] = { { .key = NULL } };
+	struct strbuf texts[PREFIXES_MAX];
+	struct body bodies[PREFIXES_MAX];
+	int r, first = 0;
 
-	for (size_t k = 0; k < pass->n_prefixes; k++) {
-		struct placed p = { .key = NULL };
-
-		if (!k || pass_holds(pass, k - 1) || pass_holds(pass, k)) {
-			strbuf_reset(&text);
-			r = document_make(pass, doc, k, &text);
-			body = body_of_strbuf(&text);
-		}
-		if (r < 0)
-			return r;
-		p.key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
-		object_init(&p.have);
-		publication_init(&p.publication);
-		r = place_and_publish(pass, k, &body, &p);
-		left[k] |= p.left;
-		if (!first)
-			first = r;
-		placed_release(&p);
+	for (size_t k = 0; k < PREFIXES_MAX; k++) {
+		strbuf_init(&texts[k], DOCUMENT_MAX);
+		object_init(&placed[k].have);
 	}
-	return first;
+	r = document_place(pass, doc, texts, bodies, placed);
+	for (unsigned tries = 1; !r && publish_open(pass, placed) && tries < TRIES_MAX; tries++)
+		;
+	for (size_t k = 0; k < PREFIXES_MAX; k++) {
+		struct placed *p = &placed[k];
+
+		if (!r && p->open)
+			p->result = fail(-ESTALE, "%s is being changed by others all the time",
+					 p->key);
+		left[k] |= p->left;
+		if (!first)
+			first = p->result;
+		placed_release(p);
+		strbuf_release(&texts[k]);
+	}
+	return r < 0 ? r : first;
 }
 
 void site_state_add(unsigned char state[SHA256_SIZE], const char *package, const char *change)

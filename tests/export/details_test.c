@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "memory.h"
 #include "world.h"
 
@@ -179,4 +180,113 @@ Test(details, a_restored_database_is_noticed_by_their_marks_too)
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	world_sql(&w, "UPDATE package_change SET change = (SELECT change FROM backup)");
 	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+}
+
+static unsigned calls;
+
+static void count_call(void *ctx)
+{
+	(void)ctx;
+	calls++;
+}
+
+static const char *const site_names[SITE_DOCUMENTS] = {
+	"feed.atom",
+	"api/package-name-completion-data",
+	"not-found.json",
+};
+
+/* Both prefixes are whole, and the documents of no package are not as they should be. */
+static void spoil_both(void)
+{
+	w.options.latest = true;
+	world_export_well(&w, &counts);
+	for (size_t i = 0; i < SITE_DOCUMENTS; i++) {
+		CLEANUP(free_char) char *own = xasprintf(RUNTIME "/%s", site_names[i]);
+		CLEANUP(free_char) char *latest = xasprintf("latest/%s", site_names[i]);
+
+		world_put(&w, own, "{}", "hand");
+		world_put(&w, latest, "{}", "hand");
+	}
+	free(recorder_take(w.recorder));
+}
+
+Test(details, those_of_no_package_go_to_both_prefixes_side_by_side)
+{
+	spoil_both();
+	recorder_before(w.recorder, count_call, NULL);
+	world_export_well(&w, &counts);
+	cr_assert_eq(calls, SITE_DOCUMENTS);
+	expect_changes("write " RUNTIME "/feed.atom\nwrite latest/feed.atom\nwrite " OWN
+		       "package-name-completion-data\nwrite latest/api/"
+		       "package-name-completion-data\nwrite " RUNTIME
+		       "/not-found.json\nwrite latest/not-found.json\n");
+}
+
+static void write_latest_feed(void *ctx)
+{
+	int *times = ctx;
+
+	if ((*times)-- > 0)
+		world_put(&w, "latest/feed.atom", "{}", "hand");
+}
+
+Test(details, where_one_of_no_package_lost_a_race_it_is_tried_again_there_alone)
+{
+	int times = 2;
+
+	spoil_both();
+	recorder_before(w.recorder, write_latest_feed, &times);
+	world_export_well(&w, &counts);
+	expect_changes("write " RUNTIME "/feed.atom\nwrite latest/feed.atom\n"
+		       "write latest/feed.atom\nwrite latest/feed.atom\nwrite " OWN
+		       "package-name-completion-data\nwrite latest/api/"
+		       "package-name-completion-data\nwrite " RUNTIME
+		       "/not-found.json\nwrite latest/not-found.json\n");
+	cr_assert(world_has_text(&w, "latest/feed.atom", "v1.0.0 of foo"));
+}
+
+Test(details, where_one_of_no_package_loses_every_race_the_others_are_written)
+{
+	int times = 1000;
+
+	spoil_both();
+	recorder_before(w.recorder, write_latest_feed, &times);
+	cr_assert_neq(world_export_all(&w, &counts), 0);
+	cr_assert(strstr(log_last_failure(), "latest/feed.atom is being changed by others"));
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v1.0.0 of foo"));
+	cr_assert(world_has_text(&w, "latest/not-found.json", "could not be found"));
+}
+
+/* How many of them are not as they should be. */
+static unsigned spoilt(void)
+{
+	static const char *const texts[SITE_DOCUMENTS] = { "v1.0.0 of foo", "\"packages\"",
+							   "could not be found" };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SITE_DOCUMENTS; i++) {
+		CLEANUP(free_char) char *own = xasprintf(RUNTIME "/%s", site_names[i]);
+		CLEANUP(free_char) char *latest = xasprintf("latest/%s", site_names[i]);
+
+		n += !world_has_text(&w, own, texts[i]) + !world_has_text(&w, latest, texts[i]);
+	}
+	return n;
+}
+
+Test(details, a_failure_of_one_in_one_prefix_leaves_the_other_its_own)
+{
+	unsigned alone = 0;
+
+	for (unsigned n = 1;; n++) {
+		spoil_both();
+		fault_arm(w.fault, n, -EIO);
+		cr_assert_eq(world_export_all(&w, &counts) < 0, fault_fired(w.fault), "call %u", n);
+		if (!fault_fired(w.fault))
+			break;
+		cr_assert(spoilt() <= 1 || spoilt() == PREFIXES * SITE_DOCUMENTS, "call %u", n);
+		alone += spoilt() == 1;
+	}
+	cr_assert_geq(alone, PREFIXES * SITE_DOCUMENTS);
+	cr_assert_eq(spoilt(), 0);
 }
