@@ -103,7 +103,9 @@ static int modified_of(struct json document, int64_t *ret)
 	if (!json_member(document, "modified", &value) || value.type != JSON_STRING)
 		return -ENOENT;
 	json_decode(value, &text);
-	return strbuf_error(&text) < 0 || clock_parse(text.buf, ret) < 0 ? -ENOENT : 0;
+	if (strbuf_error(&text) < 0 || strlen(text.buf) != text.len)
+		return -ENOENT;
+	return clock_parse(text.buf, ret) < 0 ? -ENOENT : 0;
 }
 
 static bool is_pub(struct json package)
@@ -153,13 +155,13 @@ static int read_affected(struct osv *osv)
 	return any_versions ? 0 : refuse(osv, "it names no versions of a package of pub");
 }
 
-/* Makes the list of the first package of it alone, and asks the gate. */
-static int try_list(struct osv *osv)
+/* Makes the list of one package of it alone, and asks the gate. */
+static int try_list(struct osv *osv, char *package)
 {
 	const struct rendering how = { .base_url = "" };
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 	struct advisory row = { osv->id.buf, osv->text.buf, osv->text.len, osv->modified };
-	struct package pkg = { .name = osv->packages[0], .advisories = &row, .n_advisories = 1 };
+	struct package pkg = { .name = package, .advisories = &row, .n_advisories = 1 };
 	struct object_name name = { .kind = KIND_ADVISORIES };
 	struct body body;
 
@@ -170,6 +172,16 @@ static int try_list(struct osv *osv)
 	name.package = (struct name_part){ pkg.name, strlen(pkg.name) };
 	body = body_of_strbuf(&text);
 	return gate_check(&name, &body, &osv->why) < 0 ? refuse(osv, osv->why.buf) : 0;
+}
+
+/* Clients of one package look closely at what names it, and not at what names another. */
+static int try_lists(struct osv *osv)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < osv->n_packages; i++)
+		r = try_list(osv, osv->packages[i]);
+	return r;
 }
 
 static int osv_read(struct osv *osv)
@@ -188,7 +200,7 @@ static int osv_read(struct osv *osv)
 	if (osv->modified > clock_rules() + FUTURE_MAX)
 		return refuse(osv, "it was modified more than an hour from now");
 	r = read_affected(osv);
-	return r < 0 ? r : try_list(osv);
+	return r < 0 ? r : try_lists(osv);
 }
 
 /* 1: the database has one that is as new; 0: it has an older one; -ENOENT: it has none. */
@@ -207,6 +219,20 @@ static int is_known(struct db *db, const struct osv *osv)
 	return osv->modified <= modified;
 }
 
+/* Within a transaction, so that of two who bring the same one the newer one stays. */
+static int put(struct db *db, const struct osv *osv)
+{
+	const struct advisory row = { osv->id.buf, osv->text.buf, osv->text.len, clock_rules() };
+	int known = is_known(db, osv), r;
+
+	if (known > 0)
+		return ADVISED_BEFORE;
+	if (known < 0 && known != -ENOENT)
+		return known;
+	r = db_put_advisory(db, &row, osv->packages, osv->n_packages);
+	return r < 0 ? r : known ? ADVISED_ADDED : ADVISED_REPLACED;
+}
+
 int advisory_take(struct db *db, const char *path, char **ret_id)
 {
 	CLEANUP(osv_release) struct osv osv = {
@@ -215,22 +241,23 @@ int advisory_take(struct db *db, const char *path, char **ret_id)
 		.id = STRBUF_INIT(BYTES_MAX),
 		.why = STRBUF_INIT(4096),
 	};
-	struct advisory row;
-	int r = osv_read(&osv), known;
+	int r = osv_read(&osv), advised;
 
 	if (r < 0)
 		return r;
-	known = is_known(db, &osv);
-	if (known < 0 && known != -ENOENT)
-		return known;
-	if (known <= 0) {
-		row = (struct advisory){ osv.id.buf, osv.text.buf, osv.text.len, clock_rules() };
-		r = db_put_advisory(db, &row, osv.packages, osv.n_packages);
-		if (r < 0)
-			return r;
+	r = db_begin(db);
+	if (r < 0)
+		return r;
+	advised = put(db, &osv);
+	if (advised < 0) {
+		db_rollback(db);
+		return advised;
 	}
+	r = db_commit(db);
+	if (r < 0)
+		return r;
 	*ret_id = xstrdup(osv.id.buf);
-	return known > 0 ? ADVISED_BEFORE : known ? ADVISED_ADDED : ADVISED_REPLACED;
+	return advised;
 }
 
 int advisory_remove(struct db *db, const char *id)

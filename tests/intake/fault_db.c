@@ -55,6 +55,17 @@ static int fault_put_version(struct db *db, const char *package, const struct pa
 	return due(db, &db) ? -EIO : db_put_version(db, package, v, replace);
 }
 
+static int fault_advisory(struct db *db, const char *id, struct advisory *ret)
+{
+	return due(db, &db) ? -EIO : db_advisory(db, id, ret);
+}
+
+static int fault_put_advisory(struct db *db, const struct advisory *a, char *const *packages,
+			      size_t n)
+{
+	return due(db, &db) ? -EIO : db_put_advisory(db, a, packages, n);
+}
+
 static const struct db_ops fault_ops = {
 	.name = "fault",
 	.package = fault_package,
@@ -63,6 +74,8 @@ static const struct db_ops fault_ops = {
 	.rollback = fault_rollback,
 	.version = fault_version,
 	.put_version = fault_put_version,
+	.advisory = fault_advisory,
+	.put_advisory = fault_put_advisory,
 };
 
 void fault_db_init(struct fault_db *fault, struct db *next)
