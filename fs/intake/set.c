@@ -12,7 +12,12 @@
 #include "json.h"
 #include "log.h"
 #include "memory.h"
+#include "strbuf.h"
 #include "version.h"
+
+#define LITERAL_MAX ((size_t)1 << 20) /* of a text of 128 KiB, as long as an argument may be */
+
+#define PURGED "purged="
 
 typedef int value_fn(const char *text, struct db_value *ret);
 
@@ -46,11 +51,18 @@ static int parse_number(const char *text, struct db_value *ret)
 	return 0;
 }
 
+/* A document is made of it, so it has to be what JSON can hold: UTF-8. */
 static int parse_text(const char *text, struct db_value *ret)
 {
+	CLEANUP(strbuf_release) struct strbuf literal = STRBUF_INIT(LITERAL_MAX);
+	struct json value;
+
+	json_add_string(&literal, text, strlen(text));
+	if (strbuf_error(&literal) < 0 || json_parse(literal.buf, literal.len, &value, NULL) < 0)
+		return -EINVAL;
 	ret->type = DB_TEXT;
 	ret->text = text;
-	return *text ? 0 : -EINVAL;
+	return 0;
 }
 
 static int parse_package(const char *text, struct db_value *ret)
@@ -90,7 +102,7 @@ static const struct column {
 	{ "replaced_by", true, false, true, parse_package, "a package, or nothing" },
 	{ "unlisted", true, false, false, parse_flag, "true or false" },
 	{ "latest_version", true, false, true, parse_version, "a version, or nothing" },
-	{ "publisher", true, false, true, parse_text, "a text, or nothing" },
+	{ "publisher", true, false, true, parse_text, "a text in UTF-8, or nothing" },
 	{ "likes", true, false, false, parse_number, "a whole number" },
 	{ "granted_points", true, false, false, parse_number, "a whole number" },
 	{ "max_points", true, false, false, parse_number, "a whole number" },
@@ -113,12 +125,12 @@ static int parse_target(const char *target, struct set *set)
 	size_t n = strcspn(target, "@");
 
 	if (!catalog_is_package_name(target, n))
-		return fail(-EINVAL, "%.*s is no name of a package", (int)n, target);
+		return fail(-EINVAL, "'%.*s' is no name of a package", (int)n, target);
 	set->package = xstrndup(target, n);
 	if (target[n])
 		set->version = xstrdup(target + n + 1);
 	if (set->version && !version_is_canonical(set->version, strlen(set->version)))
-		return fail(-EINVAL, "%s is no version in canonical form", set->version);
+		return fail(-EINVAL, "'%s' is no version in canonical form", set->version);
 	return 0;
 }
 
@@ -130,7 +142,10 @@ static int parse_assignment(const char *text, struct set *set)
 	struct db_value parsed = { .type = DB_NULL };
 
 	if (!value)
-		return fail(-EINVAL, "%s is no change: write NAME=VALUE", text);
+		return fail(-EINVAL, "'%s' is no change: write NAME=VALUE", text);
+	if (!strncmp(text, PURGED, strlen(PURGED)))
+		return fail(-EINVAL, PURGED "true removes the row: no other value is one, and"
+					    " nothing is set beside it");
 	if (!column)
 		return fail(-EINVAL, "a %s has no %.*s that can be set (see 'man pubfs')",
 			    set->version ? "version" : "package", (int)n, text);
@@ -150,7 +165,7 @@ int set_parse(const char *target, char *const *assignments, size_t n, struct set
 
 	*ret = (struct set){ .package = NULL };
 	r = parse_target(target, ret);
-	if (!r && n == 1 && !strcmp(assignments[0], "purged=true")) {
+	if (!r && n == 1 && !strcmp(assignments[0], PURGED "true")) {
 		ret->purged = true;
 		return 0;
 	}
