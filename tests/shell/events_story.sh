@@ -86,6 +86,8 @@ changes() {
 	check "$event: done" "$@"
 	wait_until is_changed
 	same "$event: exactly what it is about" "$expected" changed
+	# shellcheck disable=SC2086 # options
+	check "$event: as the database has it now" "$PUBFS" verify $site oxygen
 	seen=$(wc -l <"$T/mnt/.pubfs/changes")
 }
 of() { # PACKAGE DOCUMENT...: their names; LISTING is the listing
@@ -116,6 +118,8 @@ osv GHSA-1 2026-03-02T00:00:00Z oxygen '["1.0.0","1.1.0+1"]'
 one_is_refused() { advisory broken.json GHSA-1.json; [ $? -eq 3 ]; }
 changes "advisory changed, beside one that is refused" "$(of oxygen advisories LISTING)" one_is_refused
 changes "advisory removed" "$(of oxygen advisories LISTING)" advisory --remove GHSA-1
+changes "latest moved" "$(of oxygen LISTING)" set_ oxygen latest_version=1.0.0
+changes "latest computed again" "$(of oxygen LISTING)" set_ oxygen latest_version=
 changes "version moderated" "archives/oxygen-1.1.0+1.tar.gz $(of oxygen LISTING)" \
 	set_ oxygen@1.1.0+1 moderated=true
 changes "version reinstated" "archives/oxygen-1.1.0+1.tar.gz $(of oxygen LISTING)" \

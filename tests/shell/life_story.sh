@@ -8,6 +8,7 @@
 # by=mount	it is exported when it is committed, by the mount itself
 # by=watch	or by an updater without a mount, beside it
 # looks=both	each step is looked at without a kernel, too; else only the end is
+# hand=yes	changes are made by `pubfs set` and `pubfs advisory`; else by SQL, as any program makes them
 
 golden=$tests/golden
 site="--base-url https://pub.example.com/dart/ --runtime-version 2026.08.18"
@@ -53,7 +54,12 @@ missed() { # NAME: what follows stands on it
 }
 
 number=0
-step() { # NAME: after the change was made
+step() { # NAME [ARGUMENTS SQL]: the change that these commands make, in either way, or was made
+	if [ $# -gt 1 ] && [ -n "${hand:-}" ]; then
+		check "$1: by hand" eval "intake $2"
+	elif [ $# -gt 1 ]; then
+		check "$1: by SQL" sql "$3"
+	fi
 	number=$((number + 1))
 	nn=$(printf %02d $number)
 	if [ "$by" = sync ]; then
@@ -102,26 +108,27 @@ check "publish" publish oxygen-1.0.0 2026-01-02T03:04:05.678901Z
 step "new package"
 check "publish" publish oxygen-1.1.0+1 2026-01-03T00:00:00.5Z
 step "new version"
-sql "UPDATE package SET discontinued = true, replaced_by = 'helium' WHERE name = 'oxygen'"
-step "discontinued"
-sql "UPDATE package SET discontinued = false WHERE name = 'oxygen'"
-step "continued"
-sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.0.0'"
-step "retracted"
-sql "UPDATE package_version SET retracted = false WHERE package = 'oxygen' AND version = '1.0.0'"
-step "retracted and back"
-sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
-step "latest retracted"
-sql "UPDATE package_version SET retracted = true WHERE package = 'oxygen'"
-step "all retracted"
-sql "UPDATE package_version SET moderated = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
-step "version moderated"
-sql "UPDATE package_version SET moderated = false WHERE package = 'oxygen' AND version = '1.1.0+1'"
-step "version reinstated"
-sql "UPDATE package SET moderated = true WHERE name = 'oxygen'"
-step "package moderated"
-sql "UPDATE package SET moderated = false WHERE name = 'oxygen'"
-step "package reinstated"
+step "discontinued" "set oxygen discontinued=true replaced_by=helium" \
+	"UPDATE package SET discontinued = true, replaced_by = 'helium' WHERE name = 'oxygen'"
+step "continued" "set oxygen discontinued=false" \
+	"UPDATE package SET discontinued = false WHERE name = 'oxygen'"
+step "retracted" "set oxygen@1.0.0 retracted=true" \
+	"UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.0.0'"
+step "retracted and back" "set oxygen@1.0.0 retracted=false" \
+	"UPDATE package_version SET retracted = false WHERE package = 'oxygen' AND version = '1.0.0'"
+step "latest retracted" "set oxygen@1.1.0+1 retracted=true" \
+	"UPDATE package_version SET retracted = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
+step "all retracted" "set oxygen@1.0.0 retracted=true" \
+	"UPDATE package_version SET retracted = true WHERE package = 'oxygen'"
+# by hand they are deleted, by SQL moderated: that is the same to clients
+step "version taken down" "set oxygen@1.1.0+1 deleted=true" \
+	"UPDATE package_version SET moderated = true WHERE package = 'oxygen' AND version = '1.1.0+1'"
+step "version reinstated" "set oxygen@1.1.0+1 deleted=false" \
+	"UPDATE package_version SET moderated = false WHERE package = 'oxygen' AND version = '1.1.0+1'"
+step "package taken down" "set oxygen deleted=true" \
+	"UPDATE package SET moderated = true WHERE name = 'oxygen'"
+step "package reinstated" "set oxygen deleted=false" \
+	"UPDATE package SET moderated = false WHERE name = 'oxygen'"
 printf '%s\n' '{"package":"oxygen","version":"1.2.0-beta.1","published":"2026-02-03T04:05:06Z", "extra": 1,
 "pubspec": {"name": "oxygen", "version":"1.2.0-beta.1", "lone":"\ud83D","nul":"\u0000","del":"\u007f", "big":12345678901234567890,"float":1.0,"exp":1E+2,"tab":"\u0009","esc":"\u001F"}}' |
 	tr '\n' ' ' >loaded.jsonl
@@ -134,18 +141,19 @@ cat >osv.json <<'J'
 "events":[{"introduced":"0"},{"fixed":"1.1.0"}]}],"versions":["1.0.0"]}],"unknown_key":{"a":1},
 "references":[{"url":"https://example.com/a","type":"WEB"}],"database_specific":{"cwe_ids":["CWE-1"]}}
 J
-sql "INSERT INTO advisory (id, osv, synced)
-	VALUES ('GHSA-aaaa-bbbb-cccc', '$(cat osv.json)', '2031-05-06T07:08:09.123456Z');
+synced=2031-05-06T07:08:09.123456Z
+step "advisory added" "advisory --now $synced osv.json" "INSERT INTO advisory (id, osv, synced)
+	VALUES ('GHSA-aaaa-bbbb-cccc', '$(cat osv.json)', '$synced');
 	INSERT INTO advisory_package (advisory, package) VALUES ('GHSA-aaaa-bbbb-cccc', 'oxygen');"
-step "advisory added"
-sql "DELETE FROM advisory WHERE id = 'GHSA-aaaa-bbbb-cccc'"
-step "advisory removed"
-sql "UPDATE package SET likes = 42, granted_points = 130, max_points = 160,
+step "advisory removed" "advisory --remove GHSA-aaaa-bbbb-cccc" \
+	"DELETE FROM advisory WHERE id = 'GHSA-aaaa-bbbb-cccc'"
+step "publisher and score" "set oxygen likes=42 granted_points=130 max_points=160 \
+	download_count_30d=9876543210 'publisher=dart.dev/<&>' \
+	'tags=[ \"sdk:dart\", \"license:\\u00fc/\\\"x\\\"\" ]'" \
+	"UPDATE package SET likes = 42, granted_points = 130, max_points = 160,
 	download_count_30d = 9876543210, publisher = 'dart.dev/<&>',
 	tags = '[ \"sdk:dart\", \"license:\\u00fc/\\\"x\\\"\" ]' WHERE name = 'oxygen'"
-step "publisher and score"
-sql "UPDATE package SET unlisted = true WHERE name = 'oxygen'"
-step "unlisted"
+step "unlisted" "set oxygen unlisted=true" "UPDATE package SET unlisted = true WHERE name = 'oxygen'"
 
 fed() { cmp "$T/mnt/latest/feed.atom" "$golden/$nn/latest/feed.atom"; }
 if [ "$by" != sync ]; then

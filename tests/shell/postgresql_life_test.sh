@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The life of a package in PostgreSQL, exported when it is committed by a role that may not write
-# packages.
+# The life of a package in PostgreSQL, changed by hand by a role that may write packages, and exported
+# when that is committed, by one that may not.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=world.sh
@@ -12,7 +12,7 @@ fails "a database without a schema is no empty registry" 3 "no schema pubfs.*pub
 	"$PUBFS" sync --db "$url" --base-url https://x.example --runtime-version 2026.08.18
 on_postgresql "$url"
 check "and once more changes nothing" make_schema
-by=watch
+by=watch hand=yes
 # shellcheck source=life_story.sh
 . "$tests/shell/life_story.sh"
 
