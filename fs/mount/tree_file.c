@@ -325,7 +325,7 @@ int file_flush(struct file *f, const struct caller *who)
 		r = w->verdict;
 	} else if (!caller_was_killed(who->pid)) {
 		r = publish_body(f, who);
-		w->told = r < 0;
+		w->told = r < 0 && r != -ECANCELED; /* who left is told nothing */
 	}
 	writer_turn_end(f);
 	return r;

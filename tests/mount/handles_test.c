@@ -331,6 +331,26 @@ Test(handles, what_nobody_was_told_of_is_said_at_the_release)
 	world_remove(&w);
 }
 
+/* As who is killed while its close waits for the store. */
+Test(handles, who_leaves_while_its_file_is_published_is_told_nothing_and_so_the_log_is)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *path = log_begin(&w);
+	CLEANUP(free_char) char *listing = listing_text("http", "");
+	CLEANUP(free_char) char *text = NULL;
+	struct file *f = opened(&w, HTTP, O_WRONLY | O_CREAT);
+
+	put(f, 0, listing);
+	fault_arm(w.fault, 1, -ECANCELED);
+	cr_assert_eq(file_flush(f, &me), -ECANCELED);
+	cr_assert(fault_fired(w.fault));
+	cr_assert_eq(tree_unsaved(w.tree), 1);
+	file_close(f);
+	text = said(path);
+	cr_assert(strstr(text, HTTP ": what was written was not published"), "%s", text);
+	world_remove(&w);
+}
+
 Test(handles, a_page_of_a_file_that_is_written_is_what_its_node_is_or_none)
 {
 	struct world w = world_make(LONG_TTL);
