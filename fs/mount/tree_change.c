@@ -64,6 +64,18 @@ int hand_publish(struct tree *t, const char *path, struct publication *p, const 
 	return r;
 }
 
+/* Who still writes a new file of that name would bring it back. A scratch file is another one. */
+static void drop_draft(struct tree *t, const char *key)
+{
+	struct overlay_name *name;
+
+	pthread_mutex_lock(&t->lock);
+	name = overlay_find(&t->overlay, key);
+	if (name && !name->scratch)
+		overlay_remove(&t->overlay, name);
+	pthread_mutex_unlock(&t->lock);
+}
+
 int object_unlink(struct tree *t, const struct object *obj)
 {
 	struct rm_brake *brake = t->options.rm_brake;
@@ -80,6 +92,8 @@ int object_unlink(struct tree *t, const struct object *obj)
 	p.why = "removed by hand";
 	r = publish(t->options.publisher, &p, 1);
 	publication_release(&p);
+	if (!r)
+		drop_draft(t, obj->key);
 	return r == -ESTALE ? -EBUSY : r;
 }
 

@@ -198,6 +198,26 @@ Test(handles, what_was_removed_while_it_was_written_stays_removed)
 	world_remove(&w);
 }
 
+Test(handles, of_two_writers_of_a_new_name_neither_brings_it_back_when_it_is_gone)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct file *a = opened(&w, HTTP, O_RDWR | O_CREAT),
+		    *b = opened(&w, HTTP, O_RDWR | O_CREAT);
+	struct node node;
+
+	put(a, 0, text);
+	put(b, 0, text);
+	cr_assert_eq(file_flush(b, &me), 0);
+	cr_assert_eq(unlink_path(&w, HTTP), 0);
+	cr_assert_eq(resolve(&w, HTTP, &node), -ENOENT);
+	cr_assert_eq(file_flush(a, &me), 0, "there is nothing to publish any more");
+	file_close(a);
+	file_close(b);
+	cr_assert_eq(generation_of(w.driver, HTTP), 0);
+	world_remove(&w);
+}
+
 Test(handles, cutting_by_path_is_a_write_of_its_own)
 {
 	struct world w = world_make(LONG_TTL);

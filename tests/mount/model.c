@@ -52,6 +52,15 @@ static void slot_close(struct actor *a, struct slot *s)
 	*s = (struct slot){ .type = SLOT_FREE };
 }
 
+/* The object of that name is gone: whoever still writes a new file of it does not bring it back. */
+static void drop_draft(struct actor *a, const char *path)
+{
+	const struct name *name = name_at(a, path);
+
+	if (name && name->type == NAME_DRAFT)
+		name_remove(a, path);
+}
+
 static bool is_written(const struct actor *a, const char *path)
 {
 	for (size_t i = 0; i < MODEL_SLOTS; i++)
@@ -389,6 +398,7 @@ static bool run_unlink(struct model *m, struct actor *a, const char *path, struc
 		return *path;
 	case OBJECT:
 		object_remove(m, path);
+		drop_draft(a, path);
 		names_keep_folders(m, a, path);
 		break;
 	case DRAFT:
@@ -476,6 +486,7 @@ static int move_object(struct model *m, struct actor *a, const struct op *op)
 	if (r)
 		return r;
 	object_remove(m, op->path);
+	drop_draft(a, op->path);
 	names_keep_folders(m, a, op->path);
 	return 0;
 }
