@@ -139,6 +139,21 @@ Test(known, with_no_ttl_each_lookup_asks)
 	world_remove(&w);
 }
 
+/* What the mount says of itself is asked for when its store does not answer. */
+Test(known, what_the_mount_says_of_itself_is_found_without_its_store)
+{
+	struct world w = world_make(0);
+	struct node folder, status;
+
+	world_requests(&w);
+	cr_assert_eq(tree_lookup(w.tree, TREE_ROOT, ".pubfs", &folder), 0);
+	cr_assert_eq(tree_lookup(w.tree, folder.id, "status", &status), 0);
+	cr_assert_eq(world_requests(&w), 0);
+	tree_forget(w.tree, status.id, 1);
+	tree_forget(w.tree, folder.id, 1);
+	world_remove(&w);
+}
+
 /* Nodes of one path stand in a row; whichever goes first, the others are found. */
 Test(known, generations_of_a_path_are_forgotten_in_any_order)
 {
