@@ -11,10 +11,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
 
 #include "driver.h"
+#include "interrupt.h"
 #include "memory.h"
 #include "pool.h"
 #include "store_links.h"
@@ -23,7 +23,9 @@ struct spread_store {
 	struct store store;
 	struct pool *pool;
 	unsigned threads;
-	sem_t turns; /* that are free */
+	pthread_mutex_t lock; /* of `turns` alone */
+	pthread_cond_t free;
+	unsigned turns; /* that are free */
 };
 
 /* One store_edit(). */
@@ -54,14 +56,37 @@ static size_t share_end(const struct work *w, size_t from)
 	return end;
 }
 
+/* -ECANCELED: nobody waits for it any more. */
+static int take_turn(struct spread_store *sp)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&sp->lock);
+	while (!sp->turns && r == 0)
+		r = interrupt_wait(&sp->free, &sp->lock);
+	sp->turns -= r == 0;
+	pthread_mutex_unlock(&sp->lock);
+	return r;
+}
+
+static void give_turn(struct spread_store *sp)
+{
+	pthread_mutex_lock(&sp->lock);
+	sp->turns++;
+	pthread_cond_signal(&sp->free);
+	pthread_mutex_unlock(&sp->lock);
+}
+
 static int edit_in_turn(struct spread_store *sp, struct edit *edits, size_t n)
 {
-	int r;
+	int r = take_turn(sp);
 
-	while (sem_wait(&sp->turns) < 0)
-		assert(errno == EINTR);
+	for (size_t i = 0; r < 0 && i < n; i++)
+		edits[i].result = r;
+	if (r < 0)
+		return r;
 	r = store_edit(sp->store.next, edits, n);
-	sem_post(&sp->turns);
+	give_turn(sp);
 	return r;
 }
 
@@ -130,7 +155,8 @@ static void spread_close(struct store *s)
 	struct spread_store *sp = spread_of(s);
 
 	pool_free(sp->pool);
-	sem_destroy(&sp->turns);
+	pthread_cond_destroy(&sp->free);
+	pthread_mutex_destroy(&sp->lock);
 	free(sp);
 }
 
@@ -154,7 +180,9 @@ int spread_push(struct store *next, unsigned threads, struct store **ret)
 	link_init(&sp->store, &spread_ops, next);
 	sp->pool = pool;
 	sp->threads = threads;
-	sem_init(&sp->turns, 0, threads);
+	sp->turns = threads;
+	pthread_mutex_init(&sp->lock, NULL);
+	pthread_cond_init(&sp->free, NULL);
 	*ret = &sp->store;
 	return 0;
 }

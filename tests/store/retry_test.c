@@ -578,6 +578,55 @@ Test(spread, groups_are_made_side_by_side)
 	store_close(s);
 }
 
+/* The first edit stands still until it is let go. */
+static struct {
+	pthread_barrier_t begun, let_go;
+} still;
+
+static int still_edit(struct store *s, struct edit *edits, size_t n)
+{
+	pthread_barrier_wait(&still.begun);
+	pthread_barrier_wait(&still.let_go);
+	return store_edit(s->next, edits, n);
+}
+
+static const struct store_ops still_ops = { .name = "still",
+					    .edit = still_edit,
+					    .close = rough_close };
+
+static void *write_key(void *ctx)
+{
+	cr_assert_eq(put_text(ctx, KEY, "x", STORE_ABSENT, NULL), 0);
+	return NULL;
+}
+
+static bool leaves(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+Test(spread, who_waits_for_its_turn_can_leave, .timeout = 20)
+{
+	struct store link, *mem, *s;
+	pthread_t first;
+
+	cr_assert_eq(store_open("mem:", STORE_CREATE, &mem), 0);
+	link_init(&link, &still_ops, mem);
+	cr_assert_eq(spread_push(&link, 1, &s), 0);
+	pthread_barrier_init(&still.begun, NULL, 2);
+	pthread_barrier_init(&still.let_go, NULL, 2);
+	cr_assert_eq(pthread_create(&first, NULL, write_key, s), 0);
+	pthread_barrier_wait(&still.begun);
+	interrupt_set(leaves, NULL);
+	cr_assert_eq(put_text(s, "other", "x", STORE_ABSENT, NULL), -ECANCELED);
+	interrupt_set(NULL, NULL);
+	pthread_barrier_wait(&still.let_go);
+	pthread_join(first, NULL);
+	expect_list(s, "", true, NULL, KEY " ");
+	store_close(s);
+}
+
 #define CROWD	4
 #define CALLERS 8
 
