@@ -62,12 +62,11 @@ static const struct {
 	long from, to;
 	int result;
 } statuses[] = {
-	{ 200, 299, 0 },       { 304, 304, -ESTALE }, { 308, 308, 0 }, /* a resumable upload goes on
-									*/
-	{ 401, 401, -EACCES }, { 403, 403, -EACCES }, { 404, 404, -ENOENT }, { 408, 408, -EAGAIN },
-	{ 409, 409, -EEXIST }, { 410, 410, -EAGAIN }, /* an upload or a copy has to begin again */
-	{ 412, 412, -ESTALE }, { 413, 413, -E2BIG },  { 416, 416, 0 }, /* a range behind the end */
-	{ 429, 429, -EAGAIN }, { 500, 500, -EAGAIN }, { 502, 504, -EAGAIN },
+	{ 200, 299, 0 },       { 304, 304, -ESTALE }, { 401, 401, -EACCES }, { 403, 403, -EACCES },
+	{ 404, 404, -ENOENT }, { 408, 408, -EAGAIN }, { 409, 409, -EEXIST },
+	{ 410, 410, -EAGAIN }, /* an upload or a copy has to begin again */
+	{ 412, 412, -ESTALE }, { 413, 413, -E2BIG },  { 429, 429, -EAGAIN }, { 500, 500, -EAGAIN },
+	{ 502, 504, -EAGAIN },
 };
 
 int gcs_status(long status)
@@ -187,10 +186,17 @@ static bool is_hash_refused(const struct complaint *c)
 	       strstr(c->message, "md5Hash") || strstr(c->message, "crc32c");
 }
 
+/* An upload that goes on, and a range behind the end. To any other call they are no answer: 308 is
+ * how a server sends its clients to another place. */
+static bool is_success_of(enum gcs_call call, long status)
+{
+	return (call == CALL_UPLOAD && status == 308) || (call == CALL_GET && status == 416);
+}
+
 static int judge(struct gcs_store *g, enum gcs_call call, const char *about,
 		 const struct http_answer *answer)
 {
-	int r = gcs_status(answer->status);
+	int r = is_success_of(call, answer->status) ? 0 : gcs_status(answer->status);
 	struct complaint c;
 
 	/* its own first sending may be what it met: only the retry link looks into that */

@@ -47,9 +47,9 @@ const char *gcs_permission(enum gcs_call call);
 /*
  * Sends a request with a token; one refused token is one refresh and one more try. `key` (NULL:
  * the bucket itself) is for messages; about and bearer of the request are set here. 0: the
- * answer is a success (2xx, 308 or 416). -ENOENT and -ESTALE are silent, -EAGAIN is noted as
- * trouble, the rest has been said: -EACCES (who lacks which right on what), -EBADMSG (the server's
- * hash of what it got is another one), -EIO.
+ * answer is a success (2xx; of an upload 308, of a read 416, too). -ENOENT and -ESTALE are silent,
+ * -EAGAIN is noted as trouble, the rest has been said: -EACCES (who lacks which right on what),
+ * -EBADMSG (the server's hash of what it got is another one), -EIO.
  */
 int gcs_send(struct gcs_store *g, enum gcs_call call, const char *key,
 	     struct http_request *request, struct http_answer *answer) MUST_CHECK;

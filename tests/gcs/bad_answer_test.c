@@ -336,6 +336,31 @@ static void rude_stop(struct rude *rude)
 	close(rude->fd);
 }
 
+/* As from a proxy that sends its clients to another place: nothing was done, whatever was asked. */
+Test(bad_answer, who_is_sent_elsewhere_has_done_nothing)
+{
+	static const char *const texts[] = {
+		"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://example.com/\r\n"
+		"Content-Length: 0\r\nConnection: close\r\n\r\n",
+		"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n"
+		"Connection: close\r\n\r\n",
+	};
+	static int (*const calls[])(struct store *s) = { ask_list,  stat_key, ask_write,
+							 ask_touch, ask_copy, ask_remove };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct rude rude;
+		struct store *s;
+
+		rude_start(&rude, texts[i]);
+		s = open_at(rude.url, NULL);
+		for (size_t call = 0; call < ARRAY_SIZE(calls); call++)
+			cr_expect_eq(calls[call](s), -EIO, "call %zu: %s", call, texts[i]);
+		store_close(s);
+		rude_stop(&rude);
+	}
+}
+
 Test(bad_answer, a_wrong_endpoint_is_a_clear_error)
 {
 	static const struct {
