@@ -94,15 +94,27 @@ static int sort_names(const struct walk *w, struct names *names)
 	return 0;
 }
 
+static int list_failed(const struct walk *w)
+{
+	return dir_fail(w->d, "list", *w->key.buf ? w->key.buf : "the top");
+}
+
+/* NULL, with errno 0: the end; with another one it failed. */
+static const struct dirent *next_entry(DIR *dir)
+{
+	errno = 0;
+	return readdir(dir);
+}
+
 /* `path` is that of the folder below the root, and ends in '/' (at the top: is empty). */
-static void read_names(const struct walk *w, DIR *dir, const char *path, struct names *names)
+static int read_names(const struct walk *w, DIR *dir, const char *path, struct names *names)
 {
 	CLEANUP(strbuf_release) struct strbuf name = STRBUF_INIT(TEXT_MAX);
 	CLEANUP(strbuf_release) struct strbuf key = STRBUF_INIT(TEXT_MAX);
-	struct dirent *entry;
+	const struct dirent *entry;
 	bool is_folder;
 
-	while ((entry = readdir(dir))) {
+	while ((entry = next_entry(dir))) {
 		strbuf_reset(&name);
 		strbuf_reset(&key);
 		if (!is_folder_entry(dirfd(dir), entry, &is_folder))
@@ -115,20 +127,22 @@ static void read_names(const struct walk *w, DIR *dir, const char *path, struct 
 		strbuf_add(&names->text, key.buf + w->key.len, key.len - w->key.len + 1);
 		names->n++;
 	}
+	return errno ? list_failed(w) : 0;
 }
 
 static int load_names(const struct walk *w, struct names *names)
 {
 	CLEANUP(free_char) char *path = dir_folder_path(w->d, w->key.buf);
 	DIR *dir = path ? opendir(path) : NULL;
+	int r;
 
 	if (!path || (!dir && (errno == ENOENT || errno == ENOTDIR)))
 		return 0;
 	if (!dir)
-		return dir_fail(w->d, "list", *w->key.buf ? w->key.buf : "the top");
-	read_names(w, dir, path + strlen(w->d->root) + 1, names);
+		return list_failed(w);
+	r = read_names(w, dir, path + strlen(w->d->root) + 1, names);
 	closedir(dir);
-	return sort_names(w, names);
+	return r < 0 ? r : sort_names(w, names);
 }
 
 static int show_object(struct walk *w)

@@ -6,6 +6,8 @@
  * The functions below stand in the place of the C library's, for the driver in this program.
  */
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -112,6 +114,15 @@ int lsetxattr(const char *path, const char *name, const void *value, size_t n, i
 {
 	return due("setxattr", path) ? -1
 				     : (int)syscall(SYS_lsetxattr, path, name, value, n, flags);
+}
+
+struct dirent *readdir(DIR *dir)
+{
+	static struct dirent *(*real)(DIR *);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "readdir");
+	return fd_due("readdir", dirfd(dir)) ? NULL : real(dir);
 }
 
 static void arm(unsigned n, int error)
@@ -366,6 +377,38 @@ Test(dir_fault, a_removal_whose_nth_call_fails_does_not_say_that_it_is_done)
 		strbuf_release(&calls.trace);
 		dir_world_remove(&w);
 	}
+}
+
+static int count_names(void *ctx, const struct object *obj)
+{
+	(void)obj;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+/* What is left out of a list counts as removed. */
+Test(dir_fault, a_list_whose_nth_call_fails_is_none)
+{
+	struct dir_world w = dir_world_make();
+	bool fired = true;
+
+	cr_assert_eq(put_text(w.store, LISTING, "x", STORE_ABSENT, NULL), 0);
+	cr_assert_eq(put_text(w.store, BELOW, "x", STORE_ABSENT, NULL), 0);
+	for (unsigned n = 1; fired; n++) {
+		unsigned names = 0;
+		int r;
+
+		arm(n, EIO);
+		r = store_list(w.store, "latest/", true, NULL, count_names, &names);
+		calls.armed = false;
+		fired = calls.fired;
+		cr_assert_eq(r, fired ? -EIO : 0, "call %u: %d", n, r);
+		cr_assert(fired || names == 2);
+		cr_assert(!fired || strstr(log_last_failure(), "cannot list"), "%s",
+			  log_last_failure());
+	}
+	strbuf_release(&calls.trace);
+	dir_world_remove(&w);
 }
 
 /* The first write of a handle in an empty store also makes folders; after a failure none of them
