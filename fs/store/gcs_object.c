@@ -89,7 +89,8 @@ static void parse_custom(const json_t *json, struct object *obj)
 	if (parse_time(text(json, "validated"), &obj->validated) < 0)
 		obj->validated = NO_TIME;
 	obj->has_sha256 = hex && hex_decode(hex, obj->sha256, SHA256_SIZE) == 0;
-	obj->has_decoded_size = parse_number(text(json, "decoded-size"), &obj->decoded_size) == 0;
+	obj->has_decoded_size = parse_number(text(json, "decoded-size"), &obj->decoded_size) == 0 &&
+				obj->decoded_size <= INT64_MAX; /* no file is longer */
 	if (!obj->has_decoded_size)
 		obj->decoded_size = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(custom); i++)

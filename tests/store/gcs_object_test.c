@@ -79,6 +79,26 @@ Test(gcs_object, an_object_of_others_has_what_it_has)
 	cr_assert(!obj.has_sha256 && !obj.has_decoded_size && !obj.change);
 }
 
+Test(gcs_object, a_decoded_size_that_no_file_can_have_is_none)
+{
+	static const struct {
+		const char *size;
+		bool has;
+	} rows[] = { { "9223372036854775807", true },
+		     { "9223372036854775808", false },
+		     { "18446744073709551615", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(object_release) struct object obj = { 0 };
+		CLEANUP(free_char)
+		char *text = xasprintf("{" NEEDED ",\"metadata\":{\"decoded-size\":\"%s\"}}",
+				       rows[i].size);
+
+		cr_assert_eq(parse(text, &obj), 0);
+		cr_expect_eq(obj.has_decoded_size, rows[i].has, "%s", rows[i].size);
+	}
+}
+
 Test(gcs_object, gzip_is_known_in_any_spelling_and_identity_is_none)
 {
 	static const struct {
