@@ -5,6 +5,8 @@
  * The file has the wall-clock time of each removal that was let pass, in microseconds, a line each.
  * Whoever asks holds its lock, drops what is an hour old, and adds a line if there is room. A time
  * that is ahead of the clock counts, too: turning the clock back gives nobody a new hour.
+ *
+ * Lock order: rm_brake.lock, then the file's.
  */
 #include "rm_brake.h"
 
@@ -204,13 +206,12 @@ int rm_brake_ask(struct rm_brake *brake, const char *key)
 int rm_brake_status(struct rm_brake *brake, struct rm_brake_status *ret)
 {
 	CLEANUP(strbuf_release) struct strbuf times = STRBUF_INIT(FILE_MAX);
-	CLEANUP(close_fd) int fd = open_times(brake);
-	int r;
+	int r, fd;
 
-	if (fd < 0)
-		return fd;
 	pthread_mutex_lock(&brake->lock);
-	r = load_times(brake, fd, brake->opt.clock(), &times, &ret->counted);
+	fd = open_times(brake);
+	r = fd < 0 ? fd : load_times(brake, fd, brake->opt.clock(), &times, &ret->counted);
+	close_fd(&fd);
 	if (!r)
 		r = find_limit(brake, UINT64_MAX, &ret->limit);
 	ret->refused = brake->refused;

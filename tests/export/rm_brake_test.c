@@ -2,6 +2,7 @@
 /* rm_brake_test.c - what may be removed by hand, and how much of it in an hour. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,6 +119,28 @@ Test(rm_brake, other_mounts_and_commands_of_the_host_count_too)
 	cr_assert_eq(status.limit, 3);
 	cr_assert_eq(status.refused, 1);
 	rm_brake_free(other);
+}
+
+#define ROUNDS 300
+
+static void *ask_for_status(void *arg)
+{
+	struct rm_brake_status status;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		cr_assert_eq(rm_brake_status(arg, &status), 0);
+	return NULL;
+}
+
+Test(rm_brake, who_asks_how_it_stands_and_who_removes_never_wait_for_each_other, .timeout = 60)
+{
+	pthread_t thread;
+
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(pthread_create(&thread, NULL, ask_for_status, rm), 0);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		expect(LATEST "packages/foo", i < 3 ? 0 : -EPERM);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
 }
 
 Test(rm_brake, a_clock_that_goes_back_gives_no_new_hour)
