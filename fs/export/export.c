@@ -467,17 +467,16 @@ static void run_pass(struct event_pass *p)
 
 	if (!p->result)
 		p->result = run_all_packages(p);
-	if (p->result < 0) {
-		if (p->feed)
-			site_turn_give_back(&p->ex->site);
-		return;
-	}
-	if (!p->feed)
+	if (!p->result && !p->feed)
 		p->feed = site_turn_take(&p->ex->site, exporter_now(p->ex),
 					 full || pass_changed(&p->pass),
 					 !pass_is_event(p->c.kind));
-	brake_settle(&p->c.brake, full ? NULL : &p->seen);
-	p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
+	if (!p->result) {
+		brake_settle(&p->c.brake, full ? NULL : &p->seen);
+		p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
+	}
+	if (p->feed && (p->result < 0 || p->site < 0))
+		site_turn_give_back(&p->ex->site);
 }
 
 int event_pass_end(struct event_pass *p, struct export_counts *ret)

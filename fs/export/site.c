@@ -353,7 +353,8 @@ static int site_survey(const struct pass *pass, const char *prefix, unsigned cha
 			return r;
 		if (!r)
 			survey_toggle(ret, &obj);
-		*ret_whole &= !r && clock_rules() - obj.validated <= VALIDATED_MAX_AGE &&
+		*ret_whole &= !r && obj.validated != NO_TIME &&
+			      clock_rules() - obj.validated <= VALIDATED_MAX_AGE &&
 			      !suspects_have(&pass->suspects, &obj);
 	}
 	return 0;

@@ -129,6 +129,22 @@ Test(details, an_old_validated_of_theirs_is_renewed_by_a_full_pass)
 	cr_assert_eq(counts.touched, 0);
 }
 
+static void lose_validated(struct object *obj)
+{
+	obj->validated = NO_TIME;
+}
+
+Test(details, one_of_a_prefix_that_lost_its_validated_gets_it_back)
+{
+	CLEANUP(object_release) struct object obj;
+
+	world_export_well(&w, &counts);
+	world_replace(&w, RUNTIME "/feed.atom", NULL, lose_validated);
+	world_export_well(&w, &counts);
+	cr_assert_eq(store_stat(w.bucket, RUNTIME "/feed.atom", &obj), 0);
+	cr_assert_eq(obj.validated, clock_rules());
+}
+
 static int64_t now;
 
 static int64_t read_clock(void *ctx)
@@ -153,6 +169,38 @@ Test(details, the_feed_of_all_packages_waits_for_its_turn)
 	cr_assert_not(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
 	cr_assert_eq(exporter_due(ex), FEED_PAUSE);
 	now++;
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
+	cr_assert_eq(exporter_due(ex), INT64_MAX);
+	exporter_free(ex);
+}
+
+/* When the package is done, its feed with it, the next change is that of all packages. */
+static void fail_feed(void *ctx)
+{
+	(void)ctx;
+	if (!world_has_text(&w, OWN "packages/foo/feed.atom", "v2.0.0 of foo"))
+		return;
+	recorder_before(w.recorder, NULL, NULL);
+	fault_arm(w.fault, 1, -EIO);
+}
+
+Test(details, the_feed_of_all_packages_that_could_not_be_written_has_another_turn)
+{
+	struct exporter *ex;
+
+	w.options.feed_pause = FEED_PAUSE;
+	w.options.clock = read_clock;
+	cr_assert_eq(exporter_new(&w.options, &ex), 0);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	world_add(&w, "foo", "2.0.0");
+	now += FEED_PAUSE;
+	recorder_before(w.recorder, fail_feed, NULL);
+	cr_assert_eq(export_changed(ex, &counts), -EIO);
+	cr_assert_eq(counts.failed, 0);
+	cr_assert_not(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
+	cr_assert_eq(exporter_due(ex), now + FEED_PAUSE);
+	now += FEED_PAUSE;
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0 of foo"));
 	cr_assert_eq(exporter_due(ex), INT64_MAX);
