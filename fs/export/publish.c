@@ -294,8 +294,9 @@ static bool needs_repair(const struct session *s, const struct publication *p)
 {
 	const struct object *have = p->have;
 
-	return !object_has_catalog_headers(have) || !have->has_sha256 || !have->has_decoded_size ||
-	       have->validated == NO_TIME || (s->opt->runtime_version && !have->runtime_version) ||
+	return !object_has_catalog_headers(have) || have->foreign_encoding || !have->has_sha256 ||
+	       !have->has_decoded_size || have->validated == NO_TIME ||
+	       (s->opt->runtime_version && !have->runtime_version) ||
 	       (p->change && !have->change) || (p->mark && !same_text(p->change, have->change));
 }
 

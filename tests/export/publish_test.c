@@ -223,6 +223,21 @@ Test(publish, each_wrong_header_or_missing_key_is_one_touch)
 	}
 }
 
+Test(publish, an_encoding_that_an_archive_is_not_to_have_is_one_touch)
+{
+	struct attempt a;
+
+	world_add_archive(&w, "foo", "1.0.0");
+	attempt_copy(&w, &a);
+	cr_assert_eq(attempt_run(&w, &a), 0);
+	attempt_release(&a);
+	attempt_copy(&w, &a);
+	a.have.foreign_encoding = true; /* as one may set it in a bucket of Google's */
+	cr_assert_eq(attempt_run(&w, &a), 0);
+	cr_assert_eq(a.p.done, PUBLISHED_TOUCH);
+	attempt_release(&a);
+}
+
 Test(publish, a_document_that_is_stored_plain_is_sent_again)
 {
 	expect_write(TEXT, PUBLISHED_WRITE, 1);
