@@ -135,9 +135,8 @@ static void target_see(const struct item *item, struct target *t)
 		if (p->done != PUBLISHED_REMOVE)
 			survey_toggle(t->seen, &p->now);
 	}
-	if (t->left) /* so that a full pass looks at it again, whoever keeps latest/ then; it is no
-		      * digest, and that of nothing at all is all zeros */
-		memset(t->seen, 0xff, SHA256_SIZE);
+	if (t->left)
+		survey_set_left(t->seen);
 }
 
 static void target_settle(const struct pass *pass, struct item *item, struct target *t)

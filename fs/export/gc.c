@@ -123,13 +123,11 @@ static int add_name(void *ctx, const char *package, const char *version)
 	return 0;
 }
 
-/* A package that was left to another deployment has a digest of nothing. */
+/* What was left to another deployment may be as it was before this change. */
 static bool is_exported(const struct work *work, const struct export_state *state)
 {
-	static const unsigned char left[SHA256_SIZE];
-
 	return work->exists && state->change && !strcmp(state->change, work->change) &&
-	       memcmp(state->seen, left, SHA256_SIZE) != 0;
+	       !survey_is_left(state->seen);
 }
 
 static int add_exported(void *ctx, const struct work *work)

@@ -46,6 +46,18 @@ void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE
 		survey_toggle(digest, &survey->objects[i]);
 }
 
+static const unsigned char of_left[SHA256_SIZE] = "left to another deployment";
+
+void survey_set_left(unsigned char digest[SHA256_SIZE])
+{
+	memcpy(digest, of_left, SHA256_SIZE);
+}
+
+bool survey_is_left(const unsigned char digest[SHA256_SIZE])
+{
+	return !memcmp(digest, of_left, SHA256_SIZE);
+}
+
 static int survey_add(void *ctx, const struct object *obj)
 {
 	struct survey *survey = ctx;

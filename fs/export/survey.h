@@ -3,6 +3,8 @@
 #ifndef PUBFS_SURVEY_H
 #define PUBFS_SURVEY_H
 
+#include <stdbool.h>
+
 #include "codec.h"
 #include "compiler.h"
 #include "store.h"
@@ -45,5 +47,9 @@ void survey_toggle(unsigned char digest[SHA256_SIZE], const struct object *obj);
 void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[SHA256_SIZE]);
 /* Adds all objects of a survey. */
 void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE]);
+/* What is kept in the place of a digest where a package was left to another deployment: no objects
+ * have it, so a full pass looks at it again. */
+void survey_set_left(unsigned char digest[SHA256_SIZE]);
+bool survey_is_left(const unsigned char digest[SHA256_SIZE]);
 
 #endif

@@ -119,15 +119,26 @@ Test(gc, the_archive_of_an_absent_version_goes_only_after_its_listing_was_export
 	world_expect_servable(&w);
 }
 
+static void beat(const char *runtime_version)
+{
+	struct deployment host = { .runtime_version = xstrdup(runtime_version),
+				   .host = xstrdup("host"),
+				   .accepted = xstrdup(""),
+				   .base_url = xstrdup(BASE_URL) };
+
+	cr_assert_eq(db_beat(w.db, &host), 0);
+	deployment_release(&host);
+}
+
 Test(gc, an_archive_waits_while_another_deployment_has_the_listing_to_write)
 {
 	world_add(&w, "foo", "2.0.0");
 	fill((const char *[]){ "foo", NULL });
 	world_sql(&w, "DELETE FROM package_version WHERE version = '2.0.0'");
 	clock_rules_set(clock_now());
+	beat("2026.09.01"); /* to which latest/ is left */
 	world_export_well(&w, &exported);
-	/* as an export keeps it that leaves latest/ to a newer deployment */
-	world_sql(&w, "UPDATE export_state SET seen = zeroblob(32) WHERE prefix LIKE 'latest%%'");
+	cr_assert_eq(exported.left, 1);
 	age();
 	cr_assert_eq(collect(), 0);
 	cr_assert(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
@@ -163,17 +174,6 @@ Test(gc, an_old_prefix_goes_whole_and_no_other_does)
 	cr_assert_not(world_has(&w, "2026.05.31/what/ever"));
 	cr_assert_eq(counts.reported, 3, "two strange prefixes and an object at the top");
 	cr_assert_str_eq(counts.reported_names[0], "2018.09.13-dev/");
-}
-
-static void beat(const char *runtime_version)
-{
-	struct deployment host = { .runtime_version = xstrdup(runtime_version),
-				   .host = xstrdup("host"),
-				   .accepted = xstrdup(""),
-				   .base_url = xstrdup(BASE_URL) };
-
-	cr_assert_eq(db_beat(w.db, &host), 0);
-	deployment_release(&host);
 }
 
 Test(gc, the_prefix_of_a_live_deployment_stays_though_it_is_old)
