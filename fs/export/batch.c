@@ -41,6 +41,20 @@ struct batch {
 	size_t n;
 };
 
+/* When all are weighed: no thread adds to those any more. */
+static void refuse_unweighed(const struct pass *pass, struct item *item)
+{
+	for (size_t i = 0; i < pass->n_unweighed && !item->targets[0].error; i++)
+		if (!strcmp(pass->unweighed[i].package, item->name))
+			item_fail(pass, item, fail(-EIO, "%s", pass->unweighed[i].why));
+}
+
+static void item_begin(struct pass *pass, struct item *item)
+{
+	item_read(pass, item);
+	refuse_unweighed(pass, item);
+}
+
 static void publication_make(const struct pass *pass, const struct item *item,
 			     const struct step *step, unsigned group, struct publication *ret)
 {
@@ -402,7 +416,7 @@ static void target_bar_others(const struct pass *pass, struct item *item, const 
 	free(steps);
 }
 
-static bool item_begin_again(const struct pass *pass, struct item *item)
+static bool item_begin_again(struct pass *pass, struct item *item)
 {
 	if (item_is_settled(item))
 		return false;
@@ -410,7 +424,7 @@ static bool item_begin_again(const struct pass *pass, struct item *item)
 		if (item->targets[k].blocked)
 			target_bar_others(pass, item, &item->targets[k]);
 	item_clear(item);
-	item_read(pass, item);
+	item_begin(pass, item);
 	item_prepare(pass, item);
 	return !item->gone;
 }
@@ -561,8 +575,7 @@ static void give_up(const struct pass *pass, struct item *const *items, size_t n
 	int r = fail(-EIO, "the leases on %zu packages could not be renewed in time", n);
 
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < pass->n_prefixes; k++)
-			target_fail(&items[i]->targets[k], r);
+		item_fail(pass, items[i], r);
 }
 
 /* Publishes what was gathered, and lets go of it. */
@@ -582,7 +595,6 @@ static void batch_flush(struct batch *b)
 
 		if (!pass_lease_lasts(b->pass))
 			give_up(b->pass, pending, n);
-
 		items_publish(b->pass, pending, n, tries == TRIES_MAX);
 		for (size_t i = 0; i < n; i++)
 			if (item_begin_again(b->pass, pending[i]))
@@ -608,7 +620,7 @@ static void batch_add(struct batch *b, const char *name)
 	size_t bytes;
 
 	item_init(b->pass, &b->items[b->n], name);
-	item_read(b->pass, &b->items[b->n]);
+	item_begin(b->pass, &b->items[b->n]);
 	bytes = item_bytes(&b->items[b->n]);
 	if (!pass_reserve(b->pass, bytes, false)) {
 		struct item next = b->items[b->n]; /* it is not of the batch yet */

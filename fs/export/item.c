@@ -70,7 +70,7 @@ void target_fail(struct target *t, int r)
 	t->error = xstrdup(*cause ? cause : strerror(-r));
 }
 
-static void item_fail(const struct pass *pass, struct item *item, int r)
+void item_fail(const struct pass *pass, struct item *item, int r)
 {
 	for (size_t i = 0; i < pass->n_prefixes; i++)
 		target_fail(&item->targets[i], r);
@@ -289,13 +289,6 @@ static void leave_to_others(const struct pass *pass, struct item *item, size_t k
 	plan_keep_removals(&t->plan);
 }
 
-static void refuse_unweighed(const struct pass *pass, struct item *item)
-{
-	for (size_t i = 0; i < pass->n_unweighed && !item->targets[0].error; i++)
-		if (!strcmp(pass->unweighed[i].package, item->name))
-			item_fail(pass, item, fail(-EIO, "%s", pass->unweighed[i].why));
-}
-
 static void force_suspects(const struct pass *pass, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
@@ -313,7 +306,6 @@ void item_prepare(const struct pass *pass, struct item *item)
 {
 	int r;
 
-	refuse_unweighed(pass, item);
 	if (item->gone || item->targets[0].error)
 		return;
 	r = item_survey(pass, item);

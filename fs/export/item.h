@@ -69,5 +69,6 @@ bool item_has_bar(const struct item *item, const char *version);
 
 /* Its cause was said last in this thread. */
 void target_fail(struct target *t, int r);
+void item_fail(const struct pass *pass, struct item *item, int r); /* in every prefix */
 
 #endif
