@@ -9,7 +9,8 @@
  *	publish	 all targets of the batch, a call for each stage of their plans; each is a group, so
  *		 that none stops another
  *	settle	 lost a race: look again, and begin anew with fresh rows; an archive that cannot be
- *		 copied: begin anew without it, so that what else changed does not wait for it
+ *		 copied, or documents that the gate refuses: begin anew without them, so that what
+ *		 else changed, or is taken down, does not wait for them
  *	record	 when all is on stable storage; without it the next pass compares again
  *
  * Memory: a package reserves what its rows and documents may take before it is rendered. Who finds
@@ -122,6 +123,10 @@ static void target_stop(struct item *item, struct target *t, size_t i)
 		t->blocked = true;
 		if (!item_has_bar(item, t->plan.steps[i].version))
 			item_bar(item, t->plan.steps[i].version, why);
+	} else if (p->result == -EINVAL && !t->plan.steps[i].apart) {
+		t->blocked = true;
+		if (!item->refused)
+			item->refused = steal(why);
 	} else {
 		t->error = steal(why);
 	}
@@ -275,7 +280,8 @@ static void target_after(const struct pass *pass, struct item *item, struct targ
 	target_settle(pass, item, t);
 	if (t->blocked && last_try) {
 		t->blocked = false;
-		t->error = xstrdup(item->bars[item->n_bars - 1].why);
+		t->error = xstrdup(item->refused ? item->refused
+						 : item->bars[item->n_bars - 1].why);
 	}
 	if (!t->raced)
 		return;
@@ -420,7 +426,7 @@ static bool item_begin_again(struct pass *pass, struct item *item)
 {
 	if (item_is_settled(item))
 		return false;
-	for (size_t k = 0; k < pass->n_prefixes; k++)
+	for (size_t k = 0; k < pass->n_prefixes && !item->refused; k++)
 		if (item->targets[k].blocked)
 			target_bar_others(pass, item, &item->targets[k]);
 	item_clear(item);

@@ -49,6 +49,7 @@ void item_release(struct item *item)
 		free(item->bars[i].why);
 	}
 	free(item->bars);
+	free(item->refused);
 }
 
 void item_init(const struct pass *pass, struct item *item, const char *name)
@@ -161,8 +162,8 @@ static int item_render(const struct pass *pass, struct item *item)
 	return 0;
 }
 
-/* The versions and documents of a visible package. What cannot be rendered keeps its documents, and
- * what is taken down goes all the same. */
+/* The versions and documents of a visible package. What cannot be rendered, or no client could
+ * read, keeps its documents, and what is taken down goes all the same. */
 static int item_list(const struct pass *pass, struct item *item)
 {
 	int r;
@@ -172,7 +173,8 @@ static int item_list(const struct pass *pass, struct item *item)
 	r = releases_select(&item->pkg, &pass->opt->rendering, &item->releases);
 	if (r < 0 || !item->releases.n)
 		return r;
-	r = item_render(pass, item);
+	item->unlistable = xstrdup_or_null(item->refused);
+	r = item->refused ? 0 : item_render(pass, item);
 	if (r == -EINVAL || r == -E2BIG) {
 		item->unlistable = xstrdup(log_last_failure());
 		r = 0;

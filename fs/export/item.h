@@ -23,7 +23,7 @@ struct target {
 	struct publication *publications; /* one for each step; the batch's */
 	bool tried;			  /* they are, and each says how it went */
 	bool raced;			  /* someone else wrote first */
-	bool blocked;			  /* an archive could not be copied, and ended the plan */
+	bool blocked; /* the plan: an archive could not be copied, or a document is refused */
 	bool held, held_whole;		  /* by the brake, but for its removals, or with them */
 	bool foreign;			  /* see contested.h */
 	char *error;			  /* owned; NULL: it is as it should be */
@@ -45,14 +45,15 @@ struct item {
 	struct target targets[PREFIXES_MAX];
 	struct bar *bars;
 	size_t n_bars, bars_alloc;
-	char *unlistable; /* why no documents could be rendered; owned; NULL: they are */
+	char *refused;	  /* why a document that others wait for may not be there; owned */
+	char *unlistable; /* that, or why none could be rendered; owned; NULL: they are there */
 	size_t reserved;
 	bool gone; /* its row went away meanwhile */
 	bool written; /* something of it was changed */
 };
 
 void item_init(const struct pass *pass, struct item *item, const char *name);
-/* Back to what item_init() made of it, but for its bars. */
+/* Back to what item_init() made of it, but for its bars and what was refused. */
 void item_clear(struct item *item);
 void item_release(struct item *item);
 

@@ -491,20 +491,41 @@ Test(failure, a_dry_run_says_once_what_is_left_when_an_archive_is_refused)
 	free(text);
 }
 
-Test(failure, a_take_down_does_not_wait_for_an_advisory_that_cannot_be_read)
+static void expect_taken_down_beside(const char *osv)
 {
 	world_add(&w, "foo", "1.0.0");
 	world_add(&w, "foo", "2.0.0");
 	world_export_well(&w, &counts);
 	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
-	world_sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '[]');"
-		      "INSERT INTO advisory_package VALUES ('A', 'foo')");
+	world_sql(&w,
+		  "INSERT INTO advisory (id, osv) VALUES ('A', '%s');"
+		  "INSERT INTO advisory_package VALUES ('A', 'foo')",
+		  osv);
 	cr_assert_eq(world_export_all(&w, &counts), -EIO);
 	cr_assert_eq(counts.failed, 1);
 	cr_assert_eq(counts.removed, 2);
 	cr_assert_not(world_has(&w, LATEST "archives/foo-2.0.0.tar.gz"));
 	cr_assert(world_has(&w, LATEST "packages/foo"));
+}
+
+Test(failure, a_take_down_does_not_wait_for_an_advisory_that_cannot_be_read)
+{
+	expect_taken_down_beside("[]");
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE last_error LIKE"
 				     " '%A%'"),
 		     2);
+}
+
+Test(failure, a_take_down_does_not_wait_for_an_advisory_that_no_client_could_read)
+{
+	/* OSV allows an entry without a package, and clients do not */
+	expect_taken_down_beside("{\"id\":\"A\",\"modified\":\"2024-05-01T00:00:00Z\","
+				 "\"affected\":[{\"ranges\":[]}]}");
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM export_state WHERE attempts = 1 AND"
+				     " last_error LIKE 'refused %.advisories[0].affected[0]%'"),
+		     2);
+	world_sql(&w, "DELETE FROM advisory");
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert_not(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	world_expect_servable(&w);
 }
