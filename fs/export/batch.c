@@ -33,6 +33,7 @@
 #include "planned.h"
 #include "publish.h"
 #include "verifier.h"
+#include "weigh.h"
 
 #define TRIES_MAX 5 /* a package that moves faster is left to the next pass */
 
@@ -50,10 +51,39 @@ static void refuse_unweighed(const struct pass *pass, struct item *item)
 			item_fail(pass, item, fail(-EIO, "%s", pass->unweighed[i].why));
 }
 
+/* Of what changed since the pass was weighed, a few single changes go on. */
+static bool are_singles(struct pass *pass, unsigned burdens)
+{
+	bool few;
+
+	pthread_mutex_lock(&pass->lock);
+	few = ++pass->n_moved <= pass->opt->limits.rewrites.number;
+	pthread_mutex_unlock(&pass->lock);
+	return few && !(burdens & ~(unsigned)(BURDEN_REWRITE | BURDEN_TAKE_DOWN));
+}
+
 static void item_begin(struct pass *pass, struct item *item)
 {
 	item_read(pass, item);
 	refuse_unweighed(pass, item);
+}
+
+static void item_plan(struct pass *pass, struct item *item)
+{
+	int burdens;
+
+	item_prepare(pass, item);
+	if (item->gone || item->targets[0].error || pass_rehearses(pass) ||
+	    weigh_is_known(pass, item))
+		return;
+	burdens = weigh_again(pass, item);
+	if (burdens > 0 && !are_singles(pass, (unsigned)burdens))
+		burdens = fail(-EIO,
+			       "%s changed after this pass was weighed, and has to be weighed "
+			       "together with all else that did: the next pass does that",
+			       item->name);
+	if (burdens < 0)
+		item_fail(pass, item, burdens);
 }
 
 static void publication_make(const struct pass *pass, const struct item *item,
@@ -431,7 +461,7 @@ static bool item_begin_again(struct pass *pass, struct item *item)
 			target_bar_others(pass, item, &item->targets[k]);
 	item_clear(item);
 	item_begin(pass, item);
-	item_prepare(pass, item);
+	item_plan(pass, item);
 	return !item->gone;
 }
 
@@ -637,7 +667,7 @@ static void batch_add(struct batch *b, const char *name)
 	}
 	item = &b->items[b->n++];
 	item->reserved = bytes;
-	item_prepare(b->pass, item);
+	item_plan(b->pass, item);
 }
 
 void batch_run(struct pass *pass, char *const *names, size_t n)

@@ -86,6 +86,7 @@ void pass_release(struct pass *pass)
 	names_release(&pass->suspects);
 	names_release(&pass->contested);
 	names_release(&pass->left);
+	names_release(&pass->weighed);
 	latest_view_release(&pass->latest);
 	free(pass->closed_why);
 	for (size_t i = 0; i < PREFIXES_MAX; i++) {

@@ -89,6 +89,8 @@ struct pass {
 	struct names reclaimed; /* what contested_note() was told */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;
+	struct names weighed; /* "package change", sorted when that is over */
+	uint64_t n_moved; /* that were another change when they were done, and went on */
 	struct weight *weights;
 	size_t n_weights, weights_alloc;
 	int error; /* the database could not keep what was done */

@@ -3,8 +3,10 @@
  * weigh.c - what a pass would change of what is there, before it does, and what the brake says.
  *
  * A package of which nothing is there weighs nothing: a new deployment fills its prefix freely.
- * Any other is rendered and compared as an export would do it, and kept is only what it would do
- * (struct weight), so that a pass over everything takes no more memory than one over a few.
+ * Any other is rendered and compared as an export would do it, and kept is only its name, its
+ * change and what it would do (struct weight), so that a pass over everything takes little more
+ * memory than one over a few. One that is at another change when its turn comes is weighed again,
+ * by itself.
  *
  * What was held before, and is still planned at the same change, is held again and is not counted:
  * a single change beside it goes on. It is what an operator may release, and nothing else.
@@ -174,6 +176,42 @@ static void keep_unweighed(struct pass *pass, const char *name, const char *why)
 	pthread_mutex_unlock(&pass->lock);
 }
 
+/* What stands in pass->weighed. */
+static char *mark_of(const struct item *item)
+{
+	return xasprintf("%s %s", item->name, item->pkg.change);
+}
+
+static void keep_mark(struct pass *pass, const struct item *item)
+{
+	CLEANUP(free_char) char *mark = mark_of(item);
+
+	pthread_mutex_lock(&pass->lock);
+	names_add(&pass->weighed, mark);
+	pthread_mutex_unlock(&pass->lock);
+}
+
+bool weigh_is_known(const struct pass *pass, const struct item *item)
+{
+	CLEANUP(free_char) char *mark = mark_of(item);
+
+	return names_have(&pass->weighed, mark);
+}
+
+int weigh_again(const struct pass *pass, const struct item *item)
+{
+	struct weight w = { .package = NULL };
+	unsigned all = 0;
+	int r = 0;
+
+	for (size_t k = 0; k < pass->n_prefixes && !r; k++) {
+		r = weigh_target(pass, item, k, &w);
+		all |= w.burdens[k];
+	}
+	names_release(&w.lost);
+	return r < 0 ? fail(r, "%s: cannot read what is there of it", item->name) : (int)all;
+}
+
 static void weigh_item(struct pass *pass, const struct item *item)
 {
 	struct weight w = { .package = NULL };
@@ -193,6 +231,8 @@ static void weigh_item(struct pass *pass, const struct item *item)
 		char *why = xasprintf("%s: cannot read what is there of it", item->name);
 
 		keep_unweighed(pass, item->name, why);
+	} else {
+		keep_mark(pass, item);
 	}
 	if (r < 0 || !all) {
 		names_release(&w.lost);
@@ -452,6 +492,7 @@ int brake_judge(struct brake *brake, unsigned burdens)
 {
 	struct pass *pass = brake->pass;
 
+	names_sort(&pass->weighed);
 	for (size_t i = 0; i < ARRAY_SIZE(judgements); i++)
 		for (size_t k = 0; burdens & judgements[i].burden && k < pass->n_prefixes; k++) {
 			int r = judge(brake, &judgements[i], k);

@@ -11,9 +11,16 @@
 #include "pass.h"
 #include "strbuf.h"
 
+struct item;
+
 /* Adds the weights of those of these packages of which something is there. Says nothing: what fails
  * here fails again when it is done. */
 void weigh_packages(struct pass *pass, char *const *names, size_t n);
+
+/* A package is at the change at which it was weighed. */
+bool weigh_is_known(const struct pass *pass, const struct item *item);
+/* The burdens of one that is not, in all prefixes together; below 0: it cannot be told (said). */
+int weigh_again(const struct pass *pass, const struct item *item) MUST_CHECK;
 
 /* The brake of one pass: what was held before, and what is held now. */
 struct brake {

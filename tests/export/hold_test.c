@@ -184,3 +184,50 @@ Test(hold, rows_that_are_gone_hold_nothing)
 	w.options.rendering.base_url = BASE_URL "/dart";
 	cr_assert_eq(world_export_all(&w, &counts), 0);
 }
+
+/* Rows change when the first package of a pass is written, and all were weighed before. */
+static void change_rows(void *statement)
+{
+	recorder_before(w.recorder, NULL, NULL);
+	world_sql(&w, "%s", (const char *)statement);
+}
+
+static int export_and_change(char *statement)
+{
+	w.options.jobs = 1;
+	w.counter->batch = 1;
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_add(&w, "foo", "3.0.0");
+	world_add(&w, "goo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	recorder_before(w.recorder, change_rows, statement);
+	return world_export_changed(&w, &counts);
+}
+
+Test(hold, what_changes_after_it_was_weighed_is_weighed_again)
+{
+	char statement[] = "DELETE FROM package_version WHERE package = 'foo' AND version < '3.0.0'";
+
+	cr_assert_eq(export_and_change(statement), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert(world_has_text(&w, LATEST "packages/goo", "isDiscontinued"));
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+}
+
+Test(hold, single_changes_after_all_was_weighed_go_on_and_many_wait)
+{
+	char statement[] = "UPDATE package_version SET retracted = 1 WHERE package > 'bar'";
+
+	w.options.limits.rewrites = (struct brake_limit){ .number = 1, .percent = 100 };
+	cr_assert_eq(export_and_change(statement), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "retracted"));
+	cr_assert_not(world_has_text(&w, LATEST "packages/goo", "isDiscontinued"));
+	cr_assert_eq(world_export_changed(&w, &counts), 0);
+	cr_assert(world_has_text(&w, LATEST "packages/goo", "retracted"));
+}
