@@ -48,6 +48,7 @@ struct collection {
 	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
 	bool ours[PREFIXES_MAX];	      /* written with this one */
 	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
+	bool retries; /* some that failed are among them, and not among those */
 	size_t n_restored; /* packages with marks that are not of this database */
 	char *restored;	   /* the first */
 	unsigned char state[SHA256_SIZE]; /* of all packages (site_all()) */

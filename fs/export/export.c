@@ -261,6 +261,7 @@ static void add_failed(struct exporter *ex, struct collection *c)
 		if (!names_have(&c->urgent, failed.names[i]) &&
 		    !exporter_is_at(ex, failed.names[i]))
 			names_add(&c->todo, failed.names[i]);
+	c->retries = failed.n;
 	names_sort(&c->todo);
 	c->pass->counts.packages = c->urgent.n + c->todo.n + c->pass->counts.held;
 }
@@ -352,7 +353,7 @@ static int weigh_once(struct event_pass *p)
 {
 	int r = 0;
 
-	if (!p->weighed && (p->c.n_known[0] || p->c.n_known[1]))
+	if (!p->weighed && (p->c.n_known[0] || p->c.n_known[1] || p->c.retries))
 		r = weigh(p->ex, &p->pass, &p->c);
 	p->weighed = true;
 	return r;

@@ -231,3 +231,31 @@ Test(hold, single_changes_after_all_was_weighed_go_on_and_many_wait)
 	cr_assert_eq(world_export_changed(&w, &counts), 0);
 	cr_assert(world_has_text(&w, LATEST "packages/goo", "retracted"));
 }
+
+static void fail_next(void *ctx)
+{
+	(void)ctx;
+	recorder_before(w.recorder, NULL, NULL);
+	fault_arm(w.fault, 1, -EIO);
+}
+
+Test(hold, what_failed_is_weighed_when_it_is_tried_again)
+{
+	static const char longer[] = "{\"name\":\"foo\",\"versions\":[{\"version\":\"1.0.0\"},"
+				     "{\"version\":\"2.0.0\"},{\"version\":\"3.0.0\"}],"
+				     "\"padding\":\"%0500d\"}";
+	CLEANUP(free_char) char *text = xasprintf(longer, 0);
+	struct exporter *ex;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	cr_assert_eq(exporter_new(&w.options, &ex), 0);
+	world_sql(&w, "UPDATE package SET discontinued = 1");
+	recorder_before(w.recorder, fail_next, NULL);
+	cr_assert_eq(export_changed(ex, &counts), -EIO);
+	world_export_well(&w, &counts); /* another one: to the database it is no work any more */
+	world_put(&w, LATEST "packages/foo", text, "hand");
+	cr_assert_eq(export_changed(ex, &counts), -ECANCELED);
+	cr_assert(world_has_text(&w, LATEST "packages/foo", "3.0.0"));
+	exporter_free(ex);
+}
