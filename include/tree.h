@@ -104,9 +104,10 @@ uint64_t dir_tell(const struct dir *d);
 void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);
 
-/* flags and mode: as in open(2). A superseded node: -ESTALE, look it up again. -EACCES: no kind of
- * object that may be written (said); create: -EINVAL, a name that neither the export nor a scratch
- * file (scratch_name.h) can have. -EROFS. */
+/* flags and mode: as in open(2). -ESTALE, look it up again: a superseded node, or one that others
+ * write while it is to be read, or the other way round. -EACCES: no kind of object that may be
+ * written (said); create: -EINVAL, a name that neither the export nor a scratch file
+ * (scratch_name.h) can have. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;
 int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_t mode,
 		struct file **ret, struct node *ret_node) MUST_CHECK;

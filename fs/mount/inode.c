@@ -68,12 +68,27 @@ void inodes_release(struct inodes *table)
 	free_inode(table, inode);
 }
 
+/* One of the same generation, which lookups pass over: what that has learned, the new one knows. */
+static void succeed(struct inode *inode, struct inode *older)
+{
+	while (older && (older->type != inode->type || older->generation != inode->generation))
+		older = older->older;
+	if (!older)
+		return;
+	inode->size = older->size;
+	inode->sized = older->sized;
+	inode->sure = older->sure;
+	if (!older->succeeded)
+		inode->awaits = older->left_for;
+	older->succeeded = true;
+}
+
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
 			uint64_t generation)
 {
 	struct inode *newest = newest_of(table, path), *inode = newest;
 
-	while (inode && (inode->type != type || inode->generation != generation))
+	while (inode && (inode->type != type || inode->generation != generation || inode->left_for))
 		inode = inode->older;
 	if (!inode) {
 		inode = xcalloc(1, sizeof(*inode));
@@ -82,6 +97,7 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 		inode->type = type;
 		inode->generation = generation;
 		inode->path = xstrdup(path);
+		succeed(inode, newest);
 		inode->older = newest;
 		if (newest)
 			HASH_DELETE(by_path, table->by_path, newest);
@@ -90,6 +106,33 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 	}
 	inode->refs++;
 	return inode;
+}
+
+static unsigned *users(struct inode *inode, enum inode_use use)
+{
+	return use == INODE_WRITE ? &inode->writers : &inode->readers;
+}
+
+bool inode_claim(struct inode *inode, enum inode_use use)
+{
+	enum inode_use other = use == INODE_WRITE ? INODE_READ : INODE_WRITE;
+
+	if (inode->awaits == use) {
+		inode->awaits = INODE_UNUSED;
+	} else if (*users(inode, other) && !inode->left_for) {
+		inode->left_for = use;
+		return false;
+	}
+	if (use == INODE_WRITE && !inode->writers)
+		inode->written = inode->size;
+	++*users(inode, use);
+	return true;
+}
+
+void inode_let_go(struct inode *inode, enum inode_use use)
+{
+	assert(*users(inode, use));
+	--*users(inode, use);
 }
 
 bool inode_is_seen(const struct inode *inode, struct names_version version)
@@ -102,7 +145,7 @@ struct inode *inode_seen(const struct inodes *table, const char *path, struct na
 {
 	struct inode *inode = newest_of(table, path);
 
-	while (inode && !inode_is_seen(inode, version))
+	while (inode && (inode->left_for || !inode_is_seen(inode, version)))
 		inode = inode->older;
 	return inode;
 }

@@ -13,6 +13,8 @@
  *
  * 1. A node of an object never changes its bytes: a new generation is a new node. What is opened
  *    is checked against the bucket; a superseded node answers -ESTALE, unless it is open already.
+ *    Who writes an object that is being read has a node of his own, and so has who reads one that
+ *    is being written: see open_object().
  * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
  *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those

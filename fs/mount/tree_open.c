@@ -130,7 +130,7 @@ static bool open_kept(struct tree *t, struct inode *inode, const char *key, stru
 	return true;
 }
 
-static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
+static int open_claimed(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	NAME_BUF(key);
@@ -156,6 +156,31 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 		return 0;
 	}
 	return open_reader(t, inode, &obj, ret);
+}
+
+/*
+ * Who reads an object and who writes it have a node each, since its pages and its length are the
+ * node's: what a writer cuts would be cut for all who have it mapped. The kernel looks the name up
+ * again, and comes with the other node.
+ */
+static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
+{
+	enum inode_use use = wants_write(flags) ? INODE_WRITE : INODE_READ;
+	bool claimed;
+	int r;
+
+	if (inode->type != INODE_OBJECT) /* of a draft there is nothing to read */
+		return open_claimed(t, inode, flags, ret);
+	pthread_mutex_lock(&t->lock);
+	claimed = inode_claim(inode, use);
+	pthread_mutex_unlock(&t->lock);
+	if (!claimed)
+		return -ESTALE;
+	r = open_claimed(t, inode, flags, ret);
+	pthread_mutex_lock(&t->lock);
+	inode_let_go(inode, use);
+	pthread_mutex_unlock(&t->lock);
+	return r;
 }
 
 static int open_scratch(struct tree *t, struct inode *inode, int flags, struct file **ret)

@@ -133,6 +133,80 @@ Test(handles, of_two_writers_of_a_new_name_the_first_to_publish_wins_too)
 	world_remove(&w);
 }
 
+static struct node node_of(struct world *w, const char *path)
+{
+	struct node node;
+
+	cr_assert_eq(tree_resolve(w->tree, path, &node), 0);
+	return node;
+}
+
+static uint64_t size_of_node(struct world *w, const struct node *node)
+{
+	struct node now;
+
+	cr_assert_eq(tree_getattr(w->tree, node->id, NULL, &now), 0);
+	return now.size;
+}
+
+/* The kernel keeps pages and length with the node: a cut is one for all who have that mapped. */
+Test(handles, who_reads_an_object_and_who_writes_it_have_a_node_each)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct node reading, writing, later;
+	struct file *files[5];
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	reading = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDONLY, &files[0]), 0);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDWR, &files[1]), -ESTALE);
+	writing = node_of(&w, HTTP);
+	cr_assert_neq(writing.id, reading.id);
+	cr_assert_eq(writing.ino, reading.ino);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDWR, &files[1]), 0);
+	cr_assert_eq(file_truncate(files[1], 4), 0);
+	cr_assert_eq(size_of_node(&w, &writing), 4);
+	cr_assert_eq(size_of_node(&w, &reading), strlen(text));
+	cr_assert_eq(tree_open(w.tree, writing.id, O_WRONLY, &files[2]), 0, "another writer");
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &files[3]), -ESTALE);
+	later = node_of(&w, HTTP);
+	cr_assert(later.id != writing.id && later.id != reading.id);
+	cr_assert_eq(later.size, strlen(text));
+	cr_assert_eq(tree_open(w.tree, later.id, O_RDONLY, &files[3]), 0);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &files[4]), 0, "as by /dev/fd");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		file_close(files[i]);
+	for (const struct node *node = (struct node[]){ reading, writing, later, { 0 } }; node->id;)
+		tree_forget(w.tree, node++->id, 1);
+	world_remove(&w);
+}
+
+/* Whoever comes for a node before the one it was made for has it does not send that one away. */
+Test(handles, a_writer_that_was_sent_to_another_node_is_let_in_there)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct file *early, *reader, *writer;
+	struct node node;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	early = opened(&w, HTTP, O_RDONLY);
+	node = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &writer), -ESTALE);
+	tree_forget(w.tree, node.id, 1);
+	node = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, node.id, O_RDONLY, &reader), 0);
+	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &writer), 0);
+	cr_assert_eq(file_truncate(writer, 4), 0);
+	cr_assert_eq(size_of_node(&w, &node), strlen(text), "its readers have it whole");
+	tree_forget(w.tree, node.id, 1);
+	file_close(early);
+	file_close(reader);
+	file_close(writer);
+	world_remove(&w);
+}
+
 Test(handles, an_appending_one_writes_at_the_end_until_it_is_told_otherwise)
 {
 	static const char *const paths[] = { HTTP, SCRATCH };

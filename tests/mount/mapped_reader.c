@@ -47,9 +47,9 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 1;
+	save(argv[2], mapped, n); /* a read would have told the kernel the length anew */
 	if (read(fd, bytes + FIRST, n + 1 - FIRST) != (ssize_t)(n - FIRST))
 		errx(1, "%s has another length", argv[1]);
-	save(argv[2], mapped, n);
 	save(argv[3], bytes, n);
 	free(bytes);
 	return 0;

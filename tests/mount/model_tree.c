@@ -47,7 +47,7 @@ static int walk_to_folder(struct tree *t, const char *path, struct node *ret, co
 	return walk(t, folder, ret);
 }
 
-static int open_file(struct tree *t, const char *path, int flags, struct file **ret)
+static int open_once(struct tree *t, const char *path, int flags, struct file **ret)
 {
 	struct node folder, node;
 	const char *name;
@@ -68,6 +68,14 @@ static int open_file(struct tree *t, const char *path, int flags, struct file **
 		tree_forget(t, node.id, 1);
 	tree_forget(t, folder.id, 1);
 	return r;
+}
+
+/* The kernel looks a name up once more, as it does in truncate(2). */
+static int open_file(struct tree *t, const char *path, int flags, struct file **ret)
+{
+	int r = open_once(t, path, flags, ret);
+
+	return r == -ESTALE ? open_once(t, path, flags, ret) : r;
 }
 
 static int read_from(struct file *f, uint64_t offset, struct strbuf *out)
@@ -191,7 +199,7 @@ static int run_in_folder(struct tree *t, const struct op *op)
 	return r;
 }
 
-static int run_cut(struct tree *t, const struct op *op)
+static int cut_once(struct tree *t, const struct op *op)
 {
 	struct caller who = this_caller();
 	struct node node;
@@ -202,6 +210,13 @@ static int run_cut(struct tree *t, const struct op *op)
 	r = tree_truncate(t, node.id, op->offset, &who);
 	tree_forget(t, node.id, 1);
 	return r;
+}
+
+static int run_cut(struct tree *t, const struct op *op)
+{
+	int r = cut_once(t, op);
+
+	return r == -ESTALE ? cut_once(t, op) : r;
 }
 
 static int run_attribute(struct tree *t, const struct op *op, struct answer *ret)

@@ -248,7 +248,7 @@ int create_path(struct world *w, const char *path, int flags, mode_t mode, struc
 	return r;
 }
 
-int open_path(struct world *w, const char *path, int flags, struct file **ret)
+static int open_once(struct world *w, const char *path, int flags, struct file **ret)
 {
 	struct node node;
 	int r;
@@ -261,6 +261,14 @@ int open_path(struct world *w, const char *path, int flags, struct file **ret)
 	r = tree_open(w->tree, node.id, flags, ret);
 	tree_forget(w->tree, node.id, 1);
 	return r;
+}
+
+/* As the kernel does, which looks a name up once more. */
+int open_path(struct world *w, const char *path, int flags, struct file **ret)
+{
+	int r = open_once(w, path, flags, ret);
+
+	return r == -ESTALE ? open_once(w, path, flags, ret) : r;
 }
 
 char *read_path(struct world *w, const char *path, int *ret_error)

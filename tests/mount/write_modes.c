@@ -164,6 +164,8 @@ static void map_what_is_written(const char *path, const char *text, size_t n)
 	pid_t child;
 
 	must(shown != MAP_FAILED && mapped != MAP_FAILED && !memcmp(mapped, text, n));
+	must(!ftruncate(writer, 0)); /* for itself alone */
+	must(!memcmp(shown, text, n));
 	memset(other, 'x', n);
 	must(pwrite(writer, other, n, 0) == (ssize_t)n);
 	must(pread(writer, other, n, 0) == (ssize_t)n && other[0] == 'x');

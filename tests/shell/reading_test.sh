@@ -71,12 +71,16 @@ same "it can go on" "all of it" cat said
 stop_half_way
 check "and write" cp other "$m/$archive"
 go_on
+same "it has the old ones where the kernel has kept them" "all of it" cat said
+stop_half_way
+check "and write what nobody has read so far" cp big "$m/$archive"
+go_on
 same "it gets no bytes of another generation" "Input/output error" cat said
-check "the new ones are there for who comes next" cmp other "$m/$archive"
+check "the new ones are there for who comes next" cmp big "$m/$archive"
 stop_half_way
 kill -KILL "$half"
 wait "$half" 2>/dev/null
-check "one that is killed leaves nothing behind" cmp other "$m/$archive"
+check "one that is killed leaves nothing behind" cmp big "$m/$archive"
 
 # fio writes at random places, and checks each block by its checksum
 fio_on() { # ARGUMENTS...: on three archives at once
