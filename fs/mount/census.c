@@ -129,8 +129,8 @@ static int walk_all(struct tree *t, struct walk *w)
 	return r;
 }
 
-/* What was counted in this state of the index, or a moment ago, as long as counting again would take
- * most of the time. */
+/* What was counted in this state of the index, or a moment ago, as long as counting again would
+ * take most of the time. */
 static bool is_counted(struct tree *t, uint64_t version, struct tree_counts *ret)
 {
 	int64_t now = clock_monotonic();
