@@ -33,7 +33,7 @@ for i in $(seq "$runs"); do
 	done
 	pair export "$s" "$f"
 done
-pair_median export
+pair_median export 1.3
 
 echo
 echo "unchanged export, seconds"

@@ -33,7 +33,7 @@ echo '{"package":"p","version":"1.0.0","published":"2026-01-02T03:04:05Z","pubsp
 "$pubfs" sync "${site[@]}" --store gs://old --endpoint "$near" >/dev/null 2>&1 || true
 
 echo
-echo "gc of $many objects, cold, with batch delete: seconds; requests, of them list pages"
+echo "gc of $many objects, cold, with batch delete: seconds; requests, of them pages (bound: $((many / 100)) and these)"
 for i in $(seq "$runs"); do
 	fill
 	rm -rf "$PUBFS_HOME/cache"
@@ -44,7 +44,7 @@ for i in $(seq "$runs"); do
 done
 
 echo
-echo "gc of $many objects, warm, one request each: floor / pubfs, seconds (= busy); MiB"
+echo "gc of $many objects, warm, one request each: floor / pubfs, seconds (bound: at least 0.90)"
 for i in $(seq "$runs"); do
 	fill
 	list_old >"$work/list"
