@@ -165,11 +165,12 @@ int stack_open_two(const struct options *o, const char *const urls[2], struct st
 	return 0;
 }
 
-static int open_db(const struct options *o, bool make, struct db **ret)
+static int open_db(const struct options *o, bool make, struct stack *stack)
 {
 	int r = make ? make_home_of(o, o->db) : 0;
 
-	return r < 0 ? r : db_open_in(o->db, o->db_schema, make ? DB_CREATE : DB_OPEN, ret);
+	return r < 0 ? r : db_open_in(o->db, o->db_schema, make ? DB_CREATE : DB_OPEN,
+				      stack->cancel, &stack->db);
 }
 
 static int open_publisher(const struct options *o, struct stack *stack)
@@ -195,9 +196,7 @@ static int open_parts(const struct options *o, unsigned parts, struct stack *sta
 	int r = 0;
 
 	if (parts & STACK_DB)
-		r = open_db(o, parts & STACK_MAKE_DB, &stack->db);
-	if (stack->db)
-		stack->db->cancel = stack->cancel;
+		r = open_db(o, parts & STACK_MAKE_DB, stack);
 	if (r == 0 && parts & STACK_ARCHIVES)
 		r = open_store(o, o->archives, "pubfs publish", parts & STACK_MAKE_ARCHIVES, stack,
 			       &stack->archives);

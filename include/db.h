@@ -104,7 +104,8 @@ struct db {
 	const struct db_ops *ops;
 	char *url; /* canonical, owned */
 	/* Borrowed; set before there is another thread. true: the program is to end, so a call that
-	 * waits for a server to come back or to answer ends with -ECANCELED; NULL: none does. */
+	 * waits for a server to come back or to answer ends with -ECANCELED (silent); NULL: none
+	 * does. */
 	const atomic_bool *cancel;
 };
 
@@ -113,9 +114,10 @@ struct db {
  * -ENOENT; -EACCES; -EIO: not a database, not ours, or of another schema version. A file of an
  * earlier version of the schema is brought to this one, in one transaction (said); a server's is
  * refused. Every failure has been said, without a password, and says what to do.
- * schema: where in PostgreSQL the tables are; NULL: pubfs.
+ * schema: where in PostgreSQL the tables are; NULL: pubfs. cancel: as in struct db, from now on.
  */
-int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db **ret) MUST_CHECK;
+int db_open_in(const char *url, const char *schema, enum db_mode mode, const atomic_bool *cancel,
+	       struct db **ret) MUST_CHECK;
 int db_open(const char *url, enum db_mode mode, struct db **ret) MUST_CHECK;
 bool db_is_url(const char *url); /* of one of these kinds */
 void db_close(struct db *db);

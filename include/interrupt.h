@@ -13,8 +13,8 @@ struct interrupt {
 	void *ctx;
 };
 
-/* What this thread asks from here on, where it waits for a store: true ends the call with
- * -ECANCELED. NULL: its calls run to their end. */
+/* What this thread asks from here on, where it waits for a store or a server of a database: true
+ * ends the call with -ECANCELED. NULL: its calls run to their end. */
 void interrupt_set(bool (*asked)(void *ctx), void *ctx);
 /* What it asks, for the threads that work for it. */
 struct interrupt interrupt_get(void);

@@ -167,7 +167,7 @@ static int check_db(const struct options *o)
 {
 	CLEANUP(strbuf_release) struct strbuf how = STRBUF_INIT(4096);
 	struct db *db = NULL;
-	int r = db_open_in(o->db, o->db_schema, DB_OPEN, &db);
+	int r = db_open_in(o->db, o->db_schema, DB_OPEN, NULL, &db);
 
 	if (r == 0)
 		r = db_check(db, &how);

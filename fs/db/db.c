@@ -17,7 +17,8 @@
 
 static const struct {
 	const char *kind, *scheme;
-	int (*open)(const char *url, enum db_mode mode, const char *schema, struct db **ret);
+	int (*open)(const char *url, enum db_mode mode, const char *schema,
+		    const atomic_bool *cancel, struct db **ret);
 	void (*print_schema)(const char *schema, struct strbuf *out);
 } drivers[] = {
 	{ "sqlite", "sqlite:", sqlite_open, sqlite_print_schema },
@@ -41,11 +42,13 @@ bool db_is_url(const char *url)
 	return false;
 }
 
-int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db **ret)
+int db_open_in(const char *url, const char *schema, enum db_mode mode, const atomic_bool *cancel,
+	       struct db **ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (!strncmp(url, drivers[i].scheme, strlen(drivers[i].scheme)))
-			return drivers[i].open(url, mode, schema ? schema : SCHEMA_NAME, ret);
+			return drivers[i].open(url, mode, schema ? schema : SCHEMA_NAME, cancel,
+					       ret);
 	/* what stands behind the kind may be a password */
 	return fail(-EINVAL,
 		    "%.*s is no database: write " ALL_KINDS, (int)strcspn(url, ":"), url);
@@ -53,7 +56,7 @@ int db_open_in(const char *url, const char *schema, enum db_mode mode, struct db
 
 int db_open(const char *url, enum db_mode mode, struct db **ret)
 {
-	return db_open_in(url, NULL, mode, ret);
+	return db_open_in(url, NULL, mode, NULL, ret);
 }
 
 int db_schema(const char *kind, const char *schema, struct strbuf *out)

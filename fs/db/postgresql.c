@@ -28,6 +28,7 @@ static const struct {
 	const char *keyword, *value;
 } defaults[] = {
 	{ "application_name", "pubfs" },
+	{ "client_encoding", "UTF8" },
 	{ "connect_timeout", "10" },
 	{ "keepalives_idle", "20" },
 	{ "keepalives_interval", "5" },
@@ -35,11 +36,19 @@ static const struct {
 	{ "tcp_user_timeout", "30000" },
 };
 
-/* Before the options of the URL, which go over them. Times are read as text in UTC. To compile a
- * query that looks through all packages (jit) takes ten times as long as to run it. */
+/*
+ * Before the options of the URL, which go over them. Times are read as text in UTC. To compile a
+ * query that looks through all packages (jit) takes ten times as long as to run it. Calls are made
+ * for this isolation, whatever the database's own is. The server notices a host that is gone as
+ * soon as the host notices such a server, and one that stands still in a transaction after a minute:
+ * what either of them has locked, such as a lease under way, is free then.
+ */
 #define OPTIONS                                                                                    \
 	"-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c statement_timeout=60s"                     \
-	" -c lock_timeout=60s -c idle_in_transaction_session_timeout=1h"
+	" -c lock_timeout=60s -c idle_in_transaction_session_timeout=60s"                          \
+	" -c default_transaction_isolation=read\\ committed"                                       \
+	" -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"        \
+	" -c tcp_user_timeout=30000"
 
 static void quote_identifier(const char *name, struct strbuf *out)
 {
@@ -79,7 +88,7 @@ static void add_setting(struct postgresql *db, size_t *n, const char *keyword, c
 	db->values[(*n)++] = value;
 }
 
-static const char *setting(const struct postgresql *db, const char *keyword)
+const char *postgresql_setting(const struct postgresql *db, const char *keyword)
 {
 	for (size_t i = 0; db->keywords[i]; i++)
 		if (!strcmp(db->keywords[i], keyword))
@@ -90,8 +99,8 @@ static const char *setting(const struct postgresql *db, const char *keyword)
 /* What stands in messages and nothing else: without user and password. */
 static char *describe(const struct postgresql *db)
 {
-	const char *host = setting(db, "host"), *port = setting(db, "port");
-	const char *name = setting(db, "dbname");
+	const char *host = postgresql_setting(db, "host"), *port = postgresql_setting(db, "port");
+	const char *name = postgresql_setting(db, "dbname");
 
 	return xasprintf("postgresql://%s%s%s/%s%s%s", host ? host : "", port ? ":" : "",
 			 port ? port : "", name ? name : "",
@@ -118,11 +127,11 @@ static int read_url(struct postgresql *db, const char *url)
 			add_setting(db, &n, "options",
 				    xasprintf(OPTIONS " %s", o->val ? o->val : ""));
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
-		if (!setting(db, defaults[i].keyword))
+		if (!postgresql_setting(db, defaults[i].keyword))
 			add_setting(db, &n, defaults[i].keyword, xstrdup(defaults[i].value));
 	/* of several hosts, the one that can be written */
-	host = setting(db, "host");
-	said = setting(db, "target_session_attrs");
+	host = postgresql_setting(db, "host");
+	said = postgresql_setting(db, "target_session_attrs");
 	if (host && strchr(host, ',') && !said)
 		add_setting(db, &n, "target_session_attrs", xstrdup("read-write"));
 	db->db.url = describe(db);
@@ -311,12 +320,14 @@ static int open_first(struct postgresql *db, enum db_mode mode)
 	return r;
 }
 
-int postgresql_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
+int postgresql_open(const char *url, enum db_mode mode, const char *schema,
+		    const atomic_bool *cancel, struct db **ret)
 {
 	CLEANUP(release) struct postgresql *db = xcalloc(1, sizeof(*db));
 	int r;
 
 	db->db.ops = &postgresql_ops;
+	db->db.cancel = cancel;
 	db->patience = PATIENCE;
 	db->schema = xstrdup(schema);
 	pthread_mutex_init(&db->lock, NULL);

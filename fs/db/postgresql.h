@@ -17,7 +17,8 @@ struct strbuf;
 struct pg_conn;
 struct pg_result;
 
-#define LINKS_MAX	8 /* connections of a process, beside the one that listens */
+#define LINKS_MAX	8 /* connections of a process, beside those that listen */
+#define LISTENERS_MAX	2 /* of threads that wait: an updater has two */
 #define ARGUMENTS_MAX	32
 #define SETTINGS_MAX	64
 
@@ -30,8 +31,8 @@ struct postgresql {
 
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
-	struct pg_conn *idle[LINKS_MAX], *listener; /* behind lock; NULL: none, or in use */
-	size_t n_idle, n_open;		    /* behind lock */
+	struct pg_conn *idle[LINKS_MAX], *listeners[LISTENERS_MAX]; /* behind lock: not in use */
+	size_t n_idle, n_open, n_listeners;			    /* behind lock */
 
 	pthread_mutex_t turn; /* of db_begin(), kept to the end of its transaction */
 	bool writing;	      /* behind lock: between db_begin() and commit or rollback */
@@ -41,7 +42,9 @@ struct postgresql {
 
 /* postgresql.c: opening. */
 int postgresql_open(const char *url, enum db_mode mode, const char *schema,
-		    struct db **ret) MUST_CHECK;
+		    const atomic_bool *cancel, struct db **ret) MUST_CHECK;
+/* Of every connection; NULL: libpq's own. */
+const char *postgresql_setting(const struct postgresql *db, const char *keyword);
 /* The schema's DDL, for a schema of that name. */
 void postgresql_schema(const char *schema, struct strbuf *out);
 
@@ -73,8 +76,15 @@ int postgresql_begin(struct db *db) MUST_CHECK;
 int postgresql_commit(struct db *db) MUST_CHECK;
 void postgresql_rollback(struct db *db);
 
-int postgresql_connect(struct link *link) MUST_CHECK; /* -EAGAIN, with `why` */
 void postgresql_close_links(struct postgresql *db);
+/* Of libpq's lines; those that begin with a tab are its advice, and left out. */
+void link_set_why(struct link *link, const char *said, const char *hint);
+/* Waits a moment for these events of poll(): 1: one is there. -ECANCELED: the program is to end,
+ * and the server has had its grace, which the calls of one wait share: INT64_MAX at first. */
+int link_poll(const struct link *link, short events, int64_t *grace) MUST_CHECK;
+
+/* postgresql_connect.c. -EAGAIN, with `why`; -ECANCELED. */
+int postgresql_connect(struct link *link) MUST_CHECK;
 
 /* A statement's parameters, borrowed: text (NULL: null), 32 bytes of a digest, a number. */
 struct arguments {

@@ -10,8 +10,9 @@
  *    next one is made to the server that is there now, which after a failover may be another.
  * 4. A statement that waits for another one to end is ended by the server after a minute, unless
  *    the URL or the role says otherwise.
- * 5. When the program is to end (db.h, `cancel`), what the server answers at once is still done;
- *    nothing is repeated, and a server that does not answer is left.
+ * 5. When the program is to end (db.h, `cancel`), or nobody waits for this thread's call any more
+ *    (interrupt.h), what the server answers at once is still done; nothing is repeated, and a server
+ *    that does not answer is left.
  */
 #include "postgresql.h"
 
@@ -26,6 +27,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "rows.h"
@@ -36,6 +38,7 @@
 #define SLICE	  (50 * 1000LL) /* how soon it is seen that the program is to end */
 #define GRACE	  SECOND_US	/* what a server that answers has then for each answer */
 #define WHY_MAX	  4096
+#define IDLE_TIMEOUT "idle_in_transaction_session_timeout"
 
 /* Ours among all advisory locks of a database: "pubf", and the schema. */
 #define INTAKE_LOCK                                                                                \
@@ -64,32 +67,44 @@ static const struct {
 	{ "54", -E2BIG, "" },
 };
 
-static void set_why(struct link *link, const char *said, const char *hint)
+void link_set_why(struct link *link, const char *said, const char *hint)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(WHY_MAX);
-	size_t n = strlen(said);
 
-	while (n && said[n - 1] == '\n')
-		n--;
-	for (size_t i = 0; i < n; i++)
-		strbuf_addch(&text, said[i] == '\n' || said[i] == '\t' ? ' ' : said[i]);
+	while (*said) {
+		size_t n = strcspn(said, "\n");
+
+		if (n && *said != '\t') {
+			strbuf_addstr(&text, text.len ? "; " : "");
+			strbuf_add(&text, said, n);
+		}
+		said += n + (said[n] == '\n');
+	}
 	strbuf_addstr(&text, hint);
 	free(link->why);
 	link->why = xstrdup(text.buf);
 }
 
+static const char *state_of(const PGresult *result)
+{
+	return result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+}
+
 /* What went wrong with a statement; result NULL: all that is known is of the connection. */
 static int failed(struct link *link, const PGresult *result)
 {
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	const char *state = state_of(result);
 	const char *text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	CLEANUP(free_char) char *lost = NULL;
 
 	for (size_t i = 0; state && i < ARRAY_SIZE(meanings); i++)
 		if (!strncmp(state, meanings[i].state, strlen(meanings[i].state))) {
-			set_why(link, text ? text : state, meanings[i].hint);
+			link_set_why(link, text ? text : state, meanings[i].hint);
 			return meanings[i].error;
 		}
-	set_why(link, text ? text : PQerrorMessage(link->conn), "");
+	lost = xstrdup(PQerrorMessage(link->conn));
+	lost[strcspn(lost, "\n")] = '\0'; /* what follows from it follows it */
+	link_set_why(link, text ? text : lost, "");
 	return PQstatus(link->conn) == CONNECTION_OK && state ? -EIO : -EAGAIN;
 }
 
@@ -151,22 +166,31 @@ void clear_result(PGresult **result)
 
 static bool is_cancelled(const struct postgresql *db)
 {
-	return db->db.cancel && atomic_load(db->db.cancel);
+	return (db->db.cancel && atomic_load(db->db.cancel)) || interrupt_asked();
+}
+
+int link_poll(const struct link *link, short events, int64_t *grace)
+{
+	struct pollfd fd = { .fd = PQsocket(link->conn), .events = events };
+
+	if (*grace == INT64_MAX && is_cancelled(link->db))
+		*grace = clock_monotonic() + GRACE;
+	if (clock_monotonic() > *grace)
+		return -ECANCELED;
+	return poll(&fd, 1, SLICE / 1000) > 0;
 }
 
 /* Until PQgetResult() answers without waiting, by the connection's loss, too. */
 static int wait_for_result(struct link *link)
 {
-	int64_t until = INT64_MAX;
+	int64_t grace = INT64_MAX;
 
 	while (PQisBusy(link->conn)) {
-		struct pollfd fd = { .fd = PQsocket(link->conn), .events = POLLIN };
+		int r = link_poll(link, POLLIN, &grace);
 
-		if (until == INT64_MAX && is_cancelled(link->db))
-			until = clock_monotonic() + GRACE;
-		if (clock_monotonic() > until)
-			return -ECANCELED;
-		if (poll(&fd, 1, SLICE / 1000) > 0 && !PQconsumeInput(link->conn))
+		if (r < 0)
+			return r;
+		if (r > 0 && !PQconsumeInput(link->conn))
 			return 0;
 	}
 	return 0;
@@ -181,13 +205,17 @@ static int send_statement(struct link *link, const char *sql, const struct argum
 		       : failed(link, NULL);
 }
 
-/* The last of its results, as PQexecParams() has it. */
+/* The last of its results, or what the server said when it ended the connection. */
 static int receive(struct link *link, PGresult **ret)
 {
 	PGresult *result, *last = NULL;
 	int r;
 
 	while (!(r = wait_for_result(link)) && (result = PQgetResult(link->conn))) {
+		if (state_of(last)) {
+			PQclear(result);
+			continue;
+		}
 		PQclear(last);
 		last = result;
 	}
@@ -297,47 +325,23 @@ void read_result_cells(const PGresult *result, int row, size_t n, struct cell *c
 	}
 }
 
-static void ignore_notice(void *unused, const char *text)
-{
-	(void)unused;
-	log_debug("PostgreSQL: %s", text);
-}
-
-int postgresql_connect(struct link *link)
-{
-	CLEANUP(clear_result) PGresult *result = NULL;
-	struct postgresql *db = link->db;
-	struct arguments args;
-
-	link->conn = PQconnectdbParams((const char *const *)db->keywords,
-				       (const char *const *)db->values, 0);
-	if (PQstatus(link->conn) != CONNECTION_OK) {
-		set_why(link, PQerrorMessage(link->conn), "");
-		return -EAGAIN;
-	}
-	PQsetNoticeProcessor(link->conn, ignore_notice, NULL);
-	arguments_set(&args, "s", db->schema);
-	return link_ask(link, &result,
-			"SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false)",
-			&args);
-}
-
 void postgresql_close_links(struct postgresql *db)
 {
-	PGconn *idle[LINKS_MAX], *listener;
-	size_t n;
+	PGconn *idle[LINKS_MAX], *listeners[LISTENERS_MAX];
+	size_t n, n_listeners;
 
 	pthread_mutex_lock(&db->lock);
 	n = db->n_idle;
+	n_listeners = db->n_listeners;
 	memcpy(idle, db->idle, sizeof(idle));
-	listener = db->listener;
-	db->listener = NULL;
+	memcpy(listeners, db->listeners, sizeof(listeners));
 	db->n_open -= n;
-	db->n_idle = 0;
+	db->n_idle = db->n_listeners = 0;
 	pthread_mutex_unlock(&db->lock);
 	for (size_t i = 0; i < n; i++)
 		PQfinish(idle[i]);
-	PQfinish(listener);
+	for (size_t i = 0; i < n_listeners; i++)
+		PQfinish(listeners[i]);
 }
 
 static int take(struct link *link)
@@ -361,6 +365,8 @@ static void give_back(struct link *link)
 	bool lost = PQstatus(link->conn) != CONNECTION_OK;
 	bool usable = !lost && PQtransactionStatus(link->conn) == PQTRANS_IDLE;
 
+	if (!link->conn)
+		return; /* it is db_begin()'s now */
 	if (lost)
 		postgresql_close_links(db);
 	pthread_mutex_lock(&db->lock);
@@ -395,15 +401,24 @@ static int commit(struct link *link, bool once)
 	CLEANUP(clear_result) PGresult *result = NULL;
 	int r = link_ask(link, &result, "COMMIT", NULL);
 
-	if (r == -EAGAIN && once) {
-		set_why(link, PQerrorMessage(link->conn), " (it may have been made)");
+	if (r == -EAGAIN && once && PQstatus(link->conn) != CONNECTION_OK) {
+		link_set_why(link, link->why, " (it may have been made)");
 		return -EIO;
 	}
 	if (r == 0 && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
-		set_why(link, "the transaction was undone", "");
+		link_set_why(link, "the transaction was undone", "");
 		return -EIO;
 	}
 	return r;
+}
+
+/* What is said of the failure before it stays. */
+static void undo(struct link *link)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+
+	if (PQsendQuery(link->conn, "ROLLBACK") && receive(link, &result) < 0)
+		log_debug("the database %s is left in a transaction", link->db->db.url);
 }
 
 static int run(struct link *link, enum call how, link_fn *fn, void *ctx)
@@ -419,7 +434,7 @@ static int run(struct link *link, enum call how, link_fn *fn, void *ctx)
 		return end < 0 ? end : r;
 	}
 	if (r != -ECANCELED && PQtransactionStatus(link->conn) != PQTRANS_IDLE)
-		PQclear(PQexec(link->conn, "ROLLBACK"));
+		undo(link);
 	return r;
 }
 
@@ -487,34 +502,37 @@ int postgresql_call(struct postgresql *db, enum call how, const char *doing, lin
 	}
 }
 
-static int nothing(struct link *link, void *ctx)
+static int keep_transaction(struct link *link, void *ctx)
 {
-	(void)link;
-	(void)ctx;
+	struct pg_conn **ret = ctx;
+	int r = enter(link, CALL_INTAKE);
+
+	/* what feeds it may be slow, such as a pipe that `load` reads; a word of the URL's stands */
+	if (r == 0)
+		r = link_run(link,
+			     "SELECT set_config('" IDLE_TIMEOUT "', '1h', true)"
+			     " WHERE current_setting('" IDLE_TIMEOUT "') = '1min'",
+			     "");
+	if (r < 0)
+		return r;
+	*ret = steal(link->conn);
 	return 0;
 }
 
 int postgresql_begin(struct db *base)
 {
 	struct postgresql *db = (struct postgresql *)base;
-	struct link link = { .db = db };
+	PGconn *conn = NULL;
 	int r;
 
 	pthread_mutex_lock(&db->turn);
-	/* the one that begins it is likely to be good, if one was just now */
-	r = postgresql_call(db, CALL_SNAPSHOT, "open", nothing, NULL);
-	if (r == 0)
-		r = take(&link);
-	if (r == 0)
-		r = enter(&link, CALL_INTAKE);
+	r = postgresql_call(db, CALL_ONE, "write", keep_transaction, &conn);
 	if (r < 0) {
-		if (link.conn)
-			give_back(&link);
 		pthread_mutex_unlock(&db->turn);
-		return say(&link, r, "lock");
+		return r;
 	}
 	pthread_mutex_lock(&db->lock);
-	db->transaction = link.conn;
+	db->transaction = conn;
 	db->writer = pthread_self();
 	db->writing = true;
 	pthread_mutex_unlock(&db->lock);
@@ -551,6 +569,6 @@ void postgresql_rollback(struct db *base)
 	struct link link = { .db = db, .conn = db->transaction };
 
 	assert(is_writer(db));
-	PQclear(PQexec(link.conn, "ROLLBACK"));
+	undo(&link);
 	end_transaction(&link);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "interrupt.h"
 #include "log.h"
 #include "memory.h"
 #include "strbuf.h"
@@ -287,11 +288,12 @@ static PGconn *take_listener(struct postgresql *db)
 {
 	struct link link = { .db = db };
 	CLEANUP(strbuf_release) struct strbuf listen = STRBUF_INIT(1024);
-	PGconn *conn;
+	PGconn *conn = NULL;
 	char *name;
 
 	pthread_mutex_lock(&db->lock);
-	conn = steal(db->listener);
+	if (db->n_listeners)
+		conn = db->listeners[--db->n_listeners];
 	pthread_mutex_unlock(&db->lock);
 	if (conn)
 		return conn;
@@ -312,8 +314,8 @@ static PGconn *take_listener(struct postgresql *db)
 static void give_listener_back(struct postgresql *db, PGconn *conn)
 {
 	pthread_mutex_lock(&db->lock);
-	if (!db->listener && PQstatus(conn) == CONNECTION_OK)
-		db->listener = steal(conn);
+	if (db->n_listeners < LISTENERS_MAX && PQstatus(conn) == CONNECTION_OK)
+		db->listeners[db->n_listeners++] = steal(conn);
 	pthread_mutex_unlock(&db->lock);
 	PQfinish(conn);
 }
@@ -362,15 +364,34 @@ static int wait_for_change(struct db *base, PGconn *listener, int64_t until,
 	}
 }
 
+/* Of a thread that waits: what it asked before, and whether it is to stop. */
+struct waiting {
+	struct interrupt before;
+	const atomic_bool *stop;
+};
+
+static bool is_over(void *ctx)
+{
+	const struct waiting *w = ctx;
+
+	return atomic_load(w->stop) || (w->before.asked && w->before.asked(w->before.ctx));
+}
+
 int postgresql_wait(struct db *base, int64_t timeout, const atomic_bool *stop, uint64_t *seen)
 {
 	struct postgresql *db = (struct postgresql *)base;
+	struct waiting waiting = { interrupt_get(), stop };
 	int64_t until = clock_monotonic() + timeout;
-	PGconn *listener = take_listener(db);
-	int r = wait_for_change(base, listener, until, stop, seen);
+	PGconn *listener;
+	int r;
 
+	if (stop)
+		interrupt_set(is_over, &waiting);
+	listener = take_listener(db);
+	r = wait_for_change(base, listener, until, stop, seen);
 	give_listener_back(db, listener);
-	return r;
+	interrupt_set(waiting.before.asked, waiting.before.ctx);
+	return r == -ECANCELED && stop && atomic_load(stop) ? 0 : r;
 }
 
 struct scan_call {

@@ -638,7 +638,8 @@ static int sqlite_changed(struct db *base, uint64_t *ret)
 	return r;
 }
 
-int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct db **ret)
+int sqlite_open(const char *url, enum db_mode mode, const char *schema, const atomic_bool *cancel,
+		struct db **ret)
 {
 	const char *path = url + strlen("sqlite:");
 	CLEANUP(free_char) char *absolute = NULL;
@@ -654,6 +655,7 @@ int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct d
 		return r;
 	db = xcalloc(1, sizeof(*db));
 	db->db.ops = &sqlite_ops;
+	db->db.cancel = cancel;
 	db->db.url = xasprintf("sqlite:%s", absolute);
 	pthread_mutexattr_init(&recursive);
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);

@@ -70,7 +70,8 @@ struct sqlite {
 };
 
 /* sqlite.c: the connection. */
-int sqlite_open(const char *url, enum db_mode mode, const char *schema, struct db **ret) MUST_CHECK;
+int sqlite_open(const char *url, enum db_mode mode, const char *schema, const atomic_bool *cancel,
+		struct db **ret) MUST_CHECK;
 void sqlite_print_schema(const char *schema, struct strbuf *out);
 extern const char sqlite_schema[];
 int sqlite_exec(struct sqlite *db, const char *sql, const char *doing) MUST_CHECK;

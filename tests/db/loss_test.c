@@ -5,15 +5,22 @@
 #include <libpq-fe.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../../fs/db/postgresql.h"
 #include "clock.h"
 #include "compiler.h"
 #include "fixture.h"
+#include "interrupt.h"
+#include "log.h"
 #include "memory.h"
+#include "proxy.h"
 #include "server.h"
 #include "strbuf.h"
 
@@ -145,12 +152,11 @@ static void *put_row(void *unused)
 }
 
 /* Sets `cancel` when the thread waits, and gives its result back. */
-static int cancel_in(void *(*call)(void *))
+static int told_to_stop(void *(*call)(void *))
 {
 	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
 	pthread_t thread;
 
-	w.db->cancel = &cancel;
 	answer = 1;
 	cr_assert_eq(pthread_create(&thread, NULL, call, NULL), 0);
 	nanosleep(&nap, NULL); /* it is right, too, if it comes too early */
@@ -158,6 +164,12 @@ static int cancel_in(void *(*call)(void *))
 	cancel = true;
 	cr_assert_eq(pthread_join(thread, NULL), 0);
 	return answer;
+}
+
+static int cancel_in(void *(*call)(void *))
+{
+	w.db->cancel = &cancel;
+	return told_to_stop(call);
 }
 
 /* Without it, these would wait for an hour. */
@@ -213,6 +225,27 @@ Test(loss, a_transaction_that_failed_takes_nothing_more_and_cannot_be_committed)
 	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package"), "0");
 }
 
+Test(loss, a_commit_that_the_server_refuses_was_not_made)
+{
+	CLEANUP(free_char)
+	char *url = xasprintf("%s&options=-c%%20default_transaction_isolation%%3Dserializable",
+			      w.url);
+
+	cr_assert_eq(put("1.0.0"), 1);
+	db_close(w.db);
+	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
+	cr_assert_eq(db_begin(w.db), 0);
+	cr_assert_eq(put("2.0.0"), 1);
+	/* another one reads what this one writes, and writes what this one has read */
+	sql(&w, "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM package_version;"
+		"INSERT INTO package_version (package, version, pubspec) VALUES ('p', '3.0.0', '{}');"
+		"COMMIT");
+	cr_assert_eq(db_commit(w.db), -EIO);
+	cr_assert(said("could not serialize access", NULL), "%s", log_last_failure());
+	cr_assert_not(said("may have been made", NULL));
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_version"), "2");
+}
+
 static int cut_at_first(void *ctx, const char *package, const char *version)
 {
 	(void)package;
@@ -231,44 +264,6 @@ Test(loss, rows_that_were_handed_on_are_not_handed_on_again)
 		" SELECT 'p', repeat('1', 60) || n, '{}' FROM generate_series(1, 100000) n");
 	cr_assert_eq(db_names(w.db, cut_at_first, &calls), -EIO);
 	cr_assert_lt(calls, 100000);
-}
-
-static int read_timeout(struct link *link, void *ctx)
-{
-	PGresult *result = NULL;
-	int r = link_ask(link, &result, "SHOW statement_timeout", NULL);
-
-	*(char **)ctx = r < 0 ? NULL : xstrdup(PQgetvalue(result, 0, 0));
-	PQclear(result);
-	return r;
-}
-
-static char *timeout_of(struct db *db)
-{
-	char *ret;
-
-	cr_assert_eq(postgresql_call((struct postgresql *)db, CALL_ONE, "read", read_timeout, &ret),
-		     0);
-	return ret;
-}
-
-Test(loss, a_statement_that_waits_too_long_is_ended)
-{
-	CLEANUP(free_char) char *usual = timeout_of(w.db), *said_so = NULL;
-	CLEANUP(free_char) char *url = xasprintf("%s&options=-c%%20statement_timeout%%3D200ms", w.url);
-	struct db *impatient = NULL;
-	uint64_t n;
-
-	cr_assert_eq(db_open(url, DB_OPEN, &impatient), 0);
-	said_so = timeout_of(impatient);
-	cr_assert_str_eq(usual, "1min");
-	cr_assert_str_eq(said_so, "200ms");
-	sql(&w, "BEGIN; LOCK TABLE package IN ACCESS EXCLUSIVE MODE");
-	cr_assert_eq(db_count(impatient, &n), -EIO);
-	cr_assert(said("statement timeout", "another program may have kept it locked", NULL));
-	sql(&w, "ROLLBACK");
-	cr_assert_eq(db_count(impatient, &n), 0);
-	db_close(impatient);
 }
 
 Test(loss, a_database_that_became_read_only_is_refused)
@@ -294,6 +289,237 @@ Test(loss, of_several_hosts_the_one_that_answers_is_taken)
 	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
 	cut();
 	cr_assert_eq(db_count(w.db, &n), 0);
+}
+
+/* A host that lets everybody in, and never says anything. */
+struct silent {
+	char folder[32], *socket;
+	int fd;
+};
+
+static void make_folder(struct silent *s)
+{
+	*s = (struct silent){ .folder = "/tmp/pubfs-silent-XXXXXX", .fd = -1 };
+	cr_assert_not_null(mkdtemp(s->folder));
+	s->socket = xasprintf("%s/.s.PGSQL.5432", s->folder);
+}
+
+static void fall_silent(struct silent *s)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", s->socket);
+	s->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert_eq(bind(s->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(listen(s->fd, 16), 0);
+}
+
+static void end_silent(struct silent *s)
+{
+	close(s->fd);
+	unlink(s->socket);
+	rmdir(s->folder);
+	free(s->socket);
+}
+
+/* On hosts of which the first one is not there yet. */
+static void open_on(const struct silent *s, const char *timeout)
+{
+	CLEANUP(free_char) char *folder = xstrdup(strstr(w.url, "host=") + 5);
+	CLEANUP(free_char)
+	char *url = xasprintf("postgresql:///%s?host=%s,%s&user=pubfs_test&connect_timeout=%s",
+			      w.path, s->folder, folder, timeout);
+
+	db_close(w.db);
+	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
+	cut();
+}
+
+Test(loss, a_host_that_does_not_answer_is_passed_over)
+{
+	struct silent s;
+	uint64_t n;
+
+	make_folder(&s);
+	open_on(&s, "1");
+	fall_silent(&s);
+	cr_assert_eq(db_count(w.db, &n), 0);
+	((struct postgresql *)w.db)->patience = 0;
+	allow(false);
+	cut();
+	cr_assert_eq(db_count(w.db, &n), -EIO);
+	cr_assert(said(": terminating connection due to administrator command", NULL), "%s",
+		  log_last_failure());
+	cr_assert_eq(db_count(w.db, &n), -EIO);
+	cr_assert(said(s.folder, " does not answer; ", "not currently accepting", NULL), "%s",
+		  log_last_failure());
+	allow(true);
+	end_silent(&s);
+}
+
+/* Without it, these would wait for ever. */
+Test(loss, to_wait_for_a_host_that_does_not_answer_ends_with_the_program, .timeout = 60)
+{
+	struct silent s;
+
+	make_folder(&s);
+	open_on(&s, "0");
+	fall_silent(&s);
+	cr_assert_eq(cancel_in(count_rows), -ECANCELED);
+	end_silent(&s);
+}
+
+static void *wait_long(void *unused)
+{
+	uint64_t seen = 0;
+
+	(void)unused;
+	answer = db_wait(w.db, HOUR_US, &cancel, &seen);
+	return NULL;
+}
+
+Test(loss, to_wait_for_a_change_stops_though_a_host_does_not_answer, .timeout = 60)
+{
+	struct silent s;
+
+	make_folder(&s);
+	open_on(&s, "0");
+	fall_silent(&s);
+	cr_assert_eq(told_to_stop(wait_long), 0);
+	end_silent(&s);
+}
+
+static struct silent quiet;
+
+static void *open_silent(void *unused)
+{
+	CLEANUP(free_char)
+	char *url = xasprintf("postgresql:///x?host=%s&connect_timeout=0", quiet.folder);
+	struct db *db = NULL;
+
+	(void)unused;
+	answer = db_open_in(url, NULL, DB_OPEN, &cancel, &db);
+	return NULL;
+}
+
+Test(loss, to_open_a_database_ends_with_the_program, .timeout = 60)
+{
+	make_folder(&quiet);
+	fall_silent(&quiet);
+	cr_assert_eq(told_to_stop(open_silent), -ECANCELED);
+	end_silent(&quiet);
+}
+
+static bool is_told_to_stop(void *ctx)
+{
+	return atomic_load((atomic_bool *)ctx);
+}
+
+static void *open_silent_for_somebody(void *ctx)
+{
+	CLEANUP(free_char)
+	char *url = xasprintf("postgresql:///x?host=%s&connect_timeout=0", quiet.folder);
+	struct db *db = NULL;
+
+	(void)ctx;
+	interrupt_set(is_told_to_stop, &cancel);
+	answer = db_open(url, DB_OPEN, &db);
+	return NULL;
+}
+
+Test(loss, a_call_for_which_nobody_waits_ends, .timeout = 60)
+{
+	make_folder(&quiet);
+	fall_silent(&quiet);
+	cr_assert_eq(told_to_stop(open_silent_for_somebody), -ECANCELED);
+	end_silent(&quiet);
+}
+
+static void open_through(struct proxy *proxy)
+{
+	CLEANUP(free_char)
+	char *url = xasprintf("postgresql:///%s?host=%s&user=pubfs_test", w.path,
+			      proxy_folder(proxy));
+
+	db_close(w.db);
+	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
+}
+
+Test(loss, what_a_server_says_unasked_is_in_the_log_alone)
+{
+	struct proxy *proxy = proxy_start();
+	char text[4096] = "";
+	FILE *kept = tmpfile();
+	int before = dup(STDERR_FILENO);
+	uint64_t n;
+
+	open_through(proxy);
+	fflush(stderr);
+	dup2(fileno(kept), STDERR_FILENO);
+	proxy_arm(proxy, CUT_TOLD, 1); /* a connection that ends as soon as it is made */
+	cr_expect_eq(db_count(w.db, &n), 0);
+	cr_expect(proxy_fired(proxy));
+	cr_expect_eq(lseek(STDERR_FILENO, 0, SEEK_CUR), 0, "nothing is printed");
+	log_set_level(LEVEL_DEBUG);
+	proxy_arm(proxy, CUT_TOLD, 1);
+	cr_expect_eq(db_count(w.db, &n), 0);
+	log_set_level(LEVEL_WARNING);
+	fflush(stderr);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(kept);
+	cr_expect_gt(fread(text, 1, sizeof(text) - 1, kept), 0);
+	cr_expect(strstr(text, " says: the proxy ends this connection\n"), "%s", text);
+	fclose(kept);
+	db_close(w.db);
+	w.db = NULL;
+	proxy_stop(proxy);
+}
+
+#define CHANGES 20
+
+static pthread_barrier_t both_heard;
+
+static void *hear_changes(void *ctx)
+{
+	uint64_t seen = *(uint64_t *)ctx;
+
+	for (int i = 0; i < CHANGES; i++) {
+		if (db_wait(w.db, MINUTE_US, NULL, &seen) != 1)
+			abort();
+		pthread_barrier_wait(&both_heard); /* both have done with waiting */
+		pthread_barrier_wait(&both_heard); /* and there is another change */
+	}
+	return NULL;
+}
+
+Test(loss, two_that_wait_keep_their_connections)
+{
+	struct proxy *proxy = proxy_start();
+	pthread_t threads[2];
+
+	uint64_t seen;
+
+	open_through(proxy);
+	cr_assert_eq(db_changed(w.db, &seen), 0);
+	sql(&w, "SELECT changed('p')");
+	pthread_barrier_init(&both_heard, NULL, 3);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, hear_changes, &seen), 0);
+	for (int i = 0; i < CHANGES; i++) {
+		pthread_barrier_wait(&both_heard);
+		sql(&w, "SELECT changed('p')");
+		pthread_barrier_wait(&both_heard);
+	}
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+	cr_assert_leq(proxy_connections(proxy), 5,
+		      "%d: one to open it, two to ask, and two to be told",
+		      proxy_connections(proxy));
+	pthread_barrier_destroy(&both_heard);
+	db_close(w.db);
+	w.db = NULL;
+	proxy_stop(proxy);
 }
 
 static atomic_int done;
@@ -380,9 +606,9 @@ Test(loss, a_schema_has_any_name_and_two_of_them_nothing_to_do_with_each_other)
 	struct db *other = NULL;
 	uint64_t n, seen;
 
-	cr_assert_eq(db_open_in(w.url, name, DB_OPEN, &other), -ENOENT);
+	cr_assert_eq(db_open_in(w.url, name, DB_OPEN, NULL, &other), -ENOENT);
 	cr_assert(said("pubfs load", "pubfs schema postgresql", NULL));
-	cr_assert_eq(db_open_in(w.url, name, DB_CREATE, &other), 0);
+	cr_assert_eq(db_open_in(w.url, name, DB_CREATE, NULL, &other), 0);
 	cr_assert_eq(db_changed(other, &seen), 0);
 	cr_assert_eq(put("1.0.0"), 1);
 	cr_assert_eq(db_count(other, &n), 0);

@@ -409,6 +409,102 @@ Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
 	cr_assert_eq(count_of(&w, "p"), 2);
 }
 
+struct setting {
+	const char *name;
+	char *value;
+};
+
+static int read_setting(struct link *link, void *ctx)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+	struct setting *setting = ctx;
+	struct arguments args;
+	int r;
+
+	arguments_set(&args, "s", setting->name);
+	/* those of TCP are set on a Unix socket, too, but not shown */
+	r = link_ask(link, &result,
+		     "SELECT CASE WHEN $1 LIKE 'tcp%' THEN reset_val ELSE current_setting($1) END"
+		     " FROM pg_settings WHERE name = $1",
+		     &args);
+	if (r == 0)
+		setting->value = xstrdup(PQgetvalue(result, 0, 0));
+	return r;
+}
+
+static char *setting_of(struct db *db, const char *name)
+{
+	struct setting setting = { .name = name };
+
+	cr_assert_eq(postgresql_call((struct postgresql *)db, CALL_ONE, "read", read_setting,
+				     &setting),
+		     0);
+	return setting.value;
+}
+
+Test(postgresql, what_a_connection_needs_is_so_whatever_the_database_says)
+{
+	static const struct {
+		const char *name, *other, *value;
+	} rows[] = {
+		{ "client_encoding", "LATIN1", "UTF8" },
+		{ "TimeZone", "Asia/Tokyo", "UTC" },
+		{ "DateStyle", "German", "ISO, MDY" },
+		{ "default_transaction_isolation", "serializable", "read committed" },
+		{ "lock_timeout", "0", "1min" },
+		{ "idle_in_transaction_session_timeout", "0", "1min" },
+		{ "tcp_keepalives_idle", "0", "20" },
+		{ "tcp_keepalives_interval", "0", "5" },
+		{ "tcp_keepalives_count", "0", "3" },
+		{ "tcp_user_timeout", "0", "30000" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		sql(&w, "ALTER DATABASE %s SET %s = '%s'", w.path, rows[i].name, rows[i].other);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(free_char) char *value = setting_of(w.db, rows[i].name);
+
+		cr_assert_str_eq(value, rows[i].value, "%s is %s", rows[i].name, value);
+	}
+}
+
+Test(postgresql, a_transaction_of_many_calls_may_stand_still_for_an_hour)
+{
+	static const char name[] = "idle_in_transaction_session_timeout";
+	CLEANUP(free_char) char *usual = NULL, *own = NULL;
+	CLEANUP(free_char) char *url = xasprintf("%s&options=-c%%20%s%%3D5min", w.url, name);
+
+	cr_assert_eq(db_begin(w.db), 0);
+	usual = setting_of(w.db, name);
+	cr_assert_str_eq(usual, "1h");
+	db_rollback(w.db);
+	db_close(w.db);
+	cr_assert_eq(db_open(url, DB_OPEN, &w.db), 0);
+	cr_assert_eq(db_begin(w.db), 0);
+	own = setting_of(w.db, name);
+	cr_assert_str_eq(own, "5min", "unless the URL has another word for it");
+	db_rollback(w.db);
+}
+
+Test(postgresql, a_statement_that_waits_too_long_is_ended)
+{
+	CLEANUP(free_char) char *usual = setting_of(w.db, "statement_timeout"), *said_so = NULL;
+	CLEANUP(free_char) char *url = xasprintf("%s&options=-c%%20statement_timeout%%3D200ms", w.url);
+	struct db *impatient = NULL;
+	uint64_t n;
+
+	cr_assert_eq(db_open(url, DB_OPEN, &impatient), 0);
+	said_so = setting_of(impatient, "statement_timeout");
+	cr_assert_str_eq(usual, "1min");
+	cr_assert_str_eq(said_so, "200ms");
+	sql(&w, "BEGIN; LOCK TABLE package IN ACCESS EXCLUSIVE MODE");
+	cr_assert_eq(db_count(impatient, &n), -EIO);
+	cr_assert(said("statement timeout", "another program may have kept it locked", NULL));
+	sql(&w, "ROLLBACK");
+	cr_assert_eq(db_count(impatient, &n), 0);
+	db_close(impatient);
+}
+
 /* The plan of a query of ours. */
 static char *explain(const char *query, const struct arguments *args)
 {
