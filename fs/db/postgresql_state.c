@@ -157,19 +157,35 @@ struct record_call {
 	const char *store;
 	const struct export_record *records;
 	size_t n;
+	int64_t *attempts; /* what the first try made of those of each record; 0: nothing yet */
 };
 
-static int record_one(struct link *link, const char *store, const struct export_record *rec)
+/* A try whose commit was made, though nobody heard of it, is repeated, and must not count twice. */
+static int record_failure(struct link *link, const char *store, const struct export_record *rec,
+			  int64_t *attempts)
+{
+	CLEANUP(clear_result) PGresult *result = NULL;
+	struct arguments args;
+	int r;
+
+	arguments_set(&args, "ssssd", store, rec->prefix, rec->package, rec->state.last_error,
+		      *attempts);
+	r = link_ask(link, &result,
+		     "INSERT INTO export_state AS e (store, prefix, package, attempts, last_error)"
+		     " VALUES ($1, $2, $3, 1, $4) ON CONFLICT (store, prefix, package) DO UPDATE"
+		     " SET attempts = CASE $5::int WHEN 0 THEN e.attempts + 1"
+		     " ELSE greatest(e.attempts, $5::int) END, last_error = excluded.last_error"
+		     " RETURNING attempts",
+		     &args);
+	if (r == 0)
+		*attempts = column_number(result, 0, 0);
+	return r;
+}
+
+static int record_success(struct link *link, const char *store, const struct export_record *rec)
 {
 	const struct export_state *state = &rec->state;
 
-	if (state->last_error)
-		return link_run(link,
-				"INSERT INTO export_state AS e (store, prefix, package, attempts,"
-				" last_error) VALUES ($1, $2, $3, 1, $4)"
-				" ON CONFLICT (store, prefix, package) DO UPDATE SET"
-				" attempts = e.attempts + 1, last_error = excluded.last_error",
-				"ssss", store, rec->prefix, rec->package, state->last_error);
 	assert(state->change && state->renderer);
 	return link_run(link,
 			"INSERT INTO export_state (store, prefix, package, change, renderer, seen)"
@@ -187,7 +203,10 @@ static int record(struct link *link, void *ctx)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < call->n; i++)
-		r = record_one(link, call->store, &call->records[i]);
+		r = call->records[i].state.last_error
+			    ? record_failure(link, call->store, &call->records[i],
+					     &call->attempts[i])
+			    : record_success(link, call->store, &call->records[i]);
 	return r < 0 ? r : 0;
 }
 
@@ -195,8 +214,12 @@ int postgresql_record(struct db *base, const char *store, const struct export_re
 		      size_t n)
 {
 	struct record_call call = { .store = store, .records = records, .n = n };
+	int r;
 
-	return postgresql_call((struct postgresql *)base, CALL_WRITE, "write", record, &call);
+	call.attempts = xcalloc(n, sizeof(*call.attempts));
+	r = postgresql_call((struct postgresql *)base, CALL_WRITE, "write", record, &call);
+	free(call.attempts);
+	return r;
 }
 
 struct state_call {
