@@ -568,7 +568,7 @@ static size_t item_records(const struct pass *pass, const struct item *item,
 		const struct target *t = &item->targets[k];
 		struct export_record record = { .prefix = pass->keys[k], .package = item->name };
 
-		if (t->left && pass->latest.deployment && !pass->latest.filled)
+		if (t->left && pass->filling)
 			continue; /* it is work still, for other hosts of the deployment, too */
 		record.state.last_error = t->error;
 		if (!t->error) {

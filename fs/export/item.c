@@ -270,21 +270,11 @@ static bool step_matters(const struct item *item, const struct step *step)
 }
 
 /* What belongs to one package is of one deployment, so that its listing and its advisories are. */
-static bool is_left(const struct pass *pass, const struct target *t)
-{
-	if (pass->latest_closed)
-		return true;
-	for (size_t i = 0; i < t->have.n; i++)
-		if (latest_yields(&pass->latest, t->have.objects[i].runtime_version))
-			return true;
-	return false;
-}
-
-static void leave_to_others(const struct pass *pass, struct item *item, size_t k)
+static void leave_to_others(struct pass *pass, struct item *item, size_t k)
 {
 	struct target *t = &item->targets[k];
 
-	if (!pass_is_latest(pass, k) || !is_left(pass, t))
+	if (!pass_is_latest(pass, k) || !pass_leaves(pass, t->have.objects, t->have.n))
 		return;
 	for (size_t i = 0; i < t->plan.n && !t->left; i++)
 		t->left = step_matters(item, &t->plan.steps[i]);
@@ -304,7 +294,7 @@ static void force_suspects(const struct pass *pass, struct plan *plan)
 	}
 }
 
-void item_prepare(const struct pass *pass, struct item *item)
+void item_prepare(struct pass *pass, struct item *item)
 {
 	int r;
 

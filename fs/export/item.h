@@ -62,7 +62,7 @@ void item_read(const struct pass *pass, struct item *item);
 /* What its rows and documents may take. */
 size_t item_bytes(const struct item *item);
 /* Documents, once for all prefixes, and for each of them a plan, against what the index says. */
-void item_prepare(const struct pass *pass, struct item *item);
+void item_prepare(struct pass *pass, struct item *item);
 /* Once a version. From the next item_prepare() on no copy of this archive is planned, and its
  * version is listed only where every prefix has one that it may be. */
 void item_bar(struct item *item, const char *version, const char *why);

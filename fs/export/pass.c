@@ -7,6 +7,7 @@
 
 #include "db.h"
 #include "memory.h"
+#include "object.h"
 #include "store_links.h"
 #include "strbuf.h"
 
@@ -49,25 +50,57 @@ bool pass_holds(const struct pass *pass, size_t k)
 	return pass->held[k].n || pass->held_whole[k].n;
 }
 
-int pass_read_latest(struct pass *pass, bool filled, bool settled)
+static int read_latest(struct pass *pass, bool filled, bool settled)
 {
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
-	int r;
+	CLEANUP(latest_view_release)
+	struct latest_view view = {
+		.own = xstrdup_or_null(pass->opt->runtime_version),
+		.deployment = pass->opt->deployment,
+		.filled = filled,
+		.settled = settled,
+	};
+	struct latest_view before;
+	int r = latest_view_read(pass->opt->db, &view);
 
-	pass->latest_read = true;
-	if (!pass->opt->latest)
-		return 0;
-	pass->latest.own = xstrdup_or_null(pass->opt->runtime_version);
-	pass->latest.deployment = pass->opt->deployment;
-	pass->latest.filled = filled;
-	pass->latest.settled = settled;
-	r = latest_view_read(pass->opt->db, &pass->latest);
 	if (r < 0)
 		return r;
-	pass->latest_closed = latest_is_closed(&pass->latest, &why);
-	if (pass->latest_closed)
+	pthread_mutex_lock(&pass->lock);
+	if (!pass->latest_closed && latest_is_closed(&view, &why)) {
 		pass->closed_why = xstrdup(why.buf);
+		pass->latest_closed = true;
+	}
+	before = pass->latest;
+	pass->latest = view;
+	view = before;
+	pthread_mutex_unlock(&pass->lock);
 	return 0;
+}
+
+int pass_read_latest(struct pass *pass, bool filled, bool settled)
+{
+	pass->latest_read = true;
+	pass->filling = pass->opt->latest && pass->opt->deployment && !filled;
+	return pass->opt->latest ? read_latest(pass, filled, settled) : 0;
+}
+
+int pass_read_latest_again(struct pass *pass)
+{
+	if (!pass->latest_read || !pass->opt->latest)
+		return 0;
+	return read_latest(pass, pass->latest.filled, pass->latest.settled);
+}
+
+bool pass_leaves(struct pass *pass, const struct object *objects, size_t n)
+{
+	bool leaves;
+
+	pthread_mutex_lock(&pass->lock);
+	leaves = pass->latest_closed;
+	for (size_t i = 0; i < n && !leaves; i++)
+		leaves = latest_yields(&pass->latest, objects[i].runtime_version);
+	pthread_mutex_unlock(&pass->lock);
+	return leaves;
 }
 
 void pass_release(struct pass *pass)

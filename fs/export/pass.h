@@ -14,6 +14,8 @@
 #include "export.h"
 #include "names.h"
 
+struct object;
+
 #define PREFIXES_MAX 2 /* the own one, then latest */
 
 /* What a pass would do to what is there, in one prefix. */
@@ -59,10 +61,8 @@ struct pass {
 	const char *prefixes[PREFIXES_MAX];
 	char *keys[PREFIXES_MAX]; /* of their export_state; owned */
 	size_t n_prefixes;
-	struct latest_view latest; /* as it was when the pass began to have something to do */
 	bool latest_read;
-	bool latest_closed;	   /* but for what is taken down */
-	char *closed_why;	   /* owned */
+	bool filling; /* a deployment that has not filled its own prefix yet */
 	char *renderer; /* what export_state keeps of it; borrowed */
 	struct room *room;
 	struct lease lease; /* owner NULL: nothing is claimed */
@@ -80,6 +80,9 @@ struct pass {
 	struct names held[PREFIXES_MAX], held_whole[PREFIXES_MAX];
 
 	pthread_mutex_t lock; /* guards all below */
+	struct latest_view latest; /* as it was when somebody looked last */
+	bool latest_closed;	   /* but for what is taken down; to the end of the pass */
+	char *closed_why;	   /* owned */
 	struct export_counts counts;
 	struct failure *failures;
 	size_t n_failures, failures_alloc;
@@ -98,6 +101,11 @@ struct pass {
 void pass_init(struct pass *pass, const struct exporter_options *options, struct room *room);
 /* Who may write latest/, where that is a prefix of the pass. */
 int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
+/* The same, while the pass goes on. */
+int pass_read_latest_again(struct pass *pass) MUST_CHECK;
+/* Whether latest/ is left to others, but for what is taken down; with one of these objects there
+ * all of them are. */
+bool pass_leaves(struct pass *pass, const struct object *objects, size_t n);
 bool pass_is_latest(const struct pass *pass, size_t k);
 /* The brake holds something of a prefix. */
 bool pass_holds(const struct pass *pass, size_t k);

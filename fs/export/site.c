@@ -155,7 +155,7 @@ static void placed_release(struct placed *p)
 	object_release(&p->have);
 }
 
-static int placed_look(const struct pass *pass, size_t k, struct placed *p)
+static int placed_look(struct pass *pass, size_t k, struct placed *p)
 {
 	int r;
 
@@ -165,8 +165,7 @@ static int placed_look(const struct pass *pass, size_t k, struct placed *p)
 	if (r < 0 && r != -ENOENT)
 		return fail(r, "cannot look at %s", p->key);
 	p->there = !r;
-	p->left = pass_is_latest(pass, k) &&
-		  (pass->latest_closed || latest_yields(&pass->latest, p->have.runtime_version));
+	p->left = pass_is_latest(pass, k) && pass_leaves(pass, &p->have, 1);
 	return 0;
 }
 

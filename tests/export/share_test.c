@@ -2,6 +2,7 @@
 /* share_test.c - several hosts of one deployment: no package by two at a time, none left behind. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -204,4 +205,65 @@ Test(share, a_command_without_an_owner_claims_nothing)
 	lease("c", "foo", "+1 minute");
 	cr_assert_eq(world_export_all(&w, NULL), 0);
 	cr_assert(world_has(&w, "latest/api/packages/foo"));
+}
+
+#define MANY   70
+#define LAST   "api/packages/p69"
+#define LATEST "latest/"
+#define OLDER  "2026.02.01"
+
+/* When the first of many packages is written. */
+static void hold_latest(void *ctx)
+{
+	(void)ctx;
+	recorder_before(w.recorder, NULL, NULL);
+	world_sql(&w, "INSERT INTO latest_hold VALUES ('2026.01.01', '2026-01-01T00:00:00.000Z')");
+}
+
+static void write_as_a_newer_one(void *ctx)
+{
+	(void)ctx;
+	recorder_before(w.recorder, NULL, NULL);
+	world_sql(&w, "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
+		      " ('" RUNTIME "', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')");
+	world_put(&w, LATEST LAST, "{\"of\":\"the newer one\"}", "1-0123456789abcdef");
+}
+
+/* One pass of an older deployment over many new packages. */
+static void export_many(void (*hook)(void *ctx))
+{
+	struct exporter_options options = w.options;
+	struct export_counts counts = { 0 };
+	struct exporter *ex;
+
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%02d", i);
+		world_add_row(&w, name, "1.0.0");
+	}
+	w.counter->batch = 1;
+	options.runtime_version = OLDER;
+	options.deployment = true;
+	cr_assert_eq(exporter_new(&options, &ex), 0);
+	exporter_set_latest(ex, true, true);
+	recorder_before(w.recorder, hook, NULL);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert(world_has(&w, OLDER "/" LAST), "its own prefix is whole");
+	cr_assert(world_has(&w, LATEST "api/packages/p00"));
+	export_counts_release(&counts);
+	exporter_free(ex);
+}
+
+Test(share, who_holds_latest_does_not_wait_for_the_end_of_a_long_pass)
+{
+	export_many(hold_latest);
+	cr_assert_not(world_has(&w, LATEST LAST));
+}
+
+Test(share, what_a_newer_deployment_begins_to_write_is_left_to_it_by_a_long_pass)
+{
+	export_many(write_as_a_newer_one);
+	cr_assert(world_has_text(&w, LATEST LAST, "the newer one"));
+	cr_assert(world_has(&w, LATEST "api/packages/p68"));
 }
