@@ -72,8 +72,10 @@ static void leave_a_gap(const char *path)
 	must(fd >= 0 && pwrite(fd, "x", 1, GAP) == 1);
 	must(pread(fd, bytes, 4, GAP / 2) == 4 && !memcmp(bytes, "\0\0\0", 4));
 	must(!close(fd));
-	fd = open(path, O_WRONLY | O_APPEND);
-	must(fd >= 0 && write(fd, "y", 1) == 1 && !close(fd));
+	fd = open(path, O_RDWR | O_APPEND);
+	must(fd >= 0 && write(fd, "y", 1) == 1);
+	must(!fcntl(fd, F_SETFL, 0) && pwrite(fd, "X", 1, 0) == 1);
+	must(pread(fd, bytes, 1, 0) == 1 && bytes[0] == 'X' && !close(fd));
 	must(!stat(path, &st) && st.st_size == GAP + 2);
 	must(!unlink(path));
 }

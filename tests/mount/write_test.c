@@ -83,6 +83,7 @@ Test(write, a_flush_without_new_bytes_sends_nothing)
 {
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(free_char) char *text = listing_text("http", "");
+	CLEANUP(free_char) char *other = listing_text("http", ",\"isDiscontinued\":true");
 	struct file *f = opened(&w, HTTP, WRITE);
 
 	cr_assert_eq(file_flush(f, &me), 0, "a redirection flushes the empty file first");
@@ -91,9 +92,11 @@ Test(write, a_flush_without_new_bytes_sends_nothing)
 	world_requests(&w);
 	cr_assert_eq(file_flush(f, &me), 0);
 	cr_assert_eq(file_flush(f, &me), 0);
-	file_close(f);
 	cr_assert_eq(write_path(&w, HTTP, text), 0, "the same bytes");
 	cr_assert_eq(world_requests(&w), 0);
+	cr_assert_eq(write_path(&w, HTTP, other), 0);
+	cr_assert_eq(file_flush(f, &me), 0, "what it wrote was there, and is not any more");
+	file_close(f);
 	world_remove(&w);
 }
 
