@@ -60,6 +60,16 @@ static bool is_serving(struct stop *s)
 	return serving;
 }
 
+/* A moment. True: it is not to wait any longer. */
+static bool told_again(struct stop *s)
+{
+	bool again = pause_for(s, LOOK);
+
+	if (again && !s->over)
+		log_warning("stopping: told once more, so nothing is waited for");
+	return again;
+}
+
 /* True: it was told again. */
 static bool drain(struct stop *s)
 {
@@ -70,7 +80,7 @@ static bool drain(struct stop *s)
 		log_warning("stopping: %zu file%s still being written", n,
 			    n == 1 ? " is" : "s are");
 	while (tree_unsaved(s->service.tree) && clock_monotonic() < end)
-		if (pause_for(s, LOOK))
+		if (told_again(s))
 			return true;
 	return false;
 }
@@ -82,7 +92,7 @@ static void leave(struct stop *s, bool hurry)
 	while (!hurry && clock_monotonic() < end) {
 		if (mountpoint_leave(s->service.mountpoint, false) == 0)
 			return;
-		hurry = pause_for(s, LOOK);
+		hurry = told_again(s);
 	}
 	if (s->over)
 		return;

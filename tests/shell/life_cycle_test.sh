@@ -282,6 +282,7 @@ wait_until grep -q "stopping: 1 file is still being written" "$m.log"
 kill -TERM "$daemon"
 wait "$daemon"
 same "a second signal does not wait; what is lost makes the status 3" 3 echo $?
+check "it says so" grep -q "stopping: told once more, so nothing is waited for" "$m.log"
 check "what was lost is named" grep -q "latest/api/packages/oxygen: what was written was not published" "$m.log"
 check "the bucket is as it was" stored_is whole
 check "it is unmounted" sh -c "! mountpoint -q '$m'"
