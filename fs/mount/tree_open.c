@@ -11,9 +11,10 @@
 #include "scratch_name.h"
 #include "tree_file.h"
 
+/* Who cuts a file has changed it, though he may only read then. */
 static bool wants_write(int flags)
 {
-	return (flags & O_ACCMODE) != O_RDONLY;
+	return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
 }
 
 static struct file *reader_new(struct tree *t, struct inode *inode, struct content *content)
@@ -185,7 +186,7 @@ static int open_object(struct tree *t, struct inode *inode, int flags, struct fi
 
 static int open_scratch(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
-	int r = scratch_open(inode->scratch, wants_write(flags) && flags & O_TRUNC);
+	int r = scratch_open(inode->scratch, flags & O_TRUNC);
 
 	if (r < 0)
 		return r;

@@ -77,9 +77,14 @@ static void slot_fill(struct slot *s, enum slot_type type, const char *path, int
 	strbuf_addstr(&s->text, text);
 }
 
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+}
+
 static void open_object(struct slot *s, const struct object_of *o, int flags)
 {
-	if ((flags & O_ACCMODE) == O_RDONLY) {
+	if (!wants_write(flags)) {
 		slot_fill(s, SLOT_READER, o->path, flags, o->text);
 		return;
 	}
@@ -122,7 +127,7 @@ static int create(struct actor *a, struct slot *s, const char *path, int flags)
 static bool run_open(struct model *m, struct actor *a, struct slot *s, const char *path, int flags,
 		     struct answer *ret)
 {
-	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	bool writes = wants_write(flags);
 	enum found found = look_up(m, a, path);
 
 	if (s->type != SLOT_FREE || (found == FOLDER && !writes))

@@ -45,6 +45,7 @@ static const enum op_kind kinds[] = {
 static const int open_flags[] = {
 	O_RDONLY,
 	O_RDONLY,
+	O_RDONLY | O_TRUNC,
 	O_WRONLY,
 	O_RDWR,
 	O_WRONLY | O_TRUNC,
