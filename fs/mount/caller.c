@@ -14,6 +14,8 @@
 
 #define BIT(signal) ((uint64_t)1 << ((signal)-1))
 
+#define UNSEEN 0 /* it lives in a PID namespace of which this one sees nothing */
+
 /* By default these do not end a process. */
 #define HARMLESS                                                                                   \
 	(BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGSTOP) | BIT(SIGTSTP) | \
@@ -56,6 +58,8 @@ bool caller_is_dying(pid_t task)
 	struct masks m;
 	uint64_t pending;
 
+	if (task == UNSEEN)
+		return false; /* EINTR would disturb it at any signal that it catches */
 	if (!read_masks(task, &m))
 		return true;
 	pending = (m.pending | m.shared_pending) & ~m.blocked;

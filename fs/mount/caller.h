@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* True when a signal is about to end the process of this thread, or has; and when that cannot be
- * told, since it is not there to be seen. */
+/* 0 is a thread that cannot be seen, in another PID namespace: nothing is known of it. */
+
+/* True when a signal is about to end the process of this thread, or has. */
 bool caller_is_dying(pid_t task);
 
 /* True when a signal has ended its process, which therefore did not mean to close its files. */

@@ -78,6 +78,13 @@ Test(interrupt, a_caller_is_dying_when_a_pending_signal_will_end_it)
 	}
 }
 
+/* As a container sees those who use its mount from outside of it. */
+Test(interrupt, a_caller_that_cannot_be_seen_is_neither_dying_nor_killed)
+{
+	cr_assert_not(caller_is_dying(0));
+	cr_assert_not(caller_was_killed(0));
+}
+
 /* A link whose reads stand still until they may go on, or nobody waits for them. */
 struct gate {
 	struct store store;
