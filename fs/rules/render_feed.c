@@ -204,7 +204,9 @@ static void add_short_date(struct strbuf *out, int64_t us)
 
 static void add_title(struct strbuf *out, const char *package, const char *version)
 {
-	strbuf_addf(out, "<title>v%s of %s</title>", version, package);
+	CLEANUP(free_char) char *title = xasprintf("v%s of %s", version, package);
+
+	add_text_element(out, "title", title);
 }
 
 void site_feed_entry_id(const struct newest_version *newest, struct strbuf *out)

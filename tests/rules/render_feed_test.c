@@ -247,6 +247,17 @@ Test(feed, what_no_xml_can_hold_becomes_the_replacement_character)
 	}
 }
 
+Test(feed, a_version_that_is_none_leaves_it_sound)
+{
+	const struct package_version *v = add("1<&\xff", "2024-01-01T00:00:00Z", "{}");
+	CLEANUP(free_char)
+	char *title = xasprintf("<title>v1&lt;&amp;\xef\xbf\xbd of %s</title>", pkg.name);
+	CLEANUP(free_char) char *entry = site_entry(NULL, v), *feed = package_feed();
+
+	cr_expect(strstr(entry, title), "%s", entry);
+	cr_expect(strstr(feed, title), "%s", feed);
+}
+
 Test(feed, a_description_that_is_none_is_said)
 {
 	static const char *const pubspecs[] = { "{}", "{\"description\":null}",
