@@ -107,6 +107,10 @@ static void publication_make(const struct pass *pass, const struct item *item,
 	} else if (step->kind == STEP_WRITE) {
 		ret->action = PUBLISH_WRITE;
 		ret->body = &item->bodies[step->document];
+	} else if (step->kind == STEP_MARK) {
+		ret->action = PUBLISH_ADOPT;
+		ret->from = pass->opt->store;
+		ret->source = step->have;
 	} else {
 		ret->action = PUBLISH_REMOVE;
 	}
@@ -233,6 +237,7 @@ static void step_print(const struct pass *pass, const struct item *item, const s
 		[STEP_COPY] = PLANNED_COPY,
 		[STEP_WRITE] = PLANNED_WRITE,
 		[STEP_REMOVE] = PLANNED_REMOVE,
+		[STEP_MARK] = PLANNED_RENEW,
 	};
 	const struct step *step = &t->plan.steps[i];
 	struct planned planned = {

@@ -260,7 +260,7 @@ static bool step_matters(const struct item *item, const struct step *step)
 	unsigned char digest[SHA256_SIZE];
 	const struct body *body;
 
-	if (step->kind == STEP_REMOVE)
+	if (step->kind == STEP_REMOVE || step->kind == STEP_MARK)
 		return false;
 	if (step->kind == STEP_COPY || !step->have || !step->have->has_sha256)
 		return !step->have;

@@ -194,6 +194,21 @@ static void plan_take_down(const struct package *pkg, const struct survey *have,
 		}
 }
 
+/* Documents that stay as they are are no less a restored database's. */
+static void plan_marks(const struct package *pkg, const struct survey *have, struct plan *plan)
+{
+	for (size_t i = 0; i < have->n; i++) {
+		const struct object *obj = &have->objects[i];
+		struct object_name name;
+		enum kind kind = catalog_match(obj->key, &name);
+
+		if (kind != KIND_NONE && kind != KIND_ARCHIVE &&
+		    change_is_foreign(obj->change, pkg->change))
+			add_step(plan, STEP_MARK, obj->key, obj, "the database was restored")
+				->apart = true;
+	}
+}
+
 static enum plan_verdict plan_judge(const struct package *pkg, const struct release_list *releases)
 {
 	if (!package_is_visible(pkg))
@@ -221,10 +236,12 @@ int plan_make(const struct package *pkg, const struct release_list *releases, co
 		if (r < 0)
 			return r;
 		plan_removals(pkg, have, &plan);
-	} else if (plan.verdict == PLAN_UNUSABLE) {
-		plan_removals(pkg, have, &plan); /* what is taken down goes all the same */
 	} else if (plan.verdict == PLAN_TAKE_DOWN) {
 		plan_take_down(pkg, have, &plan);
+	} else {
+		plan_marks(pkg, have, &plan);
+		if (plan.verdict == PLAN_UNUSABLE) /* what is taken down goes all the same */
+			plan_removals(pkg, have, &plan);
 	}
 	*ret = plan;
 	plan = (struct plan){ 0 };

@@ -14,7 +14,12 @@
 struct object;
 struct survey;
 
-enum step_kind { STEP_COPY, STEP_WRITE, STEP_REMOVE };
+enum step_kind {
+	STEP_COPY,
+	STEP_WRITE,
+	STEP_REMOVE,
+	STEP_MARK, /* what stays gets the mark of this database instead of another one's */
+};
 
 #define STAGES 3
 

@@ -166,6 +166,32 @@ Test(hold, rebase_takes_the_side_of_the_database_for_good)
 	world_export_well(&w, &counts);
 }
 
+Test(hold, rebase_is_for_good_where_the_documents_stay_too)
+{
+	static const struct {
+		const char *statement;
+		int result;
+	} rows[] = {
+		{ "UPDATE package_version SET pubspec = '[]' WHERE package = 'foo'", -EIO },
+		{ "DELETE FROM package_version WHERE package = 'foo'", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_empty_bucket(&w);
+		world_sql(&w, "DELETE FROM package_version; DELETE FROM package");
+		world_add(&w, "foo", "1.0.0");
+		world_add(&w, "bar", "1.0.0");
+		world_export_well(&w, &counts);
+		mark_listing("900-0123456789abcdef");
+		world_sql(&w, "%s", rows[i].statement);
+		w.options.rebase = true;
+		cr_assert_eq(world_export_all(&w, &counts), rows[i].result);
+		w.options.rebase = false;
+		cr_assert_eq(world_export_all(&w, &counts), rows[i].result);
+		cr_assert(world_has_text(&w, LATEST "packages/foo", "1.0.0"));
+	}
+}
+
 Test(hold, a_base_url_that_another_one_begins_with_is_another_one)
 {
 	world_add(&w, "foo", "1.0.0");
