@@ -37,33 +37,29 @@ void collection_release(struct collection *c)
 	}
 	free(c->gone);
 	for (size_t i = 0; i < PREFIXES_MAX; i++)
-		free(c->foreign_renderer[i]);
+		free(c->foreign_base[i]);
 	free(c->restored);
 }
 
-/* The base URL stands between the first and the second space of a renderer's text. */
-static bool same_base(const char *renderer, const char *base_url)
+/* What a prefix was written with. The base URL stands between the first and the second space of a
+ * renderer's text. */
+static void collect_renderer(struct collection *c, size_t i, const char *renderer)
 {
-	const char *at = strchr(renderer, ' ');
-	size_t n = strlen(base_url);
+	const char *ours = c->ex->opt.rendering.base_url, *space = strchr(renderer, ' ');
+	const char *base = space ? space + 1 : renderer;
+	size_t n = strcspn(base, " ");
 
-	return at && !strncmp(at + 1, base_url, n) && at[1 + n] == ' ';
+	if (n == strlen(ours) && !memcmp(base, ours, n))
+		c->ours[i] = true;
+	else if (!c->foreign_base[i])
+		c->foreign_base[i] = xstrndup(base, n);
 }
 
 static void collect_base(struct collection *c, const struct work *work)
 {
-	const char *base_url = c->ex->opt.rendering.base_url;
-
-	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
-		const char *renderer = work->states[i].renderer;
-
-		if (!renderer)
-			continue;
-		if (same_base(renderer, base_url))
-			c->ours[i] = true;
-		else if (!c->foreign_renderer[i])
-			c->foreign_renderer[i] = xstrdup(renderer);
-	}
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		if (work->states[i].renderer)
+			collect_renderer(c, i, work->states[i].renderer);
 }
 
 static bool is_recorded(const struct collection *c, const struct work *work, size_t i)
@@ -236,7 +232,7 @@ static int read_work(struct collection *c)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
-		foreign |= c->foreign_renderer[i] && !c->ours[i];
+		foreign |= c->foreign_base[i] && !c->ours[i];
 	if (!foreign || !pass_is_event(c->kind))
 		return 0;
 	/* packages that were written with our base URL are no work, and so were not seen */
@@ -248,14 +244,9 @@ static int read_work(struct collection *c)
 static int note_renderer(void *ctx, const char *prefix, const char *renderer)
 {
 	struct collection *c = ctx;
-	size_t latest = c->pass->n_prefixes - 1;
 
-	if (strncmp(prefix, "latest", strlen("latest")) != 0)
-		return 0;
-	if (same_base(renderer, c->ex->opt.rendering.base_url))
-		c->ours[latest] = true;
-	else if (!c->foreign_renderer[latest])
-		c->foreign_renderer[latest] = xstrdup(renderer);
+	if (!strncmp(prefix, "latest", strlen("latest")))
+		collect_renderer(c, c->pass->n_prefixes - 1, renderer);
 	return 0;
 }
 
@@ -266,7 +257,7 @@ static int collect_latest_base(struct collection *c)
 	bool known = pass_is_event(c->kind) && c->ex->base_is_ours; /* new packages tell nothing */
 	int r = 0;
 
-	if (c->ex->opt.latest && !c->ours[last] && !c->foreign_renderer[last] && !known &&
+	if (c->ex->opt.latest && !c->ours[last] && !c->foreign_base[last] && !known &&
 	    c->urgent.n + c->todo.n)
 		r = db_renderers(c->ex->opt.db, c->ex->opt.store->url, note_renderer, c);
 	if (!r && (!pass_is_event(c->kind) || c->ours[last]))

@@ -45,9 +45,9 @@ struct collection {
 	struct names pending; /* of both, those that the database calls work */
 	struct gone *gone;
 	size_t n_gone, gone_alloc;
-	char *foreign_renderer[PREFIXES_MAX]; /* written with another base URL */
-	bool ours[PREFIXES_MAX];	      /* written with this one */
-	uint64_t n_known[PREFIXES_MAX];	      /* packages with a row of which something is there */
+	char *foreign_base[PREFIXES_MAX]; /* another base URL that it was written with */
+	bool ours[PREFIXES_MAX];	  /* it was written with this one */
+	uint64_t n_known[PREFIXES_MAX];	  /* packages with a row of which something is there */
 	bool retries; /* some that failed are among them, and not among those */
 	size_t n_restored; /* packages with marks that are not of this database */
 	char *restored;	   /* the first */

@@ -168,11 +168,11 @@ static int hold_strangers(const struct collection *c)
 static int hold_base(const struct collection *c)
 {
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
-		if (c->foreign_renderer[i] && !c->ours[i] && !c->ex->opt.allow_mass_change)
+		if (c->foreign_base[i] && !c->ours[i] && !c->ex->opt.allow_mass_change)
 			return fail(-ECANCELED,
 				    "held: %s/ was written with another base URL (%s) than %s; to "
 				    "rewrite all of it, repeat with --allow-mass-change",
-				    c->pass->prefixes[i], c->foreign_renderer[i],
+				    c->pass->prefixes[i], c->foreign_base[i],
 				    c->ex->opt.rendering.base_url);
 	return 0;
 }
@@ -298,7 +298,7 @@ static int weigh(struct exporter *ex, struct pass *pass, struct collection *c)
 	int r;
 
 	for (size_t i = 0; i < pass->n_prefixes; i++)
-		c->brake.rewrite_all[i] = c->foreign_renderer[i] && !c->ours[i];
+		c->brake.rewrite_all[i] = c->foreign_base[i] && !c->ours[i];
 	pass->deep = c->urgent.n + c->todo.n > ex->opt.limits.rewrites.number;
 	r = run_packages(pass, weigh_packages, &c->urgent, false);
 	if (!r && pass->deep)
