@@ -114,9 +114,12 @@ struct op op_draw(uint64_t seed, unsigned n)
 	op.offset = draw(&state, 3) || op.kind == OP_SAVE ? 0 : draw(&state, 400);
 	if (op.kind == OP_SAVE || op.kind == OP_WRITE)
 		op.text = some_text(op.path, &state);
-	/* in the middle of a string they could pass the gate, which the model does not know */
+	/* in the middle of a document, a space in a string or a document as another's value could
+	 * pass the gate, which the model does not know */
 	if (op.text && strlen(op.text) == 1 && *op.text != 1)
 		op.offset = 0;
+	else if (op.text && op.offset && *op.text == '{')
+		*op.text = 1;
 	return op;
 }
 
