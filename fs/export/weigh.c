@@ -76,19 +76,25 @@ static int would_change(const struct pass *pass, const struct item *item, const 
 	return r;
 }
 
-static int weigh_listing(const struct pass *pass, const struct item *item, const struct step *step,
-			 unsigned *burdens)
+/* The listing that is there may have more versions: it is longer, or some of them have no row any
+ * more, or none that could be listed. */
+static bool may_shrink(const struct item *item, const struct target *t, const struct step *step)
+{
+	return !step->have->has_decoded_size ||
+	       item->bodies[step->document].size < step->have->decoded_size || t->plan.garbage ||
+	       item->releases.n < item->releases.n_visible;
+}
+
+static int weigh_listing(const struct pass *pass, const struct item *item, const struct target *t,
+			 const struct step *step, unsigned *burdens)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
-	const struct object *have = step->have;
 	struct previous_listing before;
-	bool shorter =
-		!have->has_decoded_size || item->bodies[step->document].size < have->decoded_size;
 	int r = 0;
 
 	*burdens |= BURDEN_REWRITE;
-	if (shorter || pass->deep)
-		r = load_previous(pass, have, &text);
+	if (may_shrink(item, t, step) || pass->deep)
+		r = load_previous(pass, step->have, &text);
 	if (r <= 0 || previous_listing(&text, &item->pkg, &item->releases, &before) < 0)
 		return r < 0 ? r : 0;
 	if (before.retracted)
@@ -124,8 +130,8 @@ static int weigh_advisories(const struct pass *pass, const struct item *item,
 	return 0;
 }
 
-static int weigh_step(const struct pass *pass, const struct item *item, const struct step *step,
-		      unsigned *burdens, struct names *lost)
+static int weigh_step(const struct pass *pass, const struct item *item, const struct target *t,
+		      const struct step *step, unsigned *burdens, struct names *lost)
 {
 	int r;
 
@@ -137,7 +143,7 @@ static int weigh_step(const struct pass *pass, const struct item *item, const st
 	if (r <= 0)
 		return r;
 	if (package_documents[step->document].kind == KIND_LISTING)
-		return weigh_listing(pass, item, step, burdens);
+		return weigh_listing(pass, item, t, step, burdens);
 	return weigh_advisories(pass, item, step, burdens, lost);
 }
 
@@ -149,7 +155,7 @@ static int weigh_target(const struct pass *pass, const struct item *item, size_t
 	int r = 0;
 
 	for (size_t i = 0; i < t->plan.n && !r; i++)
-		r = weigh_step(pass, item, &t->plan.steps[i], &w->burdens[k], &w->lost);
+		r = weigh_step(pass, item, t, &t->plan.steps[i], &w->burdens[k], &w->lost);
 	if (w->burdens[k] & BURDEN_TAKE_DOWN)
 		w->burdens[k] &= ~(unsigned)BURDEN_REWRITE;
 	if (r < 0 || !t->foreign)

@@ -285,3 +285,25 @@ Test(hold, what_failed_is_weighed_when_it_is_tried_again)
 	cr_assert(world_has_text(&w, LATEST "packages/foo", "3.0.0"));
 	exporter_free(ex);
 }
+
+Test(hold, a_listing_that_loses_its_versions_is_held_though_it_grows)
+{
+	static const char *const statements[] = {
+		"DELETE FROM package_version WHERE version < '3.0.0'",
+		"UPDATE package_version SET pubspec = '[]' WHERE version < '3.0.0'",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+		world_empty_bucket(&w);
+		world_sql(&w, "DELETE FROM package_version; DELETE FROM package");
+		world_add(&w, "foo", "1.0.0");
+		world_add(&w, "foo", "2.0.0");
+		world_add(&w, "foo", "3.0.0");
+		world_export_well(&w, &counts);
+		world_sql(&w, "%s", statements[i]);
+		world_sql(&w, "UPDATE package_version SET pubspec = json_set(pubspec, '$.readme',"
+			      " hex(zeroblob(2000))) WHERE version = '3.0.0'");
+		cr_assert_eq(world_export_changed(&w, &counts), -ECANCELED, "%s", statements[i]);
+		cr_assert(world_has_text(&w, LATEST "packages/foo", "2.0.0"));
+	}
+}
