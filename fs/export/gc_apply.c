@@ -3,9 +3,10 @@
  * gc_apply.c - the removals of a collection, in the order in which they are safe.
  *
  * A lot is looked at once more, and left if it is not what was judged, or if a row of it has come
- * back. Its objects go in the order that is safe (order.h); where one could not be removed, what
- * comes later stays. An old prefix is served to nobody: it goes in the order of its keys, and none
- * of it waits for another. No more than CHUNK objects and one package are in memory at a time.
+ * back. Its objects go in the order that is safe (order.h), and before each step the rows are asked
+ * again; where one could not be removed, what comes later stays. An old prefix is served to nobody:
+ * it goes in the order of its keys, and none of it waits for another. No more than CHUNK objects
+ * and one package are in memory at a time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,6 +51,26 @@ static void basket_release(struct basket *b)
 		object_release(&b->removals[i].obj);
 	free(b->removals);
 	free(b->stuck);
+}
+
+/* 1: a row of these objects, which are of one lot, has come back since the names were read. */
+static int has_returned(const struct gc_collection *c, const struct gc_lot *lot,
+			const struct object *const *objects, size_t n)
+{
+	CLEANUP(package_release) struct package pkg;
+	int r;
+
+	package_init(&pkg);
+	r = db_package(c->opt->db, lot->package, &pkg);
+	if (lot->kind == GC_LOT_PACKAGE)
+		return r == -ENOENT ? 0 : r ? r : 1;
+	for (size_t i = 0; i < n && !r; i++) {
+		struct object_name name;
+
+		if (catalog_match(objects[i]->key, &name))
+			r = package_find_version(&pkg, name.version.text, name.version.len) != NULL;
+	}
+	return r == -ENOENT ? 1 : r;
 }
 
 static void settle(struct basket *b, const struct removal *removal, const struct publication *p)
@@ -103,6 +124,47 @@ static void remove_those(struct basket *b, enum order order)
 	free(of);
 }
 
+/* 1: a row of what is removed of these next, all of one lot, has come back. */
+static int ask_again(const struct gc_collection *c, const struct removal *removals, size_t n,
+		     enum order order)
+{
+	const struct object **objects = xcalloc(n, sizeof(const struct object *));
+	size_t asked = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (removals[i].order == order)
+			objects[asked++] = &removals[i].obj;
+	if (asked)
+		r = has_returned(c, &c->plan.lots[removals->lot], objects, asked);
+	free(objects);
+	return r;
+}
+
+/* A lot whose row came back while others were removed keeps what is left of it. */
+static void keep_returned(struct basket *b, enum order order)
+{
+	struct gc_collection *c = b->c;
+
+	for (size_t i = 0, end; i < b->n; i = end) {
+		size_t lot = b->removals[i].lot;
+		int r = 0;
+
+		for (end = i; end < b->n && b->removals[end].lot == lot; end++)
+			;
+		if (!b->stuck[lot] && c->plan.lots[lot].kind != GC_LOT_PREFIX)
+			r = ask_again(c, b->removals + i, end - i, order);
+		if (!r)
+			continue;
+		b->stuck[lot] = true;
+		c->counts.raced += r > 0;
+		c->counts.failed += r < 0;
+		if (r > 0)
+			log_warning("what is left of %s in %s/ stays: its row has come back",
+				    c->plan.lots[lot].package, c->plan.lots[lot].prefix);
+	}
+}
+
 static void see_those(struct basket *b, enum order order)
 {
 	struct gc_collection *c = b->c;
@@ -123,11 +185,14 @@ static void flush(struct basket *b)
 {
 	if (!b->n || b->refused)
 		return;
-	for (int order = ORDERS - 1; order >= 0; order--)
-		if (b->c->opt->see)
+	for (int order = ORDERS - 1; order >= 0; order--) {
+		if (b->c->opt->see) {
 			see_those(b, (enum order)order);
-		else
-			remove_those(b, (enum order)order);
+			continue;
+		}
+		keep_returned(b, (enum order)order);
+		remove_those(b, (enum order)order);
+	}
 	for (size_t i = 0; i < b->n; i++)
 		object_release(&b->removals[i].obj);
 	b->n = 0;
@@ -151,39 +216,23 @@ static void add_removal(struct basket *b, size_t lot, const struct object *obj, 
 	object_copy(&removal->obj, obj);
 }
 
-/* 1: a row of it has come back since the names were read. */
-static int has_returned(const struct gc_collection *c, const struct gc_lot *lot,
-			const struct survey *have, const struct gc_ruling *rulings)
-{
-	CLEANUP(package_release) struct package pkg;
-	int r;
-
-	package_init(&pkg);
-	r = db_package(c->opt->db, lot->package, &pkg);
-	if (lot->kind == GC_LOT_PACKAGE)
-		return r == -ENOENT ? 0 : r ? r : 1;
-	for (size_t i = 0; i < have->n && !r; i++) {
-		struct object_name name;
-
-		if (rulings[i].fate == GC_REMOVED && catalog_match(have->objects[i].key, &name))
-			r = package_find_version(&pkg, name.version.text, name.version.len) != NULL;
-	}
-	return r == -ENOENT ? 1 : r;
-}
-
 /* 1: it is still what was judged. */
 static int is_as_judged(const struct gc_collection *c, const struct gc_lot *lot,
 			const struct survey *have, const struct gc_ruling *rulings)
 {
 	unsigned char digest[SHA256_SIZE] = { 0 };
-	int r;
+	const struct object **removed = xcalloc(have->n + 1, sizeof(const struct object *));
+	size_t n = 0;
+	int r = 1;
 
 	for (size_t i = 0; i < have->n; i++)
-		if (rulings[i].fate == GC_REMOVED)
+		if (rulings[i].fate == GC_REMOVED) {
 			survey_toggle(digest, &have->objects[i]);
-	if (memcmp(digest, lot->digest, SHA256_SIZE) != 0)
-		return 0;
-	r = has_returned(c, lot, have, rulings);
+			removed[n++] = &have->objects[i];
+		}
+	if (!memcmp(digest, lot->digest, SHA256_SIZE))
+		r = has_returned(c, lot, removed, n);
+	free(removed);
 	return r < 0 ? r : !r;
 }
 

@@ -219,6 +219,50 @@ static void make_archive(void)
 	age();
 }
 
+/* Rows come back when the first of the objects is removed. */
+static void publish_foo_again(void *ctx)
+{
+	(void)ctx;
+	recorder_before(w.recorder, NULL, NULL);
+	world_add_row(&w, "foo", "1.0.0");
+}
+
+Test(gc_race, a_package_that_comes_back_while_it_is_removed_keeps_what_is_left_of_it)
+{
+	fill((const char *[]){ "bar", "baz", "foo", NULL });
+	purge("foo");
+	options.latest = false;
+	recorder_before(w.recorder, publish_foo_again, NULL);
+	cr_assert_eq(collect(), 0);
+	cr_assert_not(world_has(&w, OWN "packages/foo/likes"));
+	cr_assert(world_has(&w, OWN "packages/foo"));
+	cr_assert(world_has(&w, OWN "archives/foo-1.0.0.tar.gz"));
+	world_export_well(&w, &exported);
+}
+
+static void publish_versions_again(void *ctx)
+{
+	(void)ctx;
+	recorder_before(w.recorder, NULL, NULL);
+	world_add_row(&w, "goo", "2.0.0");
+}
+
+Test(gc_race, a_version_that_comes_back_while_others_are_removed_stays)
+{
+	world_add(&w, "goo", "2.0.0");
+	fill((const char *[]){ "bar", "baz", "foo", "goo", NULL });
+	world_sql(&w, "DELETE FROM package_version WHERE version = '2.0.0'");
+	clock_rules_set(clock_now());
+	world_export_well(&w, &exported);
+	purge("foo");
+	age();
+	options.latest = false;
+	recorder_before(w.recorder, publish_versions_again, NULL);
+	cr_assert_eq(collect(), 0);
+	cr_assert_not(world_has(&w, OWN "packages/foo"));
+	cr_assert(world_has(&w, OWN "archives/goo-2.0.0.tar.gz"));
+}
+
 static void purge_foo(void)
 {
 	purge("foo");
