@@ -19,7 +19,6 @@ struct updater_options {
 	const struct exporter_options *export;
 	const char *host;     /* of the heartbeat; NULL: the name of this one */
 	const char *accepted; /* runtime versions, as in struct deployment; NULL: none */
-	int64_t settle;	      /* microseconds that a take-over waits; 0: a request's deadline */
 	/* once a day, by one of the hosts, after a full pass; NULL: nothing */
 	int (*collect)(void *ctx, const atomic_bool *stop);
 	void *ctx;

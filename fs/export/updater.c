@@ -58,7 +58,7 @@ struct flight {
 	struct updater *u;
 	struct event_pass *pass;
 	enum due kind;
-	int64_t began; /* monotonic */
+	int64_t began; /* now_of() */
 	char *why;     /* it failed; owned */
 	atomic_bool landed;
 };
@@ -82,14 +82,20 @@ struct updater {
 	bool viewed;
 	int64_t look_at; /* when deployments are looked at again */
 	bool rebase; /* once */
-	int64_t settle, settles_at; /* SCHEDULE_NEVER: nothing to wait for */
+	int64_t settles_at; /* SCHEDULE_NEVER: nothing to wait for */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the end */
 	bool filled, settled;
-	int64_t behind; /* monotonic, as status.lag; 0: it is not */
+	int64_t behind; /* now_of(), as status.lag; 0: it is not */
 	struct updater_status status;
 };
+
+/* What is put off is due by the exporter's clock, and so is all else. */
+static int64_t now_of(const struct updater *u)
+{
+	return exporter_now(u->passes.exporter);
+}
 
 static void packages_release(struct updater_packages *p)
 {
@@ -273,7 +279,7 @@ static void end_flight(struct flight *f)
 	int r = event_pass_end(f->pass, &counts);
 
 	note_pass(u, &u->passes, r, &counts, f->why);
-	schedule_ended(&u->schedule, clock_monotonic(), f->kind, outcome_of(r, &counts));
+	schedule_ended(&u->schedule, now_of(u), f->kind, outcome_of(r, &counts));
 	free(f->why);
 	free(f);
 }
@@ -321,7 +327,7 @@ static void start_event(struct updater *u, enum due kind)
 	tell_latest(u, &u->passes);
 	f->u = u;
 	f->kind = kind;
-	f->began = clock_monotonic();
+	f->began = now_of(u);
 	f->pass = event_pass_begin(u->passes.exporter);
 	if (place && !event_pass_is_idle(f->pass) && !event_pass_is_alone(f->pass)) {
 		*place = f;
@@ -340,7 +346,7 @@ static void run_full(struct updater *u)
 	int64_t now;
 
 	if (!u->schedule.own_full && !claim_day(u, ".full")) {
-		schedule_full_taken(&u->schedule, clock_monotonic());
+		schedule_full_taken(&u->schedule, now_of(u));
 		return;
 	}
 	u->busy = true;
@@ -348,7 +354,7 @@ static void run_full(struct updater *u)
 	exporter_set_rebase(u->passes.exporter, u->rebase);
 	outcome = run_pass(u, &u->passes, export_all);
 	exporter_set_rebase(u->passes.exporter, false);
-	now = clock_monotonic();
+	now = now_of(u);
 	schedule_ended(&u->schedule, now, DUE_FULL, outcome);
 	if (outcome == PASS_WHOLE)
 		end_full(u, now);
@@ -360,7 +366,7 @@ static void run_event(struct updater *u, enum due kind)
 	uint64_t found;
 
 	if (kind == DUE_SCAN &&
-	    db_scan(u->export.db, schedule_scan(&u->schedule, clock_monotonic()), &found) < 0)
+	    db_scan(u->export.db, schedule_scan(&u->schedule, now_of(u)), &found) < 0)
 		return; /* said; an event pass would fail too */
 	start_event(u, kind);
 }
@@ -376,7 +382,7 @@ static void look_at_deployments(struct updater *u, int64_t now)
 	if (u->viewed && !latest_view_same(&view, &u->view)) {
 		bool wait = latest_view_takes_over(&u->view, &view);
 
-		u->settles_at = wait ? now + u->settle : SCHEDULE_NEVER;
+		u->settles_at = wait ? now + RETRY_DEADLINE : SCHEDULE_NEVER;
 		schedule_full(&u->schedule, wait ? u->settles_at : now);
 		pthread_mutex_lock(&u->lock);
 		u->settled = !wait;
@@ -409,7 +415,7 @@ static void note_behind(struct updater *u, int64_t now)
 /* Until the database changed, or something else is due. Below 0: it cannot be asked. */
 static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
 {
-	int64_t wait = until - clock_monotonic();
+	int64_t wait = until - now_of(u);
 
 	if (wait <= 0)
 		return 0;
@@ -426,7 +432,7 @@ static void nap(struct updater *u, int64_t until)
 
 static enum due what_is_due(struct updater *u, int changed)
 {
-	int64_t now = clock_monotonic();
+	int64_t now = now_of(u);
 
 	end_landed(u);
 	if (changed)
@@ -570,14 +576,24 @@ static void updater_init(struct updater *u, const struct updater_options *option
 	u->ctx = options->ctx;
 	u->filled = !u->export.own;
 	u->settled = true;
-	u->behind = clock_monotonic();
-	u->settle = options->settle ? options->settle : RETRY_DEADLINE;
 	u->settles_at = SCHEDULE_NEVER;
 	u->status.last_pass = NO_TIME;
 	describe_self(u, options);
-	schedule_init(&u->schedule, clock_monotonic());
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->wake, NULL);
+}
+
+static int init_lanes(struct updater *u)
+{
+	int r = lane_init(u, &u->passes, "passes");
+
+	if (!r)
+		r = lane_init(u, &u->urgent, "urgent");
+	if (r < 0)
+		return r;
+	u->behind = now_of(u);
+	schedule_init(&u->schedule, now_of(u));
+	return 0;
 }
 
 int updater_start(const struct updater_options *options, struct updater **ret)
@@ -590,9 +606,7 @@ int updater_start(const struct updater_options *options, struct updater **ret)
 	if (!r)
 		r = pool_new(FLIGHTS_MAX, &u->pool);
 	if (!r)
-		r = lane_init(u, &u->passes, "passes");
-	if (!r)
-		r = lane_init(u, &u->urgent, "urgent");
+		r = init_lanes(u);
 	if (!r)
 		r = start_thread(&u->passes.thread, &u->passes.runs, passes_main, u);
 	if (!r)
@@ -630,7 +644,7 @@ void updater_status(struct updater *u, struct updater_status *ret)
 	*ret = u->status;
 	ret->last_error = xstrdup_or_null(u->status.last_error);
 	ret->latest = xstrdup_or_null(u->status.latest);
-	ret->lag = u->behind ? clock_monotonic() - u->behind : 0;
+	ret->lag = u->behind ? now_of(u) - u->behind : 0;
 	packages_copy(&u->status.failing, &ret->failing);
 	packages_copy(&u->status.waiting, &ret->waiting);
 	pthread_mutex_unlock(&u->lock);

@@ -2,99 +2,13 @@
 /* updater_test.c - the thread that keeps the bucket equal to the database. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "clock.h"
-#include "publish.h"
-#include "updater.h"
-#include "world.h"
+#include "updating.h"
 
-#define LISTING	 "latest/api/packages/foo"
-#define PATIENCE (60 * SECOND_US) /* far more than it takes; only a broken updater uses it up */
-
-static struct world w;
-
-static void init(void)
-{
-	world_init(&w);
-}
-
-static void fini(void)
-{
-	world_release(&w);
-}
-
-TestSuite(updater, .init = init, .fini = fini);
-
-static struct updater *start(void)
-{
-	const struct updater_options options = { .export = &w.options, .host = "host" };
-	struct updater *u;
-
-	cr_assert_eq(updater_start(&options, &u), 0);
-	return u;
-}
-
-/* Until so many passes ended; the last one's result. */
-static int wait_passes(struct updater *u, uint64_t passes, struct export_counts *ret)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = { .tv_nsec = 5000000 };
-
-	for (;;) {
-		struct updater_status status;
-		uint64_t n;
-		int r;
-
-		updater_status(u, &status);
-		n = status.passes;
-		r = status.last_result;
-		cr_assert_eq(status.last_pass != NO_TIME, n > 0);
-		cr_assert(!n || !r || status.last_error);
-		if (ret)
-			*ret = status.total;
-		updater_status_release(&status);
-		if (n >= passes)
-			return r;
-		cr_assert_lt(clock_monotonic(), until);
-		nanosleep(&nap, NULL);
-	}
-}
-
-/* Until the bucket has the text (NULL: does not have the object) at that key. */
-static void wait_for(const char *key, const char *text)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = { .tv_nsec = 5000000 };
-
-	while (text ? !world_has(&w, key) || !world_has_text(&w, key, text) : world_has(&w, key)) {
-		cr_assert_lt(clock_monotonic(), until, "%s", key);
-		nanosleep(&nap, NULL);
-	}
-}
-
-static bool is_quiet(struct updater *u, struct updater_status *ret)
-{
-	updater_status(u, ret);
-	return ret->passes >= 3; /* both full passes, and the first scan */
-}
-
-/* Until it is at rest; what it says then is the caller's to release. */
-static void wait_quiet(struct updater *u, struct updater_status *ret)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = { .tv_nsec = 5000000 };
-
-	while (!is_quiet(u, ret)) {
-		updater_status_release(ret);
-		cr_assert_lt(clock_monotonic(), until);
-		nanosleep(&nap, NULL);
-	}
-}
+TestSuite(updater, .init = updating_init, .fini = updating_fini);
 
 Test(updater, begins_with_a_full_pass_of_its_own_prefix_and_then_one_of_both)
 {
@@ -105,9 +19,10 @@ Test(updater, begins_with_a_full_pass_of_its_own_prefix_and_then_one_of_both)
 	cr_assert_eq(world_export_all(&w, NULL), 0);
 	world_empty_bucket(&w);
 	u = start();
-	cr_assert_eq(wait_passes(u, 2, NULL), 0);
+	cr_assert_eq(wait_passes(u, 2), 0);
 	cr_assert(world_has(&w, LISTING), "no change moved, but the bucket is empty");
-	wait_quiet(u, &status);
+	wait_quiet(u);
+	updater_status(u, &status);
 	cr_assert_null(status.latest);
 	cr_assert_eq(status.waiting.all, 0);
 	updater_status_release(&status);
@@ -156,8 +71,7 @@ Test(updater, says_how_long_take_downs_took_from_their_commit)
 
 	world_add(&w, "foo", "1.0.0");
 	u = start();
-	wait_quiet(u, &status);
-	updater_status_release(&status);
+	wait_quiet(u);
 	world_sql(&w, "UPDATE package_version SET retracted = 1");
 	wait_for(LISTING, "\"retracted\":true");
 	for (;;) {
@@ -174,31 +88,8 @@ Test(updater, says_how_long_take_downs_took_from_their_commit)
 	updater_stop(u);
 }
 
-static int64_t lag_of(struct updater *u)
-{
-	struct updater_status status;
-	int64_t lag;
-
-	updater_status(u, &status);
-	lag = status.lag;
-	updater_status_release(&status);
-	return lag;
-}
-
-static void wait_for_lag(struct updater *u, bool lags)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = { .tv_nsec = 5000000 };
-
-	while ((lag_of(u) > 0) != lags) {
-		cr_assert_lt(clock_monotonic(), until);
-		nanosleep(&nap, NULL);
-	}
-}
-
 Test(updater, says_since_when_no_pass_has_seen_a_change_through)
 {
-	struct updater_status status;
 	struct export_counts counts;
 	struct updater *u;
 
@@ -207,28 +98,19 @@ Test(updater, says_since_when_no_pass_has_seen_a_change_through)
 	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'"); /* restored */
 	u = start();
 	cr_assert_gt(lag_of(u), 0, "nothing is known of the bucket yet");
-	wait_passes(u, 2, NULL);
+	wait_passes(u, 2);
 	cr_assert_gt(lag_of(u), 0, "it is held");
 	updater_stop(u);
 	w.options.rebase = true;
 	world_export_well(&w, &counts);
 	w.options.rebase = false;
 	u = start();
-	wait_quiet(u, &status);
-	updater_status_release(&status);
+	wait_quiet(u);
 	wait_for_lag(u, false);
 	world_add_broken(&w, "bad");
 	wait_for_lag(u, true);
 	wait_for_lag(u, false); /* what fails is named by itself */
 	updater_stop(u);
-}
-
-static void wait_for_result(struct updater *u, int result)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-
-	while (wait_passes(u, 3, NULL) != result)
-		cr_assert_lt(clock_monotonic(), until);
 }
 
 Test(updater, takes_the_side_of_a_restored_database_where_that_is_said_and_only_then)
@@ -257,8 +139,7 @@ Test(updater, a_pass_that_is_held_whole_is_not_repeated_all_the_time)
 	struct updater *u;
 
 	u = start();
-	wait_quiet(u, &before);
-	updater_status_release(&before);
+	wait_quiet(u);
 	world_add(&w, "foo", "1.0.0");
 	wait_for(LISTING, "1.0.0"); /* so it is put off for a second */
 	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'");
@@ -297,7 +178,8 @@ Test(updater, repeats_a_package_that_failed_and_names_it_with_its_reason_until_t
 	world_add(&w, "foo", "1.0.0");
 	u = start();
 	wait_for(LISTING, "1.0.0");
-	wait_quiet(u, &status);
+	wait_quiet(u);
+	updater_status(u, &status);
 	cr_assert_eq(status.failing.all, 1);
 	cr_assert_str_eq(status.failing.packages[0].name, "bad");
 	cr_assert(strstr(status.failing.packages[0].why, "no version of bad"));
@@ -322,43 +204,13 @@ Test(updater, names_the_first_hundred_that_fail_and_counts_all)
 		world_add_broken(&w, name);
 	}
 	u = start();
-	wait_quiet(u, &status);
+	wait_quiet(u);
+	updater_status(u, &status);
 	cr_assert_eq(status.failing.n, UPDATER_NAMES_MAX);
 	cr_assert_eq(status.failing.all, UPDATER_NAMES_MAX + 1);
 	cr_assert_str_eq(status.failing.packages[0].name, "bad000");
 	updater_status_release(&status);
 	updater_stop(u);
-}
-
-static int count_it(void *ctx, const atomic_bool *stop)
-{
-	atomic_int *n = ctx;
-
-	(void)stop;
-	++*n;
-	return 0;
-}
-
-Test(updater, of_several_hosts_one_collects)
-{
-	struct updater *hosts[2];
-	atomic_int collected = 0;
-
-	world_add(&w, "foo", "1.0.0");
-	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
-		const struct updater_options options = { .export = &w.options,
-							 .host = i ? "two" : "one",
-							 .collect = count_it,
-							 .ctx = &collected };
-		struct updater_status status;
-
-		cr_assert_eq(updater_start(&options, &hosts[i]), 0);
-		wait_quiet(hosts[i], &status);
-		updater_status_release(&status);
-		cr_assert_eq(collected, 1, "host %zu", i);
-	}
-	updater_stop(hosts[0]);
-	updater_stop(hosts[1]);
 }
 
 Test(updater, a_host_with_another_base_url_than_a_live_one_is_refused)
@@ -371,18 +223,6 @@ Test(updater, a_host_with_another_base_url_than_a_live_one_is_refused)
 	cr_assert_eq(updater_start(&options, &other), -EEXIST);
 	cr_assert_null(other);
 	updater_stop(u);
-}
-
-/* Until the statement counts that many. */
-static void wait_for_count(const char *statement, int64_t n)
-{
-	int64_t until = clock_monotonic() + PATIENCE;
-	const struct timespec nap = { .tv_nsec = 5000000 };
-
-	while (world_query(&w, statement) != n) {
-		cr_assert_lt(clock_monotonic(), until, "%s", statement);
-		nanosleep(&nap, NULL);
-	}
 }
 
 Test(updater, keeps_its_heartbeat_and_says_what_it_accepts)
@@ -404,73 +244,35 @@ Test(updater, keeps_its_heartbeat_and_says_what_it_accepts)
 	updater_stop(u);
 }
 
-/* The first change of the store stands still, until it is let go. */
-struct standstill {
-	atomic_bool stands, let_go;
-};
-
-static void stand_still(void *ctx)
-{
-	struct standstill *s = ctx;
-	const struct timespec nap = { .tv_nsec = 1000000 };
-
-	if (!atomic_exchange(&s->stands, true))
-		while (!s->let_go)
-			nanosleep(&nap, NULL);
-}
-
 /* An updater that was at rest, in the middle of the export of a package that is added then. */
 static struct updater *start_to_stand_still(const char *package, struct standstill *still)
 {
-	const struct timespec nap = { .tv_nsec = 1000000 };
 	struct updater *u = start();
-	struct updater_status status;
 
-	wait_quiet(u, &status);
-	updater_status_release(&status);
-	recorder_before(w.recorder, stand_still, still);
+	wait_quiet(u);
+	stand_still(still, 1);
 	world_add(&w, package, "1.0.0");
-	while (!still->stands)
-		nanosleep(&nap, NULL);
+	WAIT_UNTIL(still->standing);
 	return u;
-}
-
-static void let_go(struct standstill *still, const char *listing)
-{
-	still->let_go = true;
-	wait_for(listing, "1.0.0");
-	recorder_before(w.recorder, NULL, NULL);
-}
-
-Test(updater, a_take_down_does_not_wait_for_the_end_of_a_long_pass)
-{
-	struct standstill still = { .stands = false };
-	struct updater *u;
-
-	world_add(&w, "foo", "1.0.0");
-	u = start_to_stand_still("new", &still);
-	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
-	wait_for(LISTING, NULL);
-	let_go(&still, "latest/api/packages/new");
-	updater_stop(u);
 }
 
 Test(updater, a_change_does_not_wait_for_the_end_of_another_ones_pass)
 {
-	struct standstill still = { .stands = false };
+	struct standstill still;
 	struct updater *u;
 
 	world_add(&w, "foo", "1.0.0");
 	u = start_to_stand_still("new", &still);
 	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
 	wait_for(LISTING, "isDiscontinued");
-	let_go(&still, "latest/api/packages/new");
+	let_go(&still);
+	wait_for("latest/api/packages/new", "1.0.0");
 	updater_stop(u);
 }
 
 Test(updater, what_it_works_on_stays_its_own_however_long_it_takes)
 {
-	struct standstill still = { .stands = false };
+	struct standstill still;
 	struct updater *u;
 
 	w.options.lease = SECOND_US;
@@ -480,7 +282,8 @@ Test(updater, what_it_works_on_stays_its_own_however_long_it_takes)
 	wait_for_count("SELECT count(*) FROM lease WHERE name = 'foo'"
 		       " AND until > (SELECT until FROM first_lease)",
 		       1);
-	let_go(&still, LISTING);
+	let_go(&still);
+	wait_for(LISTING, "1.0.0");
 	updater_stop(u);
 }
 
@@ -494,7 +297,8 @@ Test(updater, another_version_that_is_retired_leaves_latest_to_this_one)
 		      " ('" RUNTIME "', 'gone', '2020-01-01T00:00:00.000Z', '');"
 		      "UPDATE deployment SET retired = 1");
 	u = start();
-	wait_quiet(u, &status);
+	wait_quiet(u);
+	updater_status(u, &status);
 	cr_assert_str_eq(status.latest, "the deployment " RUNTIME " is retired");
 	cr_assert_eq(status.waiting.all, 1);
 	cr_assert_str_eq(status.waiting.packages[0].name, "foo");
@@ -505,71 +309,12 @@ Test(updater, another_version_that_is_retired_leaves_latest_to_this_one)
 	updater_stop(u);
 }
 
-#define NEWER "2027.01.01"
-
-/* latest/ as another deployment wrote it, which is newer, and live. */
-static void let_a_newer_one_keep_latest(void)
-{
-	const struct publisher_options options = { .store = w.options.store,
-						   .gate = GATE_ENFORCE,
-						   .runtime_version = NEWER };
-	struct exporter_options newer = w.options;
-	struct export_counts counts = { 0 };
-	struct exporter *ex;
-
-	world_add(&w, "foo", "1.0.0");
-	newer.runtime_version = NEWER;
-	cr_assert_eq(publisher_new(&options, &newer.publisher), 0);
-	cr_assert_eq(exporter_new(&newer, &ex), 0);
-	cr_assert_eq(export_all(ex, &counts), 0);
-	export_counts_release(&counts);
-	exporter_free(ex);
-	publisher_free(newer.publisher);
-	world_sql(&w, "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES ('" NEWER
-		      "', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')");
-}
-
-static struct updater *start_to_take_over(int64_t settle)
-{
-	const struct updater_options options = { .export = &w.options,
-						 .host = "host",
-						 .settle = settle };
-	struct updater_status status;
-	struct updater *u;
-
-	let_a_newer_one_keep_latest();
-	cr_assert_eq(updater_start(&options, &u), 0);
-	wait_quiet(u, &status);
-	updater_status_release(&status);
-	world_sql(&w, "UPDATE deployment SET retired = 1 WHERE runtime_version = '" NEWER "';"
-		      "UPDATE package SET discontinued = 1 WHERE name = 'foo'");
-	wait_for(RUNTIME "/api/packages/foo", "isDiscontinued");
-	return u;
-}
-
-Test(updater, who_takes_latest_over_waits_for_the_last_requests_of_the_one_before)
-{
-	struct updater *u = start_to_take_over(HOUR_US);
-
-	wait_for_lag(u, false);
-	cr_assert_not(world_has_text(&w, LISTING, "isDiscontinued"));
-	updater_stop(u);
-}
-
-Test(updater, what_waited_for_them_is_then_written)
-{
-	struct updater *u = start_to_take_over(SECOND_US / 10);
-
-	wait_for(LISTING, "isDiscontinued");
-	updater_stop(u);
-}
-
 Test(updater, is_stopped_at_once)
 {
 	struct updater *u = start();
 	int64_t before;
 
-	cr_assert_eq(wait_passes(u, 1, NULL), 0);
+	cr_assert_eq(wait_passes(u, 1), 0);
 	before = clock_monotonic();
 	updater_stop(u);
 	cr_assert_lt(clock_monotonic() - before, PATIENCE);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* updater_turns_test.c - which pass of an updater comes when, and who of several sees to it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+#include "publish.h"
+#include "store_links.h"
+#include "updating.h"
+
+#define OLDER "2020.01.01"
+#define NEWER "2027.01.01"
+
+static atomic_llong now;
+
+static void init(void)
+{
+	updating_init();
+	updating_stop_clock(&w.options, &now);
+}
+
+TestSuite(updater_turns, .init = init, .fini = updating_fini);
+
+/* At rest, and what was just written may be written again. */
+static struct updater *start_quiet(void)
+{
+	struct updater *u = start();
+
+	wait_quiet(u);
+	now += SECOND_US;
+	return u;
+}
+
+static void discontinue(const char *package)
+{
+	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = '%s'", package);
+}
+
+static bool is_discontinued(const char *prefix, const char *package)
+{
+	CLEANUP(free_char) char *key = xasprintf("%s/api/packages/%s", prefix, package);
+
+	return world_has(&w, key) && world_has_text(&w, key, "isDiscontinued");
+}
+
+static void add_deployment(const char *version)
+{
+	world_sql(&w,
+		  "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
+		  " ('%s', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')",
+		  version);
+}
+
+Test(updater_turns, what_is_committed_is_exported_by_its_event_alone)
+{
+	static const char *const packages[] = { "bar", "baz", "foo" };
+	struct updater *u;
+
+	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
+		world_add(&w, packages[i], "1.0.0");
+	u = start_quiet();
+	for (size_t i = 0; i < ARRAY_SIZE(packages); i++) {
+		discontinue(packages[i]); /* while the clock stands nothing else is due */
+		WAIT_UNTIL(is_discontinued("latest", packages[i]));
+	}
+	updater_stop(u);
+}
+
+/* Only a full pass counts what is as it should be. */
+Test(updater_turns, of_several_hosts_one_does_the_full_pass_of_the_day)
+{
+	struct exporter_options elsewhere = w.options;
+	const struct updater_options options = { .export = &elsewhere, .host = "host" };
+	struct updater *u, *other;
+	atomic_llong now_elsewhere;
+	uint64_t current, passes;
+
+	updating_stop_clock(&elsewhere, &now_elsewhere);
+	world_add(&w, "foo", "1.0.0");
+	u = start_quiet();
+	cr_assert_eq(updater_start(&options, &other), 0);
+	wait_quiet(other);
+	current = total_of(other).current;
+	passes = passes_of(other);
+	now += DAY_US;
+	WAIT_UNTIL(total_of(u).current == 1);
+	now_elsewhere += DAY_US;
+	wait_passes(other, passes + 1); /* a scan was due, too */
+	cr_assert_eq(total_of(other).current, current);
+	updater_stop(u);
+	updater_stop(other);
+}
+
+Test(updater_turns, latest_stays_closed_until_a_full_pass_went_through)
+{
+	struct updater_status status;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	fault_arm(w.fault, 1, -EIO); /* the first look at the store */
+	u = start();
+	cr_assert_eq(wait_passes(u, 1), -EIO);
+	world_add(&w, "bar", "1.0.0");
+	wait_for(RUNTIME "/api/packages/bar", "1.0.0"); /* changes go on meanwhile */
+	wait_passes(u, 2);
+	updater_status(u, &status);
+	cr_assert_str_eq(status.latest, RUNTIME "/ has to be whole first");
+	updater_status_release(&status);
+	cr_assert_not(world_has(&w, "latest/api/packages/bar"));
+	now += SECOND_US;
+	wait_for("latest/api/packages/bar", "1.0.0");
+	updater_stop(u);
+}
+
+struct collections {
+	atomic_int all, early;
+};
+
+static int collect(void *ctx, const atomic_bool *stop)
+{
+	struct collections *c = ctx;
+
+	(void)stop;
+	c->all++;
+	c->early += !world_has(&w, LISTING);
+	return 0;
+}
+
+Test(updater_turns, of_several_hosts_one_collects_and_not_before_both_prefixes_are_whole)
+{
+	struct collections collections = { 0 };
+	struct updater *hosts[2];
+
+	world_add(&w, "foo", "1.0.0");
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) { /* whatever their names are */
+		const struct updater_options options = { .export = &w.options,
+							 .host = "host",
+							 .collect = collect,
+							 .ctx = &collections };
+
+		cr_assert_eq(updater_start(&options, &hosts[i]), 0);
+		wait_quiet(hosts[i]);
+		cr_assert_eq(collections.all, 1, "host %zu", i);
+		cr_assert_eq(collections.early, 0);
+	}
+	updater_stop(hosts[0]);
+	updater_stop(hosts[1]);
+}
+
+Test(updater_turns, where_a_deployment_comes_or_goes_everything_is_looked_at_at_once)
+{
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_quiet();
+	add_deployment(OLDER);
+	WAIT_UNTIL(total_of(u).current == 1);
+	world_sql(&w, "DELETE FROM deployment WHERE runtime_version = '" OLDER "'");
+	WAIT_UNTIL(total_of(u).current == 2);
+	updater_stop(u);
+}
+
+/* latest/ as another deployment wrote it, which is newer, and live. */
+static void let_a_newer_one_keep_latest(void)
+{
+	const struct publisher_options options = { .store = w.options.store,
+						   .gate = GATE_ENFORCE,
+						   .runtime_version = NEWER };
+	struct exporter_options newer = w.options;
+	struct export_counts counts = { 0 };
+	struct exporter *ex;
+
+	world_add(&w, "foo", "1.0.0");
+	newer.runtime_version = NEWER;
+	cr_assert_eq(publisher_new(&options, &newer.publisher), 0);
+	cr_assert_eq(exporter_new(&newer, &ex), 0);
+	cr_assert_eq(export_all(ex, &counts), 0);
+	export_counts_release(&counts);
+	exporter_free(ex);
+	publisher_free(newer.publisher);
+	add_deployment(NEWER);
+}
+
+Test(updater_turns, who_takes_latest_over_waits_for_the_last_requests_of_the_one_before)
+{
+	struct updater *u;
+
+	let_a_newer_one_keep_latest();
+	u = start_quiet();
+	world_sql(&w, "BEGIN; UPDATE deployment SET retired = 1 WHERE runtime_version = '" NEWER
+		      "'; UPDATE package SET discontinued = 1; COMMIT");
+	WAIT_UNTIL(is_discontinued(RUNTIME, "foo"));
+	now += RETRY_DEADLINE - 1;
+	world_add(&w, "bar", "1.0.0");
+	wait_for("latest/api/packages/bar", "1.0.0"); /* which that one never wrote */
+	cr_assert_not(is_discontinued("latest", "foo"));
+	now += 1;
+	WAIT_UNTIL(is_discontinued("latest", "foo"));
+	updater_stop(u);
+}
+
+/* In the middle of a full pass, with a package that came together with another deployment. */
+static struct updater *start_a_long_pass(struct standstill *still, int most)
+{
+	struct updater *u = start_quiet();
+
+	world_add_archive(&w, "new", "1.0.0");
+	stand_still(still, most);
+	world_sql(&w, "BEGIN");
+	world_add_row(&w, "new", "1.0.0");
+	add_deployment(OLDER);
+	world_sql(&w, "COMMIT");
+	WAIT_UNTIL(still->standing);
+	return u;
+}
+
+Test(updater_turns, a_take_down_does_not_wait_for_the_end_of_a_long_pass_and_all_else_does)
+{
+	struct standstill still;
+	struct updater_status status;
+	struct updater *u;
+	uint64_t removed;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_add_broken(&w, "bad");
+	u = start_a_long_pass(&still, 1);
+	removed = total_of(u).removed;
+	world_sql(&w, "BEGIN; UPDATE package SET discontinued = 1 WHERE name = 'bar';"
+		      "UPDATE package SET moderated = 1 WHERE name = 'foo'; COMMIT");
+	WAIT_UNTIL(total_of(u).removed > removed);
+	cr_assert_not(world_has(&w, LISTING));
+	cr_assert_not(is_discontinued("latest", "bar"));
+	now += 1;
+	updater_status(u, &status);
+	cr_assert_gt(status.lag, 0, "the long pass has not seen it");
+	cr_assert_eq(status.failing.all, 1, "what else fails is as it was");
+	updater_status_release(&status);
+	let_go(&still);
+	WAIT_UNTIL(is_discontinued("latest", "bar"));
+	updater_stop(u);
+}
+
+Test(updater_turns, beside_no_long_pass_a_take_down_is_one_pass)
+{
+	struct updater *u;
+	uint64_t passes;
+	char key[64];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(key, sizeof(key), "p%d", i);
+		world_add(&w, key, "1.0.0");
+	}
+	u = start_quiet();
+	wait_passes(u, 4); /* of what may be written again */
+	passes = passes_of(u);
+	for (int i = 0; i < 5; i++) {
+		world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'p%d'", i);
+		snprintf(key, sizeof(key), "latest/api/packages/p%d", i);
+		wait_for(key, NULL);
+		wait_passes(u, passes + 1 + (uint64_t)i);
+	}
+	cr_assert_eq(passes_of(u), passes + 5);
+	updater_stop(u);
+}
+
+Test(updater_turns, what_is_taken_down_beside_a_long_pass_stays_its_own_however_long_it_takes)
+{
+	struct standstill still;
+	struct updater *u;
+
+	w.options.lease = SECOND_US;
+	world_add(&w, "foo", "1.0.0");
+	u = start_a_long_pass(&still, 2);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	WAIT_UNTIL(still.standing == 2);
+	world_sql(&w, "CREATE TABLE first_lease AS SELECT until FROM lease WHERE name = 'foo'");
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM first_lease"), 1);
+	wait_for_count("SELECT count(*) FROM lease WHERE name = 'foo'"
+		       " AND until > (SELECT until FROM first_lease)",
+		       1);
+	let_go(&still);
+	wait_for(LISTING, NULL);
+	updater_stop(u);
+}
+
+/* Eight passes of their own, one that the others wait for, and the take-down beside it. */
+Test(updater_turns, beyond_eight_passes_side_by_side_the_next_one_holds_up_all_but_take_downs)
+{
+	struct standstill still;
+	struct updater *u;
+	char name[8];
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_quiet();
+	stand_still(&still, 100);
+	for (int i = 1; i <= 9; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		world_add(&w, name, "1.0.0");
+		WAIT_UNTIL(still.standing == i);
+	}
+	discontinue("foo");
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	WAIT_UNTIL(still.standing == 10);
+	let_go(&still);
+	wait_for(LISTING, NULL);
+	wait_for("latest/api/packages/p9", "1.0.0");
+	updater_stop(u);
+}
+
+Test(updater_turns, a_pass_that_saw_all_newer_changes_through_does_not_hide_an_older_one)
+{
+	struct standstill still;
+	struct updater *u;
+	uint64_t passes;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_quiet();
+	stand_still(&still, 1);
+	world_add(&w, "new", "1.0.0");
+	WAIT_UNTIL(still.standing);
+	passes = passes_of(u);
+	now += 1;
+	discontinue("foo");
+	wait_passes(u, passes + 1);
+	now += 1;
+	cr_assert_eq(lag_of(u), 2);
+	let_go(&still);
+	wait_for_lag(u, false);
+	updater_stop(u);
+}
+
+Test(updater_turns, what_is_held_is_said_of_the_passes_that_pass_it_by_too)
+{
+	CLEANUP(free_char) char *path = xasprintf("%s/held", w.folder);
+	struct updater *u;
+	uint64_t passes;
+
+	w.options.held = path;
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	world_add(&w, "foo", "3.0.0");
+	world_add(&w, "bar", "1.0.0");
+	u = start_quiet();
+	world_sql(&w, "DELETE FROM package_version WHERE package = 'foo' AND version > '1.0.0'");
+	wait_for_result(u, -ECANCELED);
+	passes = passes_of(u);
+	discontinue("bar");
+	WAIT_UNTIL(is_discontinued("latest", "bar"));
+	cr_assert_eq(wait_passes(u, passes + 1), -ECANCELED);
+	updater_stop(u);
+}
