@@ -83,6 +83,9 @@ void export_counts_release(struct export_counts *counts);
 
 int exporter_new(const struct exporter_options *options, struct exporter **ret) MUST_CHECK;
 void exporter_free(struct exporter *ex);
+/* Before its first pass: what one of the two writes, the other leaves in peace for a moment, too.
+ * `with` lives longer. */
+void exporter_keep_pace(struct exporter *ex, struct exporter *with);
 /* Of a deployment, for the passes to come (struct latest_view): both are false at first. */
 void exporter_set_latest(struct exporter *ex, bool filled, bool settled);
 /* For the passes to come, as exporter_options.rebase. */
@@ -105,8 +108,8 @@ int export_named(struct exporter *ex, char *const *names, size_t n, struct expor
 	MUST_CHECK;
 /* Only packages whose `change` moved, and those that failed in this exporter's last pass: with
  * nothing to do, one query and no store request. A deployment tries what failed again after a
- * second, then two and so on up to 5 minutes, unless it changed; and what it wrote, a second
- * later. */
+ * second, then two and so on up to 5 minutes, unless it changed; and writes no package twice within
+ * a second. */
 int export_changed(struct exporter *ex, struct export_counts *ret) MUST_CHECK;
 /*
  * The same in three steps, so that of one exporter several are under way: begin says what is to be

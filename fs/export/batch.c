@@ -27,6 +27,7 @@
 #include "clock.h"
 #include "contested.h"
 #include "db.h"
+#include "exporter.h"
 #include "item.h"
 #include "log.h"
 #include "memory.h"
@@ -556,7 +557,7 @@ static void item_report(struct pass *pass, const struct item *item)
 	if (failed)
 		add_failure(pass, item);
 	if (pass->opt->deployment && item->written)
-		names_add(&pass->written, item->name);
+		recent_note(pass->recent, item->name, exporter_clock(pass->opt));
 	if (item->written && !failed && !pass->refresh && names_have(pass->urgent, item->name))
 		count_takedown(&pass->counts, item);
 	pthread_mutex_unlock(&pass->lock);

@@ -164,6 +164,19 @@ static bool is_recorded_everywhere(const struct collection *c, const struct work
 	return true;
 }
 
+/* Whatever waits a moment because it was just written is asked for when that is over. */
+static bool is_put_off(struct collection *c, const struct work *work)
+{
+	int64_t until;
+
+	if (!pass_is_event(c->kind))
+		return false;
+	until = recent_until(&c->ex->pace->packages, work->package, c->now);
+	if (until)
+		exporter_ask_at(c->ex, until);
+	return until || later_holds(&c->ex->later, work->package, work->change, c->now);
+}
+
 static int collect_work(void *ctx, const struct work *work)
 {
 	struct collection *c = ctx;
@@ -187,8 +200,7 @@ static int collect_work(void *ctx, const struct work *work)
 	}
 	if (c->kind == PASS_URGENT && !work->urgent)
 		return 0;
-	if (pass_is_event(c->kind) &&
-	    later_holds(&c->ex->later, work->package, work->change, c->now))
+	if (is_put_off(c, work))
 		return 0;
 	if (exporter_is_at(c->ex, work->package)) {
 		exporter_ask_again(c->ex);

@@ -58,7 +58,9 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret)
 	ex->opt = *options;
 	ex->again_at = LATER_NEVER;
 	room_init(&ex->room);
-	site_turn_init(&ex->site, options->feed_pause, exporter_now(ex));
+	ex->pace = &ex->own_pace;
+	site_turn_init(&ex->own_pace.feed, options->feed_pause, exporter_now(ex));
+	recent_init(&ex->own_pace.packages);
 	ex->renderer = xasprintf("%d %s dart=%s flutter=%s", RENDERER_VERSION, how->base_url,
 				 how->sdk_dart ? how->sdk_dart : "",
 				 how->sdk_flutter ? how->sdk_flutter : "");
@@ -73,7 +75,8 @@ void exporter_free(struct exporter *ex)
 	assert(!ex->event_passes);
 	free(ex->renderer);
 	room_release(&ex->room);
-	site_turn_release(&ex->site);
+	site_turn_release(&ex->own_pace.feed);
+	recent_release(&ex->own_pace.packages);
 	later_release(&ex->later);
 	names_release(&ex->left);
 	free(ex->left_why);
@@ -251,16 +254,21 @@ static int say_missing(const struct collection *c, const struct names *seen)
 	return r;
 }
 
-/* What failed before is work again when it is due, whether its change is exported or not. */
+/* What failed before is work again when it is due, whether its change is exported or not; beside a
+ * long pass only where it still is. */
 static void add_failed(struct exporter *ex, struct collection *c)
 {
 	CLEANUP(names_release) struct names failed = { 0 };
 
 	later_due(&ex->later, c->now, &failed);
-	for (size_t i = 0; c->kind == PASS_EVENT && i < failed.n; i++)
-		if (!names_have(&c->urgent, failed.names[i]) &&
-		    !exporter_is_at(ex, failed.names[i]))
+	for (size_t i = 0; i < failed.n; i++)
+		if (names_have(&c->urgent, failed.names[i]) ||
+		    exporter_is_at(ex, failed.names[i]))
+			continue;
+		else if (c->kind == PASS_EVENT)
 			names_add(&c->todo, failed.names[i]);
+		else
+			later_forget(&ex->later, failed.names[i]);
 	c->retries = failed.n;
 	names_sort(&c->todo);
 	c->pass->counts.packages = c->urgent.n + c->todo.n + c->pass->counts.held;
@@ -393,7 +401,7 @@ static int prepare(struct event_pass *p)
 	move_others(&c->todo, &c->urgent, &p->seen);
 	names_sort(&p->seen);
 	p->feed = pass_is_event(c->kind) &&
-		  site_turn_take(&ex->site, exporter_now(ex), false, false);
+		  site_turn_take(&ex->pace->feed, exporter_now(ex), false, false);
 	if (!pass_is_event(c->kind) || p->seen.n || p->feed)
 		r = pass_read_latest(&p->pass, ex->filled, ex->settled);
 	if (r < 0)
@@ -430,6 +438,7 @@ static struct event_pass *begin_pass(struct exporter *ex, enum pass_kind kind, s
 	p->pass.lease = lease_of(ex);
 	p->pass.claimed_until = clock_monotonic() + p->pass.lease.duration;
 	p->pass.renewed_until = &ex->renewed_until;
+	p->pass.recent = &ex->pace->packages;
 	p->pass.pending = &p->c.pending;
 	p->pass.urgent = &p->c.urgent;
 	if (wanted) {
@@ -469,7 +478,7 @@ static void run_pass(struct event_pass *p)
 	if (!p->result)
 		p->result = run_all_packages(p);
 	if (!p->result && !p->feed)
-		p->feed = site_turn_take(&p->ex->site, exporter_now(p->ex),
+		p->feed = site_turn_take(&p->ex->pace->feed, exporter_now(p->ex),
 					 full || pass_changed(&p->pass),
 					 !pass_is_event(p->c.kind));
 	if (!p->result) {
@@ -477,7 +486,7 @@ static void run_pass(struct event_pass *p)
 		p->site = site_run(&p->pass, p->feed, full ? p->c.state : NULL);
 	}
 	if (p->feed && (p->result < 0 || p->site < 0))
-		site_turn_give_back(&p->ex->site);
+		site_turn_give_back(&p->ex->pace->feed);
 }
 
 int event_pass_end(struct event_pass *p, struct export_counts *ret)

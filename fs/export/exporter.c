@@ -27,14 +27,24 @@ size_t exporter_left(const struct exporter *ex, char *const **ret)
 	return ex->left.n;
 }
 
+void exporter_keep_pace(struct exporter *ex, struct exporter *with)
+{
+	ex->pace = &with->own_pace;
+}
+
+int64_t exporter_clock(const struct exporter_options *options)
+{
+	return options->clock ? options->clock(options->clock_ctx) : clock_monotonic();
+}
+
 int64_t exporter_now(const struct exporter *ex)
 {
-	return ex->opt.clock ? ex->opt.clock(ex->opt.clock_ctx) : clock_monotonic();
+	return exporter_clock(&ex->opt);
 }
 
 int64_t exporter_due(struct exporter *ex)
 {
-	return earlier(earlier(site_turn_due(&ex->site), later_next(&ex->later)), ex->again_at);
+	return earlier(earlier(site_turn_due(&ex->pace->feed), later_next(&ex->later)), ex->again_at);
 }
 
 void exporter_begin(struct exporter *ex)
@@ -45,7 +55,12 @@ void exporter_begin(struct exporter *ex)
 
 void exporter_ask_again(struct exporter *ex)
 {
-	ex->again_at = earlier(ex->again_at, exporter_now(ex) + TAKEN_AGAIN);
+	exporter_ask_at(ex, exporter_now(ex) + TAKEN_AGAIN);
+}
+
+void exporter_ask_at(struct exporter *ex, int64_t at)
+{
+	ex->again_at = earlier(ex->again_at, at);
 }
 
 void exporter_take(struct exporter *ex, const struct names *seen)
@@ -69,7 +84,7 @@ bool exporter_failure(const struct exporter *ex, size_t i, struct export_failure
 	return e;
 }
 
-/* What failed is work again, until it succeeds; what was written is left in peace for a moment. */
+/* What failed is work again, until it succeeds. */
 static void remember_results(struct exporter *ex, struct pass *pass, const struct names *seen,
 			     bool full)
 {
@@ -87,8 +102,6 @@ static void remember_results(struct exporter *ex, struct pass *pass, const struc
 	for (size_t i = 0; i < seen->n && !full; i++)
 		if (!names_have(&open, seen->names[i]))
 			later_forget(&ex->later, seen->names[i]);
-	for (size_t i = 0; ex->opt.deployment && i < pass->written.n; i++)
-		later_written(&ex->later, pass->written.names[i], at);
 	for (size_t i = 0; i < pass->n_failures; i++)
 		later_failed(&ex->later, pass->failures[i].package, pass->failures[i].change,
 			     pass->failures[i].why, at);

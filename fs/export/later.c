@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* later.c - packages that event passes pass over for a while: they failed, or were just written. */
+/* later.c - packages that failed, which event passes pass over for a while. */
 #include "later.h"
 
 #include <stdlib.h>
@@ -22,21 +22,9 @@ void later_release(struct later *l)
 	*l = (struct later){ .n = 0 };
 }
 
-/* Where it is, or would be. */
 static size_t find(const struct later *l, const char *package, bool *ret_there)
 {
-	size_t from = 0, to = l->n;
-
-	while (from < to) {
-		size_t at = from + (to - from) / 2;
-
-		if (strcmp(l->entries[at].package, package) < 0)
-			from = at + 1;
-		else
-			to = at;
-	}
-	*ret_there = from < l->n && !strcmp(l->entries[from].package, package);
-	return from;
+	return names_place(l->entries, l->n, sizeof(*l->entries), package, ret_there);
 }
 
 static struct later_entry *put(struct later *l, const char *package)
@@ -78,29 +66,16 @@ void later_failed(struct later *l, const char *package, const char *change, cons
 	e->why = xstrdup(why);
 }
 
-void later_written(struct later *l, const char *package, int64_t now)
-{
-	struct later_entry *e = put(l, package);
-
-	free(e->change);
-	free(e->why);
-	*e = (struct later_entry){ .package = e->package, .until = now + LATER_WRITTEN };
-}
-
-static void remove_at(struct later *l, size_t at)
-{
-	entry_release(&l->entries[at]);
-	l->n--;
-	memmove(l->entries + at, l->entries + at + 1, (l->n - at) * sizeof(*l->entries));
-}
-
 void later_forget(struct later *l, const char *package)
 {
 	bool there;
 	size_t at = find(l, package, &there);
 
-	if (there)
-		remove_at(l, at);
+	if (!there)
+		return;
+	entry_release(&l->entries[at]);
+	l->n--;
+	memmove(l->entries + at, l->entries + at + 1, (l->n - at) * sizeof(*l->entries));
 }
 
 void later_keep(struct later *l, const struct names *packages)
@@ -108,7 +83,7 @@ void later_keep(struct later *l, const struct names *packages)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->entries[i].attempts && !names_have(packages, l->entries[i].package))
+		if (!names_have(packages, l->entries[i].package))
 			entry_release(&l->entries[i]);
 		else
 			l->entries[kept++] = l->entries[i];
@@ -121,26 +96,16 @@ void later_set(struct later *l, const struct names *packages, int64_t until)
 		bool there;
 		size_t at = find(l, packages->names[i], &there);
 
-		if (there && l->entries[at].attempts)
+		if (there)
 			l->entries[at].until = until;
 	}
 }
 
-void later_due(struct later *l, int64_t now, struct names *ret)
+void later_due(const struct later *l, int64_t now, struct names *ret)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		struct later_entry *e = &l->entries[i];
-
-		if (e->until <= now && e->attempts)
-			names_add(ret, e->package);
-		if (e->until <= now && !e->attempts)
-			entry_release(e);
-		else
-			l->entries[kept++] = *e;
-	}
-	l->n = kept;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->entries[i].until <= now)
+			names_add(ret, l->entries[i].package);
 }
 
 int64_t later_next(const struct later *l)
@@ -155,8 +120,5 @@ int64_t later_next(const struct later *l)
 
 const struct later_entry *later_failure(const struct later *l, size_t i)
 {
-	for (size_t k = 0; k < l->n; k++)
-		if (l->entries[k].attempts && !i--)
-			return &l->entries[k];
-	return NULL;
+	return i < l->n ? &l->entries[i] : NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* later.h - packages that event passes pass over for a while: they failed, or were just written. */
+/* later.h - packages that failed, which event passes pass over for a while. */
 #ifndef PUBFS_LATER_H
 #define PUBFS_LATER_H
 
@@ -10,15 +10,14 @@
 #include "clock.h"
 #include "names.h"
 
-#define LATER_WRITTEN SECOND_US /* a store takes about one write a second of an object */
-#define LATER_FAILED  SECOND_US /* twice as long after each failure, up to */
-#define LATER_MAX     (5 * MINUTE_US)
-#define LATER_NEVER   INT64_MAX
+#define LATER_FAILED SECOND_US /* twice as long after each failure, up to */
+#define LATER_MAX    (5 * MINUTE_US)
+#define LATER_NEVER  INT64_MAX
 
 struct later_entry {
 	char *package;
-	unsigned attempts;  /* that failed, one after the other; 0: it was written, and went well */
-	char *change, *why; /* of the last failure; change NULL: whatever it is */
+	unsigned attempts;  /* that failed, one after the other */
+	char *change, *why; /* of the last one; change NULL: whatever it is */
 	int64_t until;
 };
 
@@ -33,18 +32,17 @@ void later_release(struct later *l);
 bool later_holds(const struct later *l, const char *package, const char *change, int64_t now);
 void later_failed(struct later *l, const char *package, const char *change, const char *why,
 		  int64_t now);
-void later_written(struct later *l, const char *package, int64_t now);
 /* It went well, or has no row any more. */
 void later_forget(struct later *l, const char *package);
-/* When those of these packages that have failed are due. */
+/* When those of these packages that are there are due. */
 void later_set(struct later *l, const struct names *packages, int64_t until);
-/* Forgets all failures but those of these packages (sorted). */
+/* Forgets all but these packages (sorted). */
 void later_keep(struct later *l, const struct names *packages);
-/* Those that failed and are due are added; those that were written, and may be again, forgotten. */
-void later_due(struct later *l, int64_t now, struct names *ret);
+/* Adds those that are due, in order. */
+void later_due(const struct later *l, int64_t now, struct names *ret);
 /* When the next one is due, LATER_NEVER for none. */
 int64_t later_next(const struct later *l);
-/* The failures; NULL past the last one. */
+/* The i-th; NULL past the last one. */
 const struct later_entry *later_failure(const struct later *l, size_t i);
 
 #endif

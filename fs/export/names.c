@@ -38,6 +38,25 @@ bool names_have(const struct names *names, const char *name)
 	return names->n && bsearch(&name, names->names, names->n, sizeof(*names->names), by_name);
 }
 
+size_t names_place(const void *array, size_t n, size_t size, const char *name, bool *ret_there)
+{
+	const char *at = array;
+	size_t from = 0, to = n;
+
+	*ret_there = false;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int order = strcmp(*(const char *const *)(at + middle * size), name);
+
+		if (order < 0)
+			from = middle + 1;
+		else
+			to = middle;
+		*ret_there |= !order;
+	}
+	return from;
+}
+
 void names_release(struct names *names)
 {
 	for (size_t i = 0; i < names->n; i++)

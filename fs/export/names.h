@@ -16,4 +16,7 @@ void names_sort(struct names *names);			      /* byte order, each name once */
 bool names_have(const struct names *names, const char *name); /* of sorted ones */
 void names_release(struct names *names);
 
+/* Where a name is, or would be, in an array of structs that begin with one and are sorted by it. */
+size_t names_place(const void *array, size_t n, size_t size, const char *name, bool *ret_there);
+
 #endif

@@ -113,7 +113,6 @@ void pass_release(struct pass *pass)
 		free(pass->failures[i].why);
 	}
 	free(pass->failures);
-	names_release(&pass->written);
 	names_release(&pass->taken);
 	names_release(&pass->reclaimed);
 	names_release(&pass->suspects);

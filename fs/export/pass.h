@@ -68,6 +68,7 @@ struct pass {
 	struct lease lease; /* owner NULL: nothing is claimed */
 	int64_t claimed_until; /* clock_monotonic(); or longer: */
 	const atomic_llong *renewed_until;
+	struct recent *recent; /* a deployment's: told of what is written */
 	const struct names *pending; /* what was not exported when the pass began, sorted */
 	const struct names *urgent;  /* what was urgent then, sorted */
 	bool refresh;	/* renew `validated` where it is old */
@@ -87,8 +88,7 @@ struct pass {
 	struct failure *failures;
 	size_t n_failures, failures_alloc;
 	struct names left;    /* packages, as exporter_left() */
-	struct names written; /* packages of which something was changed, */
-	struct names taken;   /* and those that another owner works on */
+	struct names taken;   /* packages that another owner works on */
 	struct names reclaimed; /* what contested_note() was told */
 	struct unweighed *unweighed;
 	size_t n_unweighed, unweighed_alloc;

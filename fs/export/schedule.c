@@ -23,6 +23,16 @@ void schedule_init(struct schedule *s, int64_t now)
 				.own_full = true };
 }
 
+void schedule_init_events(struct schedule *s)
+{
+	*s = (struct schedule){ .full_at = SCHEDULE_NEVER,
+				.scan_at = SCHEDULE_NEVER,
+				.long_scan_at = SCHEDULE_NEVER,
+				.retry_at = SCHEDULE_NEVER,
+				.rest_until = INT64_MIN,
+				.delay = DELAY_MIN };
+}
+
 enum due schedule_due(const struct schedule *s, int64_t now, bool changed, int64_t put_off)
 {
 	if (now >= s->full_at)

@@ -34,6 +34,8 @@ struct schedule {
 	bool own_full; /* the next full pass is this host's, whoever else has done one */
 };
 void schedule_init(struct schedule *s, int64_t now);
+/* Of event passes alone. */
+void schedule_init_events(struct schedule *s);
 /* `changed`: the database did; `put_off`: when packages that were put off are due. */
 enum due schedule_due(const struct schedule *s, int64_t now, bool changed, int64_t put_off);
 /* When something will be due at the latest. */

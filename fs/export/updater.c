@@ -5,12 +5,12 @@
  *	passes	 runs what schedule.c says is due: export_all(), event passes, a scan. An event pass
  *		 for a few packages goes on by itself (struct flight), so that the next change does
  *		 not wait for it
- *	urgent	 while a long pass is under way, and the database changed: export_urgent(), so that
- *		 no take-down waits for the end of an import
+ *	urgent	 while a long pass is under way: export_urgent() when the database changed, or what
+ *		 was put off is due, so that no take-down waits for the end of an import
  *	beat	 keeps the heartbeat and the leases of both
  *
  * Each of the first two has an exporter and claims of its own, so that no package is in the hands
- * of both. What a pass leaves undone is work for the next one: nothing is queued here.
+ * of both, and what one has just written the other leaves in peace, too. What a pass leaves undone is work for the next one: nothing is queued here.
  *
  * latest/ is open once the own prefix was filled by a full pass; a full pass follows whenever
  * another deployment begins or ceases to keep it, and after a take-over not before the last request
@@ -68,7 +68,7 @@ struct updater {
 	struct deployment self;
 	int (*collect)(void *ctx, const atomic_bool *stop);
 	void *ctx;
-	struct lane passes, urgent;
+	struct lane passes, urgent; /* at one pace */
 	pthread_t beat;
 	bool beats;
 	atomic_bool stop, busy; /* busy: a pass is under way that others wait for */
@@ -413,13 +413,14 @@ static void note_behind(struct updater *u, int64_t now)
 }
 
 /* Until the database changed, or something else is due. Below 0: it cannot be asked. */
-static int wait_for_change(struct updater *u, int64_t until, uint64_t *seen)
+static int wait_for_change(struct updater *u, int64_t until, const atomic_bool *stop,
+			   uint64_t *seen)
 {
 	int64_t wait = until - now_of(u);
 
 	if (wait <= 0)
 		return 0;
-	return db_wait(u->export.db, wait < LOOK_MAX ? wait : LOOK_MAX, &u->look_up, seen);
+	return db_wait(u->export.db, earlier(wait, LOOK_MAX), stop, seen);
 }
 
 static void nap(struct updater *u, int64_t until)
@@ -464,7 +465,7 @@ static void *passes_main(void *arg)
 			run_event(u, due);
 		changed = wait_for_change(u, schedule_next(&u->schedule,
 							   exporter_due(u->passes.exporter)),
-					  &seen);
+					  &u->look_up, &seen);
 		if (changed < 0)
 			nap(u, clock_monotonic() + DELAY_BLIND);
 	}
@@ -472,16 +473,30 @@ static void *passes_main(void *arg)
 	return NULL;
 }
 
+/* What is noticed while no pass is under way may be unknown to one that has begun by then. */
 static void *urgent_main(void *arg)
 {
 	struct updater *u = arg;
+	struct exporter *ex = u->urgent.exporter;
+	struct schedule schedule;
 	uint64_t seen = 0;
 	int changed = db_changed(u->export.db, &seen);
+	bool noticed = false;
 
+	schedule_init_events(&schedule);
 	while (!u->stop) {
-		if (changed > 0 && u->busy)
-			run_pass(u, &u->urgent, export_urgent);
-		changed = db_wait(u->export.db, LOOK_MAX, &u->stop, &seen);
+		bool busy = u->busy;
+
+		noticed |= changed > 0;
+		if (busy && schedule_due(&schedule, now_of(u), noticed, exporter_due(ex))) {
+			enum outcome outcome = run_pass(u, &u->urgent, export_urgent);
+
+			noticed = false;
+			schedule_ended(&schedule, now_of(u), DUE_EVENT, outcome);
+		}
+		changed = wait_for_change(u, busy ? schedule_next(&schedule, exporter_due(ex))
+						  : SCHEDULE_NEVER,
+					  &u->stop, &seen);
 		if (changed < 0)
 			nap(u, clock_monotonic() + DELAY_BLIND);
 	}
@@ -514,8 +529,8 @@ static void lane_free(struct lane *lane)
 static void updater_free(struct updater *u)
 {
 	pool_free(u->pool);
-	lane_free(&u->passes);
 	lane_free(&u->urgent);
+	lane_free(&u->passes);
 	deployment_release(&u->self);
 	latest_view_release(&u->view);
 	updater_status_release(&u->status);
@@ -591,6 +606,7 @@ static int init_lanes(struct updater *u)
 		r = lane_init(u, &u->urgent, "urgent");
 	if (r < 0)
 		return r;
+	exporter_keep_pace(u->urgent.exporter, u->passes.exporter);
 	u->behind = now_of(u);
 	schedule_init(&u->schedule, now_of(u));
 	return 0;

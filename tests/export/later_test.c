@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* later_test.c - what event passes put off, and for how long. */
+/* later_test.c - what event passes put off because it failed, and for how long. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -56,24 +56,15 @@ Test(later, each_failure_in_a_row_doubles_the_time_up_to_five_minutes)
 	cr_assert_eq(later_next(&l), now + SECOND_US, "after a success it begins anew");
 }
 
-Test(later, what_was_written_and_went_well_is_no_failure_any_more)
-{
-	later_failed(&l, "foo", "1-a", "broken", 0);
-	later_failed(&l, "foo", "1-a", "broken", 0);
-	later_written(&l, "foo", 0);
-	cr_assert_null(later_failure(&l, 0));
-	cr_assert_str_eq(due(SECOND_US), "");
-}
-
 Test(later, the_next_one_that_is_due_is_the_first_whatever_its_name)
 {
-	later_written(&l, "b", 5);
-	later_written(&l, "a", 7);
-	later_written(&l, "c", 9);
+	cr_assert_eq(later_next(&l), LATER_NEVER);
+	later_failed(&l, "b", "1-a", "broken", 5);
+	later_failed(&l, "a", "1-a", "broken", 7);
+	later_failed(&l, "c", "1-a", "broken", 9);
 	cr_assert_eq(later_next(&l), 5 + SECOND_US);
-	later_written(&l, "b", 11);
-	later_written(&l, "c", 3);
-	cr_assert_eq(later_next(&l), 3 + SECOND_US);
+	later_failed(&l, "b", "1-a", "broken", 11);
+	cr_assert_eq(later_next(&l), 7 + SECOND_US);
 }
 
 Test(later, another_change_of_what_failed_is_tried_at_once)
@@ -85,25 +76,12 @@ Test(later, another_change_of_what_failed_is_tried_at_once)
 	cr_assert(later_holds(&l, "bar", "2-b", 1), "where nobody knows which one it was, none is");
 }
 
-Test(later, what_was_written_is_left_in_peace_for_a_second_whatever_changes)
-{
-	later_written(&l, "foo", 0);
-	cr_assert(later_holds(&l, "foo", "1-a", SECOND_US - 1));
-	cr_assert(later_holds(&l, "foo", "2-b", SECOND_US - 1));
-	cr_assert_not(later_holds(&l, "bar", "2-b", 0));
-	cr_assert_eq(later_next(&l), SECOND_US);
-	cr_assert_str_eq(due(SECOND_US), "", "it is no work by itself");
-	cr_assert_eq(l.n, 0, "and nothing is kept of it");
-	cr_assert_eq(later_next(&l), LATER_NEVER);
-}
-
 Test(later, failures_are_kept_with_their_reasons_in_order)
 {
 	CLEANUP(names_release) struct names open = { .n = 0 };
 
 	later_failed(&l, "foo", "1-a", "one", 0);
 	later_failed(&l, "bar", "1-a", "two", 0);
-	later_written(&l, "baz", 0);
 	later_failed(&l, "foo", "1-a", "three", 0);
 	cr_assert_str_eq(later_failure(&l, 0)->package, "bar");
 	cr_assert_str_eq(later_failure(&l, 1)->why, "three");
@@ -112,5 +90,4 @@ Test(later, failures_are_kept_with_their_reasons_in_order)
 	later_keep(&l, &open);
 	cr_assert_str_eq(later_failure(&l, 0)->package, "foo");
 	cr_assert_null(later_failure(&l, 1));
-	cr_assert_eq(l.n, 2, "what was written stays");
 }

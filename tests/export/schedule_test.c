@@ -143,3 +143,18 @@ Test(schedule, a_full_pass_that_another_host_does_is_asked_for_again_in_an_hour)
 	s.scan_at = SCHEDULE_NEVER;
 	cr_assert_eq(schedule_next(&s, PUT_OFF), DAY_US + HOUR_US);
 }
+
+Test(schedule, of_event_passes_alone_nothing_is_due_by_itself_but_one_that_was_cut_short)
+{
+	schedule_init_events(&s);
+	cr_assert_eq(schedule_due(&s, 1000 * DAY_US, false, PUT_OFF), DUE_NOTHING);
+	cr_assert_eq(schedule_next(&s, PUT_OFF), SCHEDULE_NEVER);
+	cr_assert_eq(schedule_due(&s, 7, true, PUT_OFF), DUE_EVENT);
+	cr_assert_eq(schedule_due(&s, 7, false, 7), DUE_EVENT);
+	cr_assert_eq(schedule_next(&s, 9), 9);
+	schedule_ended(&s, 7, DUE_EVENT, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, 7, false, 7), DUE_NOTHING);
+	cr_assert_eq(schedule_due(&s, 7 + SECOND_US, false, PUT_OFF), DUE_EVENT);
+	schedule_ended(&s, 7 + SECOND_US, DUE_EVENT, PASS_WHOLE);
+	cr_assert_eq(schedule_next(&s, PUT_OFF), SCHEDULE_NEVER);
+}

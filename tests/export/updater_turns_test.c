@@ -200,11 +200,9 @@ Test(updater_turns, who_takes_latest_over_waits_for_the_last_requests_of_the_one
 	updater_stop(u);
 }
 
-/* In the middle of a full pass, with a package that came together with another deployment. */
-static struct updater *start_a_long_pass(struct standstill *still, int most)
+/* A full pass, in the middle of a package that comes together with another deployment. */
+static void begin_a_long_pass(struct standstill *still, int most)
 {
-	struct updater *u = start_quiet();
-
 	world_add_archive(&w, "new", "1.0.0");
 	stand_still(still, most);
 	world_sql(&w, "BEGIN");
@@ -212,6 +210,13 @@ static struct updater *start_a_long_pass(struct standstill *still, int most)
 	add_deployment(OLDER);
 	world_sql(&w, "COMMIT");
 	WAIT_UNTIL(still->standing);
+}
+
+static struct updater *start_a_long_pass(struct standstill *still, int most)
+{
+	struct updater *u = start_quiet();
+
+	begin_a_long_pass(still, most);
 	return u;
 }
 
@@ -253,7 +258,6 @@ Test(updater_turns, beside_no_long_pass_a_take_down_is_one_pass)
 		world_add(&w, key, "1.0.0");
 	}
 	u = start_quiet();
-	wait_passes(u, 4); /* of what may be written again */
 	passes = passes_of(u);
 	for (int i = 0; i < 5; i++) {
 		world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'p%d'", i);
@@ -262,6 +266,80 @@ Test(updater_turns, beside_no_long_pass_a_take_down_is_one_pass)
 		wait_passes(u, passes + 1 + (uint64_t)i);
 	}
 	cr_assert_eq(passes_of(u), passes + 5);
+	updater_stop(u);
+}
+
+Test(updater_turns, a_second_take_down_of_a_package_waits_a_second_and_not_for_the_long_pass)
+{
+	struct standstill still;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_a_long_pass(&still, 1);
+	world_sql(&w, "UPDATE package_version SET retracted = 1 WHERE package = 'foo'");
+	wait_for(LISTING, "\"retracted\":true");
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	now += SECOND_US;
+	wait_for(LISTING, NULL);
+	let_go(&still);
+	wait_for("latest/api/packages/new", "1.0.0");
+	updater_stop(u);
+}
+
+static void let_it_fail(void *ctx)
+{
+	atomic_bool *failed = ctx;
+
+	if (!atomic_exchange(failed, true))
+		fault_arm(w.fault, 1, -EIO);
+}
+
+Test(updater_turns, a_take_down_that_fails_is_repeated_beside_the_long_pass)
+{
+	struct standstill still;
+	struct updater *u;
+	atomic_bool fails = false;
+	uint64_t failed;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_a_long_pass(&still, 1);
+	failed = total_of(u).failed;
+	recorder_before(w.recorder, let_it_fail, &fails);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	WAIT_UNTIL(total_of(u).failed > failed);
+	now += SECOND_US;
+	wait_for(LISTING, NULL);
+	let_go(&still);
+	wait_for("latest/api/packages/new", "1.0.0");
+	updater_stop(u);
+}
+
+Test(updater_turns, no_package_is_written_twice_within_a_second_whichever_pass_it_is)
+{
+	struct standstill still;
+	struct updater *u;
+	uint64_t removed;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "baz", "1.0.0");
+	u = start_quiet();
+	discontinue("bar");
+	WAIT_UNTIL(is_discontinued("latest", "bar"));
+	begin_a_long_pass(&still, 1);
+	removed = total_of(u).removed;
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name <> 'baz'");
+	WAIT_UNTIL(total_of(u).removed > removed); /* foo, which was not just written */
+	cr_assert(world_has(&w, "latest/api/packages/bar"));
+	now += SECOND_US;
+	wait_for("latest/api/packages/bar", NULL);
+	let_go(&still);
+	wait_for("latest/api/packages/new", "1.0.0");
+	world_sql(&w, "UPDATE package SET moderated = 0, discontinued = 1");
+	WAIT_UNTIL(is_discontinued("latest", "baz"));
+	cr_assert_not(world_has(&w, "latest/api/packages/bar"), "the other one wrote it just now");
+	now += SECOND_US;
+	WAIT_UNTIL(is_discontinued("latest", "bar"));
 	updater_stop(u);
 }
 
@@ -306,6 +384,28 @@ Test(updater_turns, beyond_eight_passes_side_by_side_the_next_one_holds_up_all_b
 	let_go(&still);
 	wait_for(LISTING, NULL);
 	wait_for("latest/api/packages/p9", "1.0.0");
+	updater_stop(u);
+}
+
+Test(updater_turns, a_full_pass_waits_for_those_that_are_under_way_and_no_take_down_for_it)
+{
+	struct standstill still;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	u = start_quiet();
+	stand_still(&still, 1);
+	world_add(&w, "new", "1.0.0");
+	WAIT_UNTIL(still.standing);
+	world_sql(&w, "BEGIN");
+	add_deployment(OLDER);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	world_sql(&w, "COMMIT");
+	wait_for(LISTING, NULL);
+	cr_assert_eq(total_of(u).current, 0);
+	let_go(&still);
+	WAIT_UNTIL(total_of(u).current > 0);
 	updater_stop(u);
 }
 
