@@ -48,7 +48,8 @@ struct updater_packages {
 
 struct updater_status {
 	int64_t last_pass;     /* microseconds, when the newest pass ended; NO_TIME: none so far */
-	int last_result;       /* of that pass, as export_all() says it */
+	int last_result;       /* of the newest pass, as export_all() says it; of take-downs beside
+				* a long one only what went wrong */
 	uint64_t passes;
 	struct export_counts total; /* since the start; no names */
 	int64_t lag;	       /* microseconds since the database changed, or ceased to answer, and

@@ -198,12 +198,14 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 
 	pthread_mutex_lock(&u->lock);
 	status->last_pass = clock_now();
-	/* an event pass passes by what is held already */
-	status->last_result = !r && counts->held ? -ECANCELED : r;
 	status->passes++;
 	counts_add(&status->total, counts);
-	free(status->last_error);
-	status->last_error = describe(r, counts, why);
+	if (lane == &u->passes || r < 0) { /* what goes well beside a long pass says nothing of it */
+		/* an event pass passes by what is held already */
+		status->last_result = !r && counts->held ? -ECANCELED : r;
+		free(status->last_error);
+		status->last_error = describe(r, counts, why);
+	}
 	if (lane == &u->passes) {
 		note_packages(status, lane->exporter);
 		free(status->latest);

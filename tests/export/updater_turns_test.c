@@ -100,10 +100,11 @@ Test(updater_turns, latest_stays_closed_until_a_full_pass_went_through)
 	world_add(&w, "foo", "1.0.0");
 	fault_arm(w.fault, 1, -EIO); /* the first look at the store */
 	u = start();
-	cr_assert_eq(wait_passes(u, 1), -EIO);
+	wait_passes(u, 1);
+	cr_assert(fault_fired(w.fault));
 	world_add(&w, "bar", "1.0.0");
 	wait_for(RUNTIME "/api/packages/bar", "1.0.0"); /* changes go on meanwhile */
-	wait_passes(u, 2);
+	wait_passes(u, 3); /* the first scan is behind it, too */
 	updater_status(u, &status);
 	cr_assert_str_eq(status.latest, RUNTIME "/ has to be whole first");
 	updater_status_release(&status);
@@ -230,7 +231,10 @@ Test(updater_turns, a_take_down_does_not_wait_for_the_end_of_a_long_pass_and_all
 	world_add(&w, "foo", "1.0.0");
 	world_add(&w, "bar", "1.0.0");
 	world_add_broken(&w, "bad");
-	u = start_a_long_pass(&still, 1);
+	u = start_quiet();
+	now += MINUTE_US;
+	wait_for_result(u, -EIO);
+	begin_a_long_pass(&still, 1);
 	removed = total_of(u).removed;
 	world_sql(&w, "BEGIN; UPDATE package SET discontinued = 1 WHERE name = 'bar';"
 		      "UPDATE package SET moderated = 1 WHERE name = 'foo'; COMMIT");
@@ -239,6 +243,7 @@ Test(updater_turns, a_take_down_does_not_wait_for_the_end_of_a_long_pass_and_all
 	cr_assert_not(is_discontinued("latest", "bar"));
 	now += 1;
 	updater_status(u, &status);
+	cr_assert_eq(status.last_result, -EIO, "which another pass said");
 	cr_assert_gt(status.lag, 0, "the long pass has not seen it");
 	cr_assert_eq(status.failing.all, 1, "what else fails is as it was");
 	updater_status_release(&status);
@@ -273,14 +278,53 @@ Test(updater_turns, a_second_take_down_of_a_package_waits_a_second_and_not_for_t
 {
 	struct standstill still;
 	struct updater *u;
+	uint64_t written;
 
 	world_add(&w, "foo", "1.0.0");
 	u = start_a_long_pass(&still, 1);
+	written = total_of(u).written;
 	world_sql(&w, "UPDATE package_version SET retracted = 1 WHERE package = 'foo'");
-	wait_for(LISTING, "\"retracted\":true");
+	WAIT_UNTIL(total_of(u).written > written);
+	cr_assert(world_has_text(&w, LISTING, "\"retracted\":true"));
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
 	now += SECOND_US;
 	wait_for(LISTING, NULL);
+	let_go(&still);
+	wait_for("latest/api/packages/new", "1.0.0");
+	updater_stop(u);
+}
+
+/* Which is a long one because something is held, so that it is alone. */
+Test(updater_turns, a_take_down_that_comes_while_a_long_pass_begins_does_not_wait_for_its_end)
+{
+	const struct timespec moment = { .tv_nsec = 200000000 };
+	CLEANUP(free_char) char *path = xasprintf("%s/held", w.folder);
+	struct standstill begins, still;
+	struct updater *u;
+	uint64_t removed;
+
+	w.options.held = path;
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "baz", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	world_add(&w, "bar", "2.0.0");
+	world_add(&w, "bar", "3.0.0");
+	u = start_quiet();
+	stand_still_at_reads(&begins, 1);
+	stand_still(&still, 1);
+	world_add_archive(&w, "new", "1.0.0");
+	world_sql(&w, "BEGIN; DELETE FROM package_version WHERE version > '1.0.0'");
+	world_add_row(&w, "new", "1.0.0");
+	world_sql(&w, "COMMIT");
+	WAIT_UNTIL(begins.standing);
+	removed = total_of(u).removed;
+	world_sql(&w, "BEGIN; UPDATE package SET discontinued = 1 WHERE name = 'baz';"
+		      "UPDATE package SET moderated = 1 WHERE name = 'foo'; COMMIT");
+	nanosleep(&moment, NULL); /* in which a wrong one would have seen it, and forgotten */
+	let_go(&begins);
+	WAIT_UNTIL(still.standing);
+	WAIT_UNTIL(total_of(u).removed > removed);
+	cr_assert_not(is_discontinued("latest", "baz"));
 	let_go(&still);
 	wait_for("latest/api/packages/new", "1.0.0");
 	updater_stop(u);
@@ -307,10 +351,39 @@ Test(updater_turns, a_take_down_that_fails_is_repeated_beside_the_long_pass)
 	recorder_before(w.recorder, let_it_fail, &fails);
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
 	WAIT_UNTIL(total_of(u).failed > failed);
+	cr_assert_eq(wait_passes(u, 1), -EIO);
 	now += SECOND_US;
 	wait_for(LISTING, NULL);
 	let_go(&still);
 	wait_for("latest/api/packages/new", "1.0.0");
+	updater_stop(u);
+}
+
+Test(updater_turns, what_failed_beside_a_long_pass_and_was_done_by_another_is_not_tried_for_ever)
+{
+	const struct timespec moment = { .tv_nsec = 200000000 };
+	struct standstill still;
+	struct updater *u;
+	atomic_bool fails = false;
+	uint64_t failed, passes;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_a_long_pass(&still, 1);
+	failed = total_of(u).failed;
+	recorder_before(w.recorder, let_it_fail, &fails);
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
+	WAIT_UNTIL(total_of(u).failed > failed);
+	let_go(&still);
+	wait_for(LISTING, NULL);
+	now += MINUTE_US;
+	stand_still(&still, 1);
+	world_sql(&w, "BEGIN; DELETE FROM deployment WHERE host = 'other';"
+		      "UPDATE package SET discontinued = 1 WHERE name = 'new'; COMMIT");
+	WAIT_UNTIL(still.standing);
+	passes = passes_of(u);
+	nanosleep(&moment, NULL); /* in which a wrong one would make hundreds */
+	cr_assert_leq(passes_of(u), passes + 2);
+	let_go(&still);
 	updater_stop(u);
 }
 
@@ -332,7 +405,9 @@ Test(updater_turns, no_package_is_written_twice_within_a_second_whichever_pass_i
 	WAIT_UNTIL(total_of(u).removed > removed); /* foo, which was not just written */
 	cr_assert(world_has(&w, "latest/api/packages/bar"));
 	now += SECOND_US;
-	wait_for("latest/api/packages/bar", NULL);
+	removed = total_of(u).removed;
+	WAIT_UNTIL(total_of(u).removed > removed);
+	cr_assert_not(world_has(&w, "latest/api/packages/bar"));
 	let_go(&still);
 	wait_for("latest/api/packages/new", "1.0.0");
 	world_sql(&w, "UPDATE package SET moderated = 0, discontinued = 1");
@@ -368,7 +443,7 @@ Test(updater_turns, beyond_eight_passes_side_by_side_the_next_one_holds_up_all_b
 {
 	struct standstill still;
 	struct updater *u;
-	char name[8];
+	char name[16];
 
 	world_add(&w, "foo", "1.0.0");
 	u = start_quiet();
@@ -445,9 +520,76 @@ Test(updater_turns, what_is_held_is_said_of_the_passes_that_pass_it_by_too)
 	u = start_quiet();
 	world_sql(&w, "DELETE FROM package_version WHERE package = 'foo' AND version > '1.0.0'");
 	wait_for_result(u, -ECANCELED);
+	now += 1;
+	cr_assert_eq(lag_of(u), 0, "what could be done was done");
 	passes = passes_of(u);
 	discontinue("bar");
 	WAIT_UNTIL(is_discontinued("latest", "bar"));
+	cr_assert_eq(wait_passes(u, passes + 1), -ECANCELED);
+	updater_stop(u);
+}
+
+Test(updater_turns, one_of_several_passes_that_is_cut_short_says_why_and_is_repeated_after_a_second)
+{
+	const struct timespec moment = { .tv_nsec = 100000000 };
+	struct updater_status status;
+	struct updater *u;
+	unsigned long calls;
+
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "bar", "1.0.0");
+	u = start_quiet();
+	counted(w.counter);
+	discontinue("bar");
+	wait_passes(u, 4);
+	calls = counted(w.counter); /* the last one is of the feed of all packages */
+	fault_arm(w.fault, (unsigned)calls, -EIO);
+	discontinue("foo");
+	wait_passes(u, 5);
+	nanosleep(&moment, NULL); /* in which a wrong one would repeat it */
+	updater_status(u, &status);
+	cr_assert_eq(status.last_result, -EIO);
+	cr_assert(strstr(status.last_error, "feed.atom"), "%s", status.last_error);
+	updater_status_release(&status);
+	now += SECOND_US;
+	WAIT_UNTIL(wait_passes(u, 6) == 0);
+	updater_stop(u);
+}
+
+Test(updater_turns, what_is_left_out_is_said_and_is_not_behind)
+{
+	struct updater_status status;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	u = start_quiet();
+	world_sql(&w, "INSERT INTO package_version (package, version, created, pubspec) VALUES"
+		      " ('foo', '2.0.0', '2026-01-01T00:00:00.000Z', '[]')");
+	wait_for_result(u, -EIO);
+	now += 1;
+	updater_status(u, &status);
+	cr_assert_str_eq(status.last_error, "1 versions were left out");
+	cr_assert_eq(status.lag, 0);
+	updater_status_release(&status);
+	updater_stop(u);
+}
+
+Test(updater_turns, one_word_for_a_restored_database_is_not_for_the_full_pass_of_the_next_day)
+{
+	struct export_counts counts;
+	struct updater *u;
+	uint64_t passes;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000000'");
+	w.options.rebase = true;
+	u = start_quiet();
+	wait_for_result(u, 0);
+	world_sql(&w, "UPDATE package_change SET change = '0-0000000000000001'");
+	wait_for_result(u, -ECANCELED);
+	passes = passes_of(u);
+	now += DAY_US;
 	cr_assert_eq(wait_passes(u, passes + 1), -ECANCELED);
 	updater_stop(u);
 }

@@ -137,6 +137,12 @@ void stand_still(struct standstill *still, int most)
 	recorder_before(w.recorder, stand, still);
 }
 
+void stand_still_at_reads(struct standstill *still, int most)
+{
+	*still = (struct standstill){ .most = most };
+	recorder_before_read(w.recorder, stand, still);
+}
+
 void let_go(struct standstill *still)
 {
 	still->let_go = true;

@@ -52,13 +52,15 @@ int64_t lag_of(struct updater *u);
 struct export_counts total_of(struct updater *u);
 uint64_t passes_of(struct updater *u);
 
-/* The first changes of the store, one on each thread, stand still until they are let go. */
+/* The first changes of the store, or reads, one on each thread, stand still until they are let go.
+ */
 struct standstill {
 	int most; /* that stand; those behind them go on */
 	atomic_int standing;
 	atomic_bool let_go;
 };
 void stand_still(struct standstill *still, int most);
+void stand_still_at_reads(struct standstill *still, int most);
 void let_go(struct standstill *still);
 
 #endif

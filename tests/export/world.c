@@ -22,26 +22,42 @@
 
 #define BIG ((size_t)16 << 20)
 
+struct hook {
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
 struct recorder {
 	struct store store;
 	pthread_mutex_t lock; /* guards lines */
 	struct strbuf lines;
-	void (*hook)(void *ctx);
-	void *ctx;
+	struct hook before_edit, before_read;
 };
+
+static void hook_call(const struct hook *hook)
+{
+	if (hook->fn)
+		hook->fn(hook->ctx);
+}
 
 static int recorder_edit(struct store *s, struct edit *edits, size_t n)
 {
 	static const char *const verbs[] = { "write", "copy", "touch", "remove" };
 	struct recorder *rec = (struct recorder *)s;
 
-	if (rec->hook)
-		rec->hook(rec->ctx);
+	hook_call(&rec->before_edit);
 	pthread_mutex_lock(&rec->lock);
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(&rec->lines, "%s %s\n", verbs[edits[i].op], edits[i].object.key);
 	pthread_mutex_unlock(&rec->lock);
 	return store_edit(s->next, edits, n);
+}
+
+static int recorder_read(struct store *s, const char *key, uint64_t generation, uint64_t offset,
+			 size_t length, struct strbuf *out)
+{
+	hook_call(&((struct recorder *)s)->before_read);
+	return store_read(s->next, key, generation, offset, length, out);
 }
 
 static void recorder_close(struct store *s)
@@ -55,6 +71,7 @@ static void recorder_close(struct store *s)
 
 static const struct store_ops recorder_ops = {
 	.name = "recorder",
+	.read = recorder_read,
 	.edit = recorder_edit,
 	.close = recorder_close,
 };
@@ -77,10 +94,12 @@ char *recorder_take(struct store *recorder)
 
 void recorder_before(struct store *recorder, void (*hook)(void *ctx), void *ctx)
 {
-	struct recorder *rec = (struct recorder *)recorder;
+	((struct recorder *)recorder)->before_edit = (struct hook){ hook, ctx };
+}
 
-	rec->hook = hook;
-	rec->ctx = ctx;
+void recorder_before_read(struct store *recorder, void (*hook)(void *ctx), void *ctx)
+{
+	((struct recorder *)recorder)->before_read = (struct hook){ hook, ctx };
 }
 
 static void bucket_open(struct world *w)

@@ -37,11 +37,12 @@ struct world {
 	struct exporter_options options;
 };
 
-/* A link that notes each change in its order, and lets a test act in front of one. */
+/* A link that notes each change in its order, and lets a test act in front of one, or of a read. */
 int recorder_push(struct store *next, struct store **ret);
 /* "write KEY\nremove KEY\n" since the last call; the caller frees it. */
 char *recorder_take(struct store *recorder);
 void recorder_before(struct store *recorder, void (*hook)(void *ctx), void *ctx);
+void recorder_before_read(struct store *recorder, void (*hook)(void *ctx), void *ctx);
 
 void world_init(struct world *w);
 void world_release(struct world *w);
