@@ -44,7 +44,9 @@ int64_t exporter_now(const struct exporter *ex)
 
 int64_t exporter_due(struct exporter *ex)
 {
-	return earlier(earlier(site_turn_due(&ex->pace->feed), later_next(&ex->later)), ex->again_at);
+	int64_t passed_over = earlier(later_next(&ex->later), ex->again_at);
+
+	return earlier(site_turn_due(&ex->pace->feed), passed_over);
 }
 
 void exporter_begin(struct exporter *ex)

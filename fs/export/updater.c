@@ -10,7 +10,8 @@
  *	beat	 keeps the heartbeat and the leases of both
  *
  * Each of the first two has an exporter and claims of its own, so that no package is in the hands
- * of both, and what one has just written the other leaves in peace, too. What a pass leaves undone is work for the next one: nothing is queued here.
+ * of both, and what one has just written the other leaves in peace, too. What a pass leaves undone
+ * is work for the next one: nothing is queued here.
  *
  * latest/ is open once the own prefix was filled by a full pass; a full pass follows whenever
  * another deployment begins or ceases to keep it, and after a take-over not before the last request
@@ -200,7 +201,8 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 	status->last_pass = clock_now();
 	status->passes++;
 	counts_add(&status->total, counts);
-	if (lane == &u->passes || r < 0) { /* what goes well beside a long pass says nothing of it */
+	/* what goes well beside a long pass says nothing of that one */
+	if (lane == &u->passes || r < 0) {
 		/* an event pass passes by what is held already */
 		status->last_result = !r && counts->held ? -ECANCELED : r;
 		free(status->last_error);
