@@ -57,7 +57,10 @@ static struct file *file_of(const struct fuse_file_info *fi)
 
 static struct timespec time_of(int64_t us)
 {
-	return (struct timespec){ .tv_sec = us / SECOND_US, .tv_nsec = us % SECOND_US * 1000 };
+	int64_t seconds = us / SECOND_US - (us % SECOND_US < 0);
+
+	return (struct timespec){ .tv_sec = seconds,
+				  .tv_nsec = (us - seconds * SECOND_US) * 1000 };
 }
 
 static struct stat stat_of(const struct fuse_view *view, const struct node *node)
@@ -188,11 +191,16 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	reply_attr(req, ino, fi);
 }
 
+/* One that microseconds cannot say becomes the nearest that they can. */
 static int64_t time_to_set(const struct stat *wanted, int to_set)
 {
+	const int64_t most = INT64_MAX / SECOND_US - 1;
+	int64_t seconds = wanted->st_mtim.tv_sec;
+
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		return clock_now();
-	return (int64_t)wanted->st_mtim.tv_sec * SECOND_US + wanted->st_mtim.tv_nsec / 1000;
+	seconds = seconds < -most ? -most : earlier(seconds, most);
+	return seconds * SECOND_US + wanted->st_mtim.tv_nsec / 1000;
 }
 
 /* The owner may be set to who it is. */

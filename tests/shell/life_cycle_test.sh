@@ -49,6 +49,12 @@ fails "another one cannot" 1 "Operation not permitted" chown 12345 "$listing"
 before=$(stat -c %Y "$listing")
 check "a time can be set" touch -d 2001-01-01 "$listing"
 same "and is forgotten" "$before" stat -c %Y "$listing"
+check "a scratch file takes a time before 1970" sh -c \
+	": >'$packages/a.tmp' && touch -d 1969-12-31T23:59:58.5Z '$packages/a.tmp'"
+same "and shows it" "-1.500000000" stat -c %.9Y "$packages/a.tmp"
+check "a time that no clock shows" touch -d @9223372036854775807 "$packages/a.tmp"
+same "is the last that there is" 9223372036853 stat -c %Y "$packages/a.tmp"
+rm "$packages/a.tmp"
 check "access(2): it can be read and written, not run" \
 	sh -c "test -r '$listing' -a -w '$listing' && ! test -x '$listing' && test -x '$packages'"
 check "unmount" unmount "$daemon" "$m"
