@@ -117,11 +117,19 @@ static void waiting_end(fuse_req_t *req)
 /* Up to the end of its block the request may wait for the store. */
 #define WAITS(req) CLEANUP(waiting_end) UNUSED fuse_req_t waiting_ = waiting_begin(req)
 
+/* What a program knows of it. */
+static int errno_of(int r)
+{
+	if (r == -ECANCELED)
+		return EINTR;
+	return r == -EBADMSG ? EIO : -r;
+}
+
 static void reply_error(fuse_req_t req, int r)
 {
 	if (r == -EIO)
 		tree_doubt(tree_of(req));
-	fuse_reply_err(req, r == -ECANCELED ? EINTR : -r);
+	fuse_reply_err(req, errno_of(r));
 }
 
 static void reply_entry(fuse_req_t req, int r, const struct node *node)

@@ -135,13 +135,17 @@ same "5 TiB of each in a listing" 5497558138880 sh -c "'$PUBFS' stat --json --tt
 control reset
 
 if can_mount; then
-	check "mount" mount_at "$T/mnt" --store gs://others --endpoint "$url"
+	check "mount" mount_at "$T/mnt" --store gs://others --endpoint "$url" --cache "$T/mnt-cache"
 	# shows NAME FILE: whatever its size was said to be before, all of it is read, and no more
 	shows() {
 		f=$T/mnt/$in/$1
 		stat -c %s "$f" >/dev/null && cat "$f" >seen && cmp seen "$2" &&
 			test "$(wc -c <"$f")" -eq "$(wc -c <"$2")" && cp "$f" seen && cmp seen "$2"
 	}
+	control "fault read times=1000 hash"
+	check "mounted: a length that cannot be read is EIO" sh -c \
+		"stat '$T/mnt/$in/packed' 2>&1 | grep -q 'Input/output error'"
+	control reset
 	check "mounted: gzip without our metadata" shows packed one
 	check "mounted: gzip of two members" shows members both
 	check "mounted: gzip that claims 5 TiB" shows huge one
