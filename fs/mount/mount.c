@@ -86,7 +86,6 @@ static int become_daemon(struct mount *m, int *ret_status)
 		return 1;
 	}
 	close(fds[0]);
-	setsid();
 	m->ready_fd = fds[1];
 	return 0;
 }
@@ -152,11 +151,13 @@ void mount_free(struct mount *m)
 
 /* Readiness. */
 
-/* The terminal is let go of, and the folder that the program was started in. */
+/* The terminal is let go of, and the folder that the program was started in. Until then it is part
+ * of what was started there, so that Ctrl-C ends it as well. */
 static void leave_terminal(struct mount *m)
 {
 	CLEANUP(close_fd) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	setsid();
 	if (chdir("/") < 0)
 		log_warning("cannot leave the working folder: %s", strerror(errno));
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -17,6 +17,7 @@ m=$T/mnt
 packages=$m/latest/api/packages
 listing=$packages/oxygen
 
+gone() { ! kill -0 "$daemon"; }
 attribute() { getfattr --only-values -n "user.pubfs.$1" "$2"; }
 
 "$PUBFS" publish "$golden"/archives/*.tar.gz >/dev/null || not_ok "publish"
@@ -241,6 +242,22 @@ same "asks for no listing any more" 0 asked list
 check "unmount" unmount "$daemon" "$m"
 check "the manager hears that it ends" wait_until grep -q STOPPING=1 heard
 kill "$listener"
+control "reset
+fault list delay=600000"
+# shellcheck disable=SC2086,SC2016 # options; perl's
+perl -e 'setpgrp; $SIG{INT} = "DEFAULT"; exec @ARGV' "$PUBFS" mount "$m" $bucket --cache "$T/never" \
+	>"$m.log" 2>&1 &
+starter=$!
+processes="$processes $starter"
+wait_until was_asked list 1
+daemon=$(cat "/proc/$starter/task/$starter/children")
+processes="$processes $daemon"
+kill -INT "-$starter"
+wait "$starter"
+same "Ctrl-C ends who starts a daemon" 130 echo $?
+check "and the daemon that is not ready" wait_until gone
+control "end-delays
+reset"
 control "tokens required"
 # shellcheck disable=SC2086
 fails "without credentials there is no mount" 3 "exports" "$PUBFS" mount "$m" $bucket
