@@ -320,6 +320,7 @@ enum exit_status command_mount(const struct options *given, int argc, char *cons
 	if (r == 0 && tree_unsaved(s.stack.tree))
 		r = fail(-EIO, "%s ended while files were being written; what was written is lost",
 			 argv[0]);
+	mount_free(steal(m)); /* what is still waited for is ended by a signal */
 	take_down(&s);
 	return r == -ECANCELED ? EXIT_FAILED : exit_status_of(r);
 }

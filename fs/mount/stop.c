@@ -9,9 +9,10 @@
  *	                      READERS_PATIENCE at most, while it is in use; then lazily
  *	leaving   ----------> the loop ends when the requests under way are answered
  *	draining, leaving --another signal--> lazily, at once
+ *	left      --another signal--> the process ends, whatever it still waits for
  *
- * All threads have the signals blocked, so none of them is ever disturbed. `lock` guards the state;
- * it is not held while anything waits.
+ * Up to the last state all threads have the signals blocked, so none of them is ever disturbed.
+ * `lock` guards the state; it is not held while anything waits.
  */
 #include "stop.h"
 
@@ -137,6 +138,13 @@ static void wake(int signal)
 	(void)signal;
 }
 
+static bool is_ignored(int signal)
+{
+	struct sigaction now;
+
+	return !sigaction(signal, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
 int stop_new(struct stop **ret)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
@@ -146,6 +154,8 @@ int stop_new(struct stop **ret)
 
 	sigemptyset(&s->signals);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (numbers[i] == SIGHUP && is_ignored(SIGHUP))
+			continue; /* by nohup */
 		sigaddset(&s->signals, numbers[i]);
 		signal(numbers[i],
 		       SIG_DFL); /* a shell turns SIGINT off for what it starts with `&` */
@@ -176,6 +186,16 @@ void stop_serve(struct stop *s, const struct stop_service *service)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* What came up to now was for the mount. */
+static void let_signals_through(const struct stop *s)
+{
+	const struct timespec at_once = { 0 };
+
+	while (sigtimedwait(&s->signals, NULL, &at_once) > 0)
+		;
+	pthread_sigmask(SIG_UNBLOCK, &s->signals, NULL);
+}
+
 void stop_free(struct stop *s)
 {
 	if (!s)
@@ -183,6 +203,7 @@ void stop_free(struct stop *s)
 	s->over = true;
 	pthread_kill(s->thread, SIGTERM); /* it waits for this one as well */
 	pthread_join(s->thread, NULL);
+	let_signals_through(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

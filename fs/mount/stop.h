@@ -29,7 +29,8 @@ bool stop_was_told(const struct stop *s);
 /* From here on a signal ends the session: see stop.c. The thread that calls runs the session's
  * loop; what the service borrows outlives stop_free(). */
 void stop_serve(struct stop *s, const struct stop_service *service);
-/* By the thread that ran the loop, after it. NULL is fine. */
+/* By the thread that ran the loop, after it. From then on a signal ends the process. NULL is fine.
+ */
 void stop_free(struct stop *s);
 
 #endif

@@ -341,8 +341,25 @@ check "is in its log" grep -q "refused latest/api/packages/oxygen" daemon.log
 check "it has left the terminal and the folder" sh -c "
 	test \$(readlink /proc/$daemon/cwd) = / && test \$(readlink /proc/$daemon/fd/2) = /dev/null"
 kill -TERM "$daemon"
-gone() { ! kill -0 "$daemon"; }
 check "it ends by SIGTERM" wait_until gone
+
+# signals that are off, or come when the mount is gone
+(trap '' HUP && exec "$PUBFS" mount "$m" -f >"$m.log" 2>&1) &
+daemon=$!
+processes="$processes $daemon"
+mounted="$m $mounted"
+wait_until mountpoint -q "$m"
+check "SIGHUP that nohup has turned off stays off" sh -c \
+	"test \$((0x\$(sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/$daemon/status) & 1)) = 1"
+check "unmount" unmount "$daemon" "$m"
+check "mount with a command that does not end" mount_at "$m" --on-change "echo \$\$ >'$T/told'; exec sleep 600"
+check "an edit" cp edited "$listing"
+wait_until test -s told
+processes="$processes $(cat told)"
+kill -TERM "$daemon"
+check "it is unmounted" wait_until sh -c "! mountpoint -q '$m'"
+ended() { ! kill -TERM "$daemon"; }
+check "another signal ends it, whatever it waits for" wait_until ended
 
 # a dead mount
 check "mount" mount_at "$m"
