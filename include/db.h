@@ -88,6 +88,7 @@ struct db_ops {
 		     struct export_state *ret);
 	int (*newest)(struct db *db, size_t n, newest_fn *fn, void *ctx);
 	int (*ranked)(struct db *db, ranked_fn *fn, void *ctx);
+	int (*versions)(struct db *db, char *const *names, size_t n, versions_fn *fn, void *ctx);
 	int (*set)(struct db *db, const char *package, const char *version,
 		   const struct db_value *values, size_t n);
 	int (*purge)(struct db *db, const char *package, const char *version);

@@ -12,6 +12,7 @@
 struct advisory;
 struct db;
 struct export_state;
+struct package;
 struct package_version;
 
 /* One of the newest versions of all packages; borrowed by the callback. */
@@ -47,6 +48,15 @@ int db_newest(struct db *db, size_t n, newest_fn *fn, void *ctx) MUST_CHECK;
 /* The same for every package that is neither moderated, deleted, discontinued nor unlisted: likes
  * descending, then byte order of the name. */
 int db_ranked(struct db *db, ranked_fn *fn, void *ctx) MUST_CHECK;
+
+/* The i-th of the packages that were asked for: its name and its versions, and nothing else of it;
+ * borrowed by the callback. */
+typedef int versions_fn(void *ctx, size_t i, const struct package *pkg);
+/* Calls fn for each of these packages that has a version, in their order, and for one that was seen
+ * already where a connection was lost; those that cannot be read (said) are passed over. One indexed
+ * query. fn must not call the database; what it returns that is not 0 ends it, and is returned. */
+int db_versions(struct db *db, char *const *names, size_t n, versions_fn *fn,
+		void *ctx) MUST_CHECK;
 
 /* Sets columns of a package (version NULL) or of a version. -ENOENT: there is no such row. */
 int db_set(struct db *db, const char *package, const char *version, const struct db_value *values,

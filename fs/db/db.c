@@ -213,6 +213,11 @@ int db_ranked(struct db *db, ranked_fn *fn, void *ctx)
 	return db->ops->ranked(db, fn, ctx);
 }
 
+int db_versions(struct db *db, char *const *names, size_t n, versions_fn *fn, void *ctx)
+{
+	return db->ops->versions(db, names, n, fn, ctx);
+}
+
 int db_set(struct db *db, const char *package, const char *version, const struct db_value *values,
 	   size_t n)
 {

@@ -188,6 +188,7 @@ static const struct db_ops postgresql_ops = {
 	.state = postgresql_state,
 	.newest = postgresql_newest,
 	.ranked = postgresql_ranked,
+	.versions = postgresql_versions,
 	.set = postgresql_set,
 	.purge = postgresql_purge,
 	.advisory = postgresql_advisory,

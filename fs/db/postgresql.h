@@ -130,7 +130,10 @@ int postgresql_put_version(struct db *db, const char *package, const struct pack
 /* postgresql_registry.c: rows of many packages, and changes by hand. */
 int postgresql_newest(struct db *db, size_t n, newest_fn *fn, void *ctx) MUST_CHECK;
 extern const char postgresql_newest_query[];
+extern const char postgresql_versions_query[];
 int postgresql_ranked(struct db *db, ranked_fn *fn, void *ctx) MUST_CHECK;
+int postgresql_versions(struct db *db, char *const *names, size_t n, versions_fn *fn,
+			void *ctx) MUST_CHECK;
 int postgresql_set(struct db *db, const char *package, const char *version,
 		   const struct db_value *values, size_t n) MUST_CHECK;
 int postgresql_purge(struct db *db, const char *package, const char *version) MUST_CHECK;

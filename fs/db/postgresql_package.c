@@ -12,6 +12,8 @@
 #include "rows.h"
 #include "strbuf.h"
 
+#define NAMES_MAX ((size_t)16 << 20) /* that are asked for at once */
+
 #define VERSION_COLUMNS                                                                            \
 	"version::text, created::text, pubspec::text, archive_sha256::text, retracted, moderated," \
 	" deleted"
@@ -81,6 +83,108 @@ int postgresql_package(struct db *base, const char *name, struct package *ret)
 	}
 	*ret = call.pkg;
 	return 0;
+}
+
+/* Behind the columns of a version which of the names it is of, from 1. */
+const char postgresql_versions_query[] =
+	"SELECT " VERSION_COLUMNS ", at FROM unnest($1::text[]) WITH ORDINALITY AS n (name, at)"
+	" JOIN package_version v ON v.package = n.name ORDER BY at";
+
+/* A call's reading of many packages, one after the other. */
+struct versions_call {
+	char *const *names;
+	size_t n, at; /* the one whose rows come; n: none yet */
+	versions_fn *fn;
+	void *ctx;
+	struct strbuf array; /* the names, as PostgreSQL writes them */
+	struct reading reading;
+	struct package pkg;
+	bool bad; /* one of its rows cannot be read; that was said */
+};
+
+static int end_package(struct versions_call *call)
+{
+	int r = 0;
+
+	if (call->at < call->n && !call->bad) {
+		call->pkg.name = call->names[call->at];
+		r = call->fn(call->ctx, call->at, &call->pkg);
+		call->pkg.name = NULL;
+	}
+	package_release(&call->pkg);
+	package_init(&call->pkg);
+	call->at = call->n;
+	return r;
+}
+
+static int add_version(void *ctx, const PGresult *row)
+{
+	struct versions_call *call = ctx;
+	size_t at = (size_t)column_number(row, 0, (int)row_columns(ROW_VERSION)) - 1;
+	struct cell cells[ROW_COLUMNS_MAX];
+	int r = at == call->at ? 0 : end_package(call);
+
+	if (r)
+		return r;
+	if (at != call->at) {
+		call->at = at;
+		call->bad = false;
+		reading_init(&call->reading, call->names[at]);
+	}
+	if (call->bad)
+		return 0;
+	read_result_cells(row, 0, row_columns(ROW_VERSION), cells);
+	r = row_add(&call->reading, ROW_VERSION, cells, &call->pkg);
+	call->bad = r == -EINVAL || r == -E2BIG;
+	return call->bad ? 0 : r;
+}
+
+static int read_versions(struct link *link, void *ctx)
+{
+	struct versions_call *call = ctx;
+	struct arguments args;
+	int r;
+
+	package_release(&call->pkg);
+	package_init(&call->pkg);
+	call->at = call->n;
+	arguments_set(&args, "s", call->array.buf);
+	r = link_each(link, postgresql_versions_query, &args, add_version, call);
+	link->seen = false; /* whoever is told of a package once more has said that it does not mind */
+	return r ? r : end_package(call);
+}
+
+/* {"a","b"} */
+static int add_names(struct strbuf *out, char *const *names, size_t n)
+{
+	strbuf_addch(out, '{');
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addstr(out, i ? ",\"" : "\"");
+		for (const char *c = names[i]; *c; c++) {
+			if (*c == '"' || *c == '\\')
+				strbuf_addch(out, '\\');
+			strbuf_addch(out, *c);
+		}
+		strbuf_addch(out, '"');
+	}
+	strbuf_addch(out, '}');
+	return strbuf_error(out);
+}
+
+int postgresql_versions(struct db *base, char *const *names, size_t n, versions_fn *fn, void *ctx)
+{
+	struct versions_call call = { .names = names, .n = n, .fn = fn, .ctx = ctx };
+	int r;
+
+	strbuf_init(&call.array, NAMES_MAX);
+	package_init(&call.pkg);
+	r = add_names(&call.array, names, n);
+	if (r == 0)
+		r = postgresql_call((struct postgresql *)base, CALL_ONE, "read", read_versions,
+				    &call);
+	package_release(&call.pkg);
+	strbuf_release(&call.array);
+	return r;
 }
 
 struct name_call {

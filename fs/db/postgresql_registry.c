@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "clock.h"
 #include "log.h"
 #include "rows.h"
@@ -28,6 +29,12 @@ struct newest_call {
 	void *ctx;
 };
 
+/* A view may have any; what is none is in no bucket. */
+static bool is_name(const char *package)
+{
+	return package && catalog_is_package_name(package, strlen(package));
+}
+
 static int call_for_newest(void *ctx, const PGresult *row)
 {
 	const struct newest_call *call = ctx;
@@ -42,6 +49,8 @@ static int call_for_newest(void *ctx, const PGresult *row)
 	struct cell cells[ROW_COLUMNS_MAX];
 	struct reading reading;
 
+	if (!is_name(newest.package))
+		return 0;
 	reading_init(&reading, newest.package);
 	read_result_cells(row, 0, row_columns(ROW_VERSION), cells);
 	r = row_read(&reading, ROW_VERSION, cells, &v);
@@ -74,8 +83,9 @@ struct ranked_call {
 static int call_for_ranked(void *ctx, const PGresult *row)
 {
 	const struct ranked_call *call = ctx;
+	const char *package = column_text(row, 0, 0);
 
-	return call->fn(call->ctx, column_text(row, 0, 0), column_text(row, 0, 1));
+	return is_name(package) ? call->fn(call->ctx, package, column_text(row, 0, 1)) : 0;
 }
 
 static int read_ranked(struct link *link, void *ctx)

@@ -422,6 +422,7 @@ static const struct db_ops sqlite_ops = {
 	.state = sqlite_state,
 	.newest = sqlite_newest,
 	.ranked = sqlite_ranked,
+	.versions = sqlite_versions,
 	.set = sqlite_set,
 	.purge = sqlite_purge,
 	.advisory = sqlite_advisory,

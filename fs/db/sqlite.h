@@ -106,6 +106,8 @@ int sqlite_put_version(struct db *db, const char *package, const struct package_
 		       bool replace) MUST_CHECK;
 
 int sqlite_newest(struct db *db, size_t n, newest_fn *fn, void *ctx) MUST_CHECK;
+int sqlite_versions(struct db *db, char *const *names, size_t n, versions_fn *fn,
+		    void *ctx) MUST_CHECK;
 int sqlite_advisory(struct db *db, const char *id, struct advisory *ret) MUST_CHECK;
 
 /* sqlite_registry.c: rows of many packages, and changes by hand. */

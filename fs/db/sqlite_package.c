@@ -167,6 +167,37 @@ int sqlite_newest(struct db *base, size_t n, newest_fn *fn, void *ctx)
 	return r < 0 ? r : sqlite_leave(db, read_newest(db, n, fn, ctx));
 }
 
+static int read_versions(struct sqlite *db, char *name, size_t i, versions_fn *fn, void *ctx)
+{
+	struct package pkg;
+	struct reading reading;
+	int r;
+
+	package_init(&pkg);
+	reading_init(&reading, name);
+	r = read_rows(db, &reading, READ_VERSIONS, ROW_VERSION, &pkg);
+	pkg.name = name;
+	if (!r)
+		r = fn(ctx, i, &pkg);
+	else if (r == -ENOENT || r == -EINVAL || r == -E2BIG)
+		r = 0; /* what is wrong was said; its package fails by itself */
+	pkg.name = NULL;
+	package_release(&pkg);
+	return r;
+}
+
+int sqlite_versions(struct db *base, char *const *names, size_t n, versions_fn *fn, void *ctx)
+{
+	struct sqlite *db = (struct sqlite *)base;
+	int r = sqlite_enter(db, false);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && !r; i++)
+		r = read_versions(db, names[i], i, fn, ctx);
+	return sqlite_leave(db, r);
+}
+
 static int read_advisory(struct sqlite *db, const char *id, struct advisory *into)
 {
 	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;

@@ -34,6 +34,7 @@
 
 #define RECORDED  ".site" /* no package has such a name */
 #define TRIES_MAX 5
+#define RANKED_AT_ONCE 256 /* one round trip to a server for so many */
 
 struct feed {
 	const struct rendering *how;
@@ -74,44 +75,72 @@ static int feed_render(const struct pass *pass, const struct kept *kept, struct 
 	return r;
 }
 
-static int add_name(void *ctx, const char *package, const char *latest)
+/* Packages in their order, with the version that their row calls latest ("": none). */
+struct ranking {
+	const struct pass *pass;
+	struct names names, latest;
+	size_t from; /* of those that are looked at */
+	bool offered[RANKED_AT_ONCE];
+};
+
+static int add_ranked(void *ctx, const char *package, const char *latest)
 {
-	(void)latest;
-	names_add(ctx, package);
+	struct ranking *ranking = ctx;
+
+	names_add(&ranking->names, package);
+	names_add(&ranking->latest, latest ? latest : "");
 	return 0;
 }
 
-/* 1: clients of today can use its latest version; 0: they cannot, or there is none. */
-static int is_offered(const struct pass *pass, const char *name)
+/* Whether clients of today can use its latest version. */
+static int see_versions(void *ctx, size_t i, const struct package *pkg)
 {
-	CLEANUP(package_release) struct package pkg;
+	struct ranking *ranking = ctx;
 	CLEANUP(releases_release) struct release_list releases = { .versions = NULL };
+	char *latest = ranking->latest.names[ranking->from + i];
+	struct package with_latest = *pkg; /* borrows all */
 	int r;
 
-	package_init(&pkg);
-	r = db_package(pass->opt->db, name, &pkg);
-	if (r < 0) /* gone meanwhile, or a row that cannot be read: that was said of the package */
-		return r == -ENOENT || r == -EINVAL || r == -E2BIG ? 0 : r;
-	r = releases_select(&pkg, &pass->opt->rendering, &releases);
+	with_latest.latest_version = *latest ? latest : NULL;
+	r = releases_select(&with_latest, &ranking->pass->opt->rendering, &releases);
 	if (r < 0)
 		return r;
-	return releases.n && !pubspec_is_dart_1(releases.pubspecs[releases.latest]);
+	ranking->offered[i] =
+		releases.n && !pubspec_is_dart_1(releases.pubspecs[releases.latest]);
+	return 0;
 }
 
 /* The names alone are in memory, and packages read one after the other until there are enough. */
+static int rank(struct ranking *ranking, struct names *offered)
+{
+	struct db *db = ranking->pass->opt->db;
+	const struct names *names = &ranking->names;
+	int r = db_ranked(db, add_ranked, ranking);
+
+	while (!r && ranking->from < names->n && offered->n < COMPLETION_MAX) {
+		size_t n = names->n - ranking->from;
+
+		n = n < RANKED_AT_ONCE ? n : RANKED_AT_ONCE;
+		if (pass_stopping(ranking->pass))
+			return -ECANCELED;
+		memset(ranking->offered, 0, sizeof(ranking->offered));
+		r = db_versions(db, names->names + ranking->from, n, see_versions, ranking);
+		for (size_t i = 0; i < n && offered->n < COMPLETION_MAX; i++)
+			if (ranking->offered[i])
+				names_add(offered, names->names[ranking->from + i]);
+		ranking->from += n;
+	}
+	return r;
+}
+
 static int completion_render(const struct pass *pass, const struct kept *kept, struct strbuf *out)
 {
-	CLEANUP(names_release) struct names ranked = { 0 }, offered = { 0 };
-	int r = db_ranked(pass->opt->db, add_name, &ranked);
+	CLEANUP(names_release) struct names offered = { 0 };
+	struct ranking ranking = { .pass = pass };
+	int r = rank(&ranking, &offered);
 
-	for (size_t i = 0; !r && i < ranked.n && offered.n < COMPLETION_MAX; i++) {
-		if (pass_stopping(pass))
-			return -ECANCELED;
-		r = is_offered(pass, ranked.names[i]);
-		if (r > 0)
-			names_add(&offered, ranked.names[i]);
-		r = r > 0 ? 0 : r;
-	}
+	names_release(&ranking.names);
+	names_release(&ranking.latest);
 	if (r < 0)
 		return r;
 	kept_add_names(kept, &offered);

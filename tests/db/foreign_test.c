@@ -185,14 +185,34 @@ Test(foreign, without_them_updated_is_looked_at)
 	cr_assert_str_eq(work("1"), "helium ");
 }
 
+static int add_ranked(void *ctx, const char *package, const char *latest)
+{
+	(void)latest;
+	strbuf_addf(ctx, "%s ", package);
+	return 0;
+}
+
+static int add_newest(void *ctx, const struct newest *newest)
+{
+	strbuf_addf(ctx, "%s ", newest->package);
+	return 0;
+}
+
 Test(foreign, names_that_no_bucket_can_hold_are_passed_over)
 {
+	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(4096);
+
 	sql(&w, "%s", calls);
 	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
 	sql(&w, "INSERT INTO registry.project (title) VALUES ('a/b'), ('..'), ('../c'), ('9'), (''),"
 		" ('good'), (E'a\\nb'), ('a.d')");
+	sql(&w, "INSERT INTO registry.release (project, number, meta)"
+		" SELECT id, '1.0.0', '{}' FROM registry.project");
 	cr_assert_str_eq(work("1"), "good ");
 	cr_assert_str_eq(work(NULL), "good ");
+	cr_assert_eq(db_ranked(w.db, add_ranked, &seen), 0);
+	cr_assert_eq(db_newest(w.db, 100, add_newest, &seen), 0);
+	cr_assert_str_eq(seen.buf, "good good ");
 }
 
 Test(foreign, a_table_of_its_own_with_our_columns_gets_our_triggers)
@@ -387,4 +407,25 @@ Test(foreign, who_writes_packages_needs_no_right_on_our_tables)
 	sql(&w, "RESET ROLE");
 	cr_assert_str_eq(work("1"), "p ");
 	sql(&w, "DROP OWNED BY writer_%s; DROP ROLE writer_%s", w.path, w.path);
+}
+
+Test(foreign, what_is_set_through_a_view_needs_a_rule_of_the_registry)
+{
+	const struct db_value moderated[] = { { "moderated", DB_FLAG, 1, NULL } };
+
+	sql(&w, "INSERT INTO registry.project (title) VALUES ('oxygen'), ('helium')");
+	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
+	cr_assert_eq(db_set(w.db, "oxygen", NULL, moderated, 1), -EIO);
+	cr_assert(said("cannot write the database", "column \"moderated\" of view \"package\"", NULL));
+	cr_assert_eq(db_purge(w.db, "oxygen", NULL), -EIO);
+	sql(&w, "CREATE FUNCTION registry.set() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+		" UPDATE registry.project SET state = NEW.moderated::int WHERE title = OLD.name;"
+		" RETURN NEW; END $$;"
+		"CREATE TRIGGER set INSTEAD OF UPDATE ON pubfs.package FOR EACH ROW"
+		" EXECUTE FUNCTION registry.set()");
+	cr_assert_eq(db_set(w.db, "oxygen", NULL, moderated, 1), 0);
+	cr_assert_str_eq(ask(&w, "SELECT string_agg(title, ' ') FROM registry.project"
+				 " WHERE state = 1"),
+			 "oxygen");
+	cr_assert_eq(db_set(w.db, "none", NULL, moderated, 1), -ENOENT);
 }

@@ -552,6 +552,13 @@ Test(postgresql, work_and_the_newest_are_asked_of_indexes)
 		cr_assert_not_null(strstr(plan, "package_version_newest"), "%s", plan);
 		cr_assert_null(strstr(plan, "Sort"), "%s", plan);
 	}
+	arguments_set(&args, "s", "{\"p1\",\"p2\"}");
+	{
+		CLEANUP(free_char) char *plan = explain(postgresql_versions_query, &args);
+
+		cr_assert_not_null(strstr(plan, "package_version_pkey"), "%s", plan);
+		cr_assert_null(strstr(plan, "Seq Scan on package_version"), "%s", plan);
+	}
 }
 
 Test(postgresql, the_first_packages_are_not_read_for_each_other)

@@ -9,6 +9,7 @@
 #include "db.h"
 #include "fixture.h"
 #include "memory.h"
+#include "package.h"
 #include "strbuf.h"
 
 static struct world w;
@@ -81,6 +82,50 @@ Test(registry, the_ranking_is_by_likes_and_then_by_name_and_has_what_is_offered)
 		" ('d', 9, NULL, 0, 1, 0, 0), ('c', 9, NULL, 0, 0, 1, 0), ('u', 9, NULL, 0, 0, 0, 1)");
 	cr_assert_eq(db_ranked(w.db, add_ranked, &got), 0);
 	cr_assert_str_eq(got.buf, "z:- B:- a:1.0.0 b:- ");
+}
+
+static int add_versions(void *ctx, size_t i, const struct package *pkg)
+{
+	strbuf_addf(ctx, "%zu %s:", i, pkg->name);
+	for (const char *v = "123"; *v; v++) { /* they come in no order */
+		CLEANUP(free_char) char *text = xasprintf("%c.0.0", *v);
+		const struct package_version *found = package_find_version(pkg, text, strlen(text));
+
+		if (found)
+			strbuf_addf(ctx, " %s%s", text, found->deleted ? " deleted" : "");
+	}
+	strbuf_addf(ctx, "%s\n", pkg->latest_version ? " latest" : "");
+	return 0;
+}
+
+static int stop_at_versions(void *ctx, size_t i, const struct package *pkg)
+{
+	(void)ctx;
+	(void)pkg;
+	return i == 2 ? -E2BIG : 0;
+}
+
+Test(registry, versions_of_many_packages_come_in_the_order_that_was_asked_for)
+{
+	CLEANUP(strbuf_release) struct strbuf got = STRBUF_INIT(4096);
+	char c[] = "c", a[] = "a", bad[] = "bad", b[] = "b", none[] = "none", odd[] = "o\"\\{,} '";
+	char *const names[] = { c, none, a, bad, odd, b };
+
+	sql(&w, "INSERT INTO package (name, latest_version) VALUES ('a', '1.0.0'), ('b', NULL),"
+		" ('c', NULL), ('bad', NULL), ('empty', NULL);"
+		"INSERT INTO package_version (package, version, created, pubspec, deleted) VALUES"
+		" ('b', '2.0.0', '2024-01-01T00:00:00.123Z', '{}', 0),"
+		" ('bad', '1.0.0', '2024-01-01T00:00:00.123Z', '{}', 0),"
+		" ('bad', '2.0.0', 'infinity', '{}', 0),"
+		" ('bad', '3.0.0', '2024-01-01T00:00:00.123Z', '{}', 0),"
+		" ('a', '1.0.0', '2024-01-01T00:00:00.123Z', '{}', 1),"
+		" ('a', '3.0.0', '2024-01-01T00:00:00.123Z', '{}', 0),"
+		" ('c', '1.0.0', '2024-01-01T00:00:00.123Z', '{}', 0)");
+	cr_assert_eq(db_versions(w.db, names, ARRAY_SIZE(names), add_versions, &got), 0);
+	cr_assert_str_eq(got.buf, "0 c: 1.0.0\n2 a: 1.0.0 deleted 3.0.0\n5 b: 2.0.0\n");
+	cr_assert(said("package bad", "created is not a time", NULL));
+	cr_assert_eq(db_versions(w.db, names, ARRAY_SIZE(names), stop_at_versions, NULL), -E2BIG);
+	cr_assert_eq(db_versions(w.db, names, 0, add_versions, &got), 0);
 }
 
 Test(registry, what_was_recorded_of_one_name_is_read_back)

@@ -338,3 +338,35 @@ Test(details, a_failure_of_one_in_one_prefix_leaves_the_other_its_own)
 	cr_assert_geq(alone, PREFIXES * SITE_DOCUMENTS);
 	cr_assert_eq(spoilt(), 0);
 }
+
+/* More than are read at once; each third one is for Dart 1, and one has no version. */
+#define RANKED 600
+
+Test(details, completion_data_has_the_packages_in_their_order_however_many)
+{
+	CLEANUP(strbuf_release) struct strbuf expected = STRBUF_INIT(1 << 16);
+	CLEANUP(strbuf_release) struct strbuf got = STRBUF_INIT(1 << 16);
+
+	world_sql(&w, "DELETE FROM package_version; DELETE FROM package;"
+		      "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+		      " INSERT INTO package (name, likes) SELECT 'p' || i, i FROM n;"
+		      "INSERT INTO package_version (package, version, created, pubspec)"
+		      " SELECT name, '1.0.0', '2024-01-02T03:04:05.678Z', CASE likes %% 3 WHEN 0"
+		      " THEN '{\"name\":\"' || name || '\",\"version\":\"1.0.0\"}' ELSE '{\"name\":\"'"
+		      " || name || '\",\"version\":\"1.0.0\",\"environment\":{\"sdk\":\"^3.0.0\"}}' END"
+		      " FROM package;"
+		      "INSERT INTO package_version (package, version, created, pubspec)"
+		      " SELECT name, '0.9.0', '2024-01-02T03:04:05.678Z', '{\"name\":\"' || name ||"
+		      " '\",\"version\":\"0.9.0\"}' FROM package WHERE name IN ('p1', 'p2');"
+		      "UPDATE package SET latest_version = '0.9.0' WHERE name = 'p1';"
+		      "DELETE FROM package_version WHERE package = 'p100'",
+		  RANKED - 1);
+	world_export_well(&w, &counts);
+	strbuf_addstr(&expected, "{\"packages\":[");
+	for (int i = RANKED - 1; i > 1; i--)
+		if (i % 3 && i != 100)
+			strbuf_addf(&expected, "%s\"p%d\"", i == RANKED - 1 ? "" : ",", i);
+	strbuf_addstr(&expected, "]}");
+	world_read(&w, OWN "package-name-completion-data", &got);
+	cr_assert_str_eq(got.buf, expected.buf);
+}
