@@ -31,6 +31,7 @@ void collection_release(struct collection *c)
 	names_release(&c->urgent);
 	names_release(&c->todo);
 	names_release(&c->pending);
+	names_release(&c->behind);
 	for (size_t i = 0; i < c->n_gone; i++) {
 		free(c->gone[i].package);
 		free(c->gone[i].change);
@@ -125,14 +126,29 @@ static bool has_suspect(const struct collection *c, const struct survey *have)
 	return false;
 }
 
+/* Of another host's work the index of this one knows nothing until it lists, and what is taken for
+ * there, and the same, is not sent. What did not change since is left to a full pass's list. */
+static bool is_behind(const struct collection *c, const struct work *work, size_t i,
+		      const struct survey *have, const struct survey *canonical)
+{
+	const struct export_state *state = &work->states[i];
+
+	if (c->ex->opt.verifier || !state->change || survey_is_left(state->seen) ||
+	    (c->kind == PASS_FULL && !strcmp(state->change, work->change)))
+		return false;
+	return !survey_is_seen(c->pass->prefixes[i], have, canonical, state->seen);
+}
+
 /* 1: everything is as it was left. */
 static int collect_objects(struct collection *c, const struct work *work)
 {
 	CLEANUP(survey_release) struct survey canonical = { 0 };
 	bool current = c->kind == PASS_FULL && !c->ex->opt.force && !c->ex->opt.verifier;
-	bool restored = false;
-	int r = current ? survey_archives(c->ex->opt.archives, work->package, &canonical) : 0;
+	bool restored = false, behind = false;
+	int r = 0;
 
+	if (!c->ex->opt.verifier)
+		r = survey_archives(c->ex->opt.archives, work->package, &canonical);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->pass->n_prefixes; i++) {
@@ -144,6 +160,7 @@ static int collect_objects(struct collection *c, const struct work *work)
 			return r;
 		restored |= is_restored(&have, work->change);
 		c->n_known[i] += have.n > 0;
+		behind |= is_behind(c, work, i, &have, &canonical);
 		if (!current)
 			continue;
 		survey_add_to(&have, digest);
@@ -153,6 +170,8 @@ static int collect_objects(struct collection *c, const struct work *work)
 	}
 	if (restored && !c->n_restored++)
 		c->restored = xstrdup(work->package);
+	if (behind)
+		names_add(&c->behind, work->package);
 	return current;
 }
 

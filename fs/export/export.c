@@ -4,7 +4,8 @@
  *
  * A pass goes through
  *	refresh	  the index looks again, when it is older than asked for (never in an event pass)
- *	collect	  one query gives all work; the index says which packages are as they were left
+ *	collect	  one query gives all work; the index says which packages are as they were left;
+ *		  where another host has left them otherwise, it looks again (behind.c)
  *	hold	  what looks like a mistake ends the pass here, before anything is written
  *	weigh	  what would be changed of what is there; the brake holds what is too much of it
  *	run	  the packages in chunks, on threads where there are many; first those that have
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #include "batch.h"
+#include "behind.h"
 #include "clock.h"
 #include "collection.h"
 #include "db.h"
@@ -393,6 +395,8 @@ static int prepare(struct event_pass *p)
 		r = begin(ex, &p->pass, c->kind);
 	if (!r)
 		r = decide(c);
+	if (!r)
+		r = run_packages(&p->pass, behind_look, &c->behind, false);
 	if (r < 0)
 		return r;
 	if (pass_is_event(c->kind))

@@ -46,6 +46,36 @@ void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE
 		survey_toggle(digest, &survey->objects[i]);
 }
 
+static bool has_archive(const char *prefix, const struct survey *have, const struct object *source)
+{
+	const char *name = source->key + strlen("packages/");
+	CLEANUP(free_char) char *key = xasprintf("%s/api/archives/%s", prefix, name);
+
+	return survey_find(have, key);
+}
+
+bool survey_is_seen(const char *prefix, const struct survey *have, const struct survey *canonical,
+		    const unsigned char seen[SHA256_SIZE])
+{
+	static const unsigned char nothing[SHA256_SIZE];
+	unsigned char came[SHA256_SIZE], without[SHA256_SIZE] = { 0 };
+
+	memcpy(came, seen, SHA256_SIZE);
+	survey_add_to(have, came);
+	survey_add_to(canonical, came);
+	for (size_t i = 0; i < canonical->n; i++) {
+		unsigned char one[SHA256_SIZE] = { 0 };
+
+		if (has_archive(prefix, have, &canonical->objects[i]))
+			continue;
+		survey_toggle(one, &canonical->objects[i]);
+		if (!memcmp(came, one, SHA256_SIZE))
+			return true;
+		survey_merge(without, one);
+	}
+	return !memcmp(came, nothing, SHA256_SIZE) || !memcmp(came, without, SHA256_SIZE);
+}
+
 static const unsigned char of_left[SHA256_SIZE] = "left to another deployment";
 
 void survey_set_left(unsigned char digest[SHA256_SIZE])

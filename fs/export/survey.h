@@ -47,6 +47,10 @@ void survey_toggle(unsigned char digest[SHA256_SIZE], const struct object *obj);
 void survey_merge(unsigned char digest[SHA256_SIZE], const unsigned char other[SHA256_SIZE]);
 /* Adds all objects of a survey. */
 void survey_add_to(const struct survey *survey, unsigned char digest[SHA256_SIZE]);
+/* True: these are the objects of a digest that was kept, whatever archives came into the canonical
+ * store since, one or all that are not in the prefix. */
+bool survey_is_seen(const char *prefix, const struct survey *have, const struct survey *canonical,
+		    const unsigned char seen[SHA256_SIZE]);
 /* What is kept in the place of a digest where a package was left to another deployment: no objects
  * have it, so a full pass looks at it again. */
 void survey_set_left(unsigned char digest[SHA256_SIZE]);

@@ -267,3 +267,113 @@ Test(share, what_a_newer_deployment_begins_to_write_is_left_to_it_by_a_long_pass
 	cr_assert(world_has_text(&w, LATEST LAST, "the newer one"));
 	cr_assert(world_has(&w, LATEST "api/packages/p68"));
 }
+
+/* Two hosts of the world's deployment; the index of the first one hears of nothing that the other one
+ * does, which sees the bucket as it is. */
+struct hosts {
+	struct store *index;
+	struct publisher *publisher;
+	struct exporter *behind, *other;
+};
+
+static void hosts_init(struct hosts *h)
+{
+	CLEANUP(free_char) char *cache = xasprintf("%s/cache", w.folder);
+	struct publisher_options publishing = { .gate = GATE_ENFORCE, .runtime_version = RUNTIME };
+	struct exporter_options options = w.options;
+
+	cr_assert_eq(index_push(w.counter, cache, &h->index), 0);
+	publishing.store = options.store = h->index;
+	cr_assert_eq(publisher_new(&publishing, &h->publisher), 0);
+	options.publisher = h->publisher;
+	cr_assert_eq(exporter_new(&options, &h->behind), 0);
+	cr_assert_eq(exporter_new(&w.options, &h->other), 0);
+	world_add(&w, "foo", "1.0.0");
+	world_add(&w, "foo", "2.0.0");
+	changed(h->behind);
+}
+
+static void hosts_release(struct hosts *h)
+{
+	exporter_free(h->behind);
+	exporter_free(h->other);
+	publisher_free(h->publisher);
+	h->index->next = NULL;
+	store_close(h->index);
+	world_expect_servable(&w);
+}
+
+static void expect_brought_back(const char *taken_down, const char *restored)
+{
+	struct hosts h;
+
+	hosts_init(&h);
+	world_sql(&w, "%s", taken_down);
+	changed(h.other);
+	cr_assert_not(world_has(&w, LATEST "api/archives/foo-2.0.0.tar.gz"));
+	world_sql(&w, "%s", restored);
+	changed(h.behind);
+	cr_assert(world_has_text(&w, LATEST "api/packages/foo", "2.0.0"));
+	cr_assert(world_has(&w, LATEST "api/archives/foo-2.0.0.tar.gz"));
+	cr_assert(world_has(&w, LATEST "api/packages/foo/likes"));
+	hosts_release(&h);
+}
+
+Test(share, what_another_host_took_down_is_brought_back_whole)
+{
+	expect_brought_back("UPDATE package SET moderated = 1", "UPDATE package SET moderated = 0");
+}
+
+Test(share, a_version_that_another_host_took_down_is_brought_back_with_its_archive)
+{
+	expect_brought_back("UPDATE package_version SET deleted = 1 WHERE version = '2.0.0'",
+			    "UPDATE package_version SET deleted = 0");
+}
+
+static void expect_taken_down(const char *statement)
+{
+	struct hosts h;
+
+	hosts_init(&h);
+	world_add(&w, "foo", "3.0.0");
+	changed(h.other);
+	cr_assert(world_has(&w, LATEST "api/archives/foo-3.0.0.tar.gz"));
+	world_sql(&w, "%s", statement);
+	changed(h.behind);
+	cr_assert_not(world_has(&w, LATEST "api/archives/foo-3.0.0.tar.gz"));
+	hosts_release(&h);
+}
+
+Test(share, a_version_that_another_host_published_is_taken_down_with_its_archive)
+{
+	expect_taken_down("UPDATE package_version SET moderated = 1 WHERE version = '3.0.0'");
+}
+
+Test(share, a_package_of_which_another_host_published_a_version_is_taken_down_whole)
+{
+	expect_taken_down("UPDATE package SET deleted = 1");
+}
+
+Test(share, a_host_asks_for_nothing_that_it_has_left_so_itself)
+{
+	static const char *const statements[] = {
+		"UPDATE package SET discontinued = 1",
+		"UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'",
+		"UPDATE package_version SET moderated = 0",
+	};
+	struct hosts h;
+
+	hosts_init(&h);
+	counter_read(w.counter);
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+		world_sql(&w, "%s", statements[i]);
+		changed(h.behind);
+	}
+	world_add(&w, "foo", "3.0.0");
+	changed(h.behind);
+	world_add(&w, "foo", "4.0.0");
+	world_add(&w, "foo", "5.0.0");
+	changed(h.behind);
+	cr_assert_eq(counter_read(w.counter).stat, 0);
+	hosts_release(&h);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* behind.h - what other hosts have changed of a package since the index of this one looked. */
+#ifndef PUBFS_BEHIND_H
+#define PUBFS_BEHIND_H
+
+#include <stddef.h>
+
+struct pass;
+
+/* Asks the bucket again for what may have changed of these packages; what fails ends the pass. */
+void behind_look(struct pass *pass, char *const *names, size_t n);
+
+#endif
