@@ -217,8 +217,9 @@ static int read_identity(struct link *link, void *ctx)
 		     "SELECT to_regclass('schema_version') IS NOT NULL,"
 		     " coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace"
 		     " WHERE nspname = $1), true),"
-		     " (SELECT count(DISTINCT tgrelid) < 4 FROM pg_trigger WHERE NOT tgisinternal"
-		     " AND tgenabled <> 'D' AND tgname LIKE 'pubfs\\_%' AND tgrelid IN ("
+		     " (SELECT count(DISTINCT tgrelid) < 4 OR bool_or(tgenabled = 'D')"
+		     " FROM pg_trigger WHERE NOT tgisinternal"
+		     " AND tgname LIKE 'pubfs\\_%' AND tgrelid IN ("
 		     "to_regclass('package'), to_regclass('package_version'),"
 		     " to_regclass('advisory'), to_regclass('advisory_package'))),"
 		     " current_setting('transaction_read_only') = 'on'",

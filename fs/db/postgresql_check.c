@@ -52,13 +52,21 @@ static const struct {
 	{ "advisory_package", "package", TEXT_KIND },
 };
 
+/* As grant_export() of the schema has them. */
 #define LACKS                                                                                      \
 	"), needed (tab, right_) AS ("                                                             \
-	" SELECT tab, 'SELECT' FROM unnest(array['package', 'package_version', 'advisory',"        \
-	" 'advisory_package', 'package_change', 'package_now']) tab"                               \
-	" UNION ALL SELECT tab, r FROM unnest(array['package_event', 'package_counter', 'settled',"\
-	" 'package_scan', 'advisory_event', 'export_state', 'deployment', 'lease',"                \
-	" 'latest_hold']) tab, unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r),"          \
+	" SELECT tab, r FROM (VALUES ('SELECT', array['package', 'package_version', 'advisory',"   \
+	" 'advisory_package', 'package_change', 'package_now', 'deployment', 'lease',"             \
+	" 'export_state', 'package_counter', 'package_scan', 'latest_hold', 'package_event',"      \
+	" 'advisory_event', 'settled']),"                                                          \
+	" ('INSERT', array['deployment', 'lease', 'export_state', 'package_counter',"              \
+	" 'package_scan', 'latest_hold', 'package_event']),"                                       \
+	" ('UPDATE', array['deployment', 'lease', 'export_state', 'package_counter',"              \
+	" 'package_scan', 'settled']),"                                                            \
+	" ('DELETE', array['deployment', 'lease', 'latest_hold', 'package_event',"                 \
+	" 'advisory_event'])) rights (r, tabs), unnest(tabs) tab),"                                \
+	" called (fn, oid) AS (SELECT fn, to_regprocedure(fn) FROM unnest(array["                  \
+	"'settle(integer)', 'scan(bigint)', 'advisory_moves(text)']) fn),"                         \
 	" place (tab, oid) AS (SELECT DISTINCT tab, to_regclass(quote_ident(tab))::oid"            \
 	" FROM needed)"                                                                            \
 	" SELECT 'table ' || tab || ' is missing' FROM place WHERE oid IS NULL"                    \
@@ -77,7 +85,12 @@ static const struct {
 	" UNION ALL"                                                                               \
 	" SELECT 'role ' || current_user || ' has no right ' || right_ || ' on '"                  \
 	" || string_agg(n.tab, ', ') FROM needed n JOIN place p ON p.tab = n.tab"                  \
-	" WHERE p.oid IS NOT NULL AND NOT has_table_privilege(p.oid, right_) GROUP BY right_"
+	" WHERE p.oid IS NOT NULL AND NOT has_table_privilege(p.oid, right_) GROUP BY right_"      \
+	" UNION ALL"                                                                               \
+	" SELECT 'function ' || fn || ' is missing' FROM called WHERE oid IS NULL"                 \
+	" UNION ALL"                                                                               \
+	" SELECT 'role ' || current_user || ' has no right EXECUTE on ' || fn"                     \
+	" FROM called WHERE NOT has_function_privilege(oid, 'EXECUTE')"
 
 int postgresql_lacks(struct link *link)
 {

@@ -201,7 +201,8 @@ CREATE TABLE IF NOT EXISTS latest_hold (
 
 -- The functions run with their owner's rights, since who writes a package may not write our tables.
 
--- A change of a package. One transaction sends one notice, when it commits; none with the setting
+-- A change of a package; an `advised` that no document can have would never be made good, and counts
+-- as none. One transaction sends one notice, when it commits; none with the setting
 -- pubfs.notify = off, which a transaction that is to be prepared (two-phase commit) needs.
 CREATE OR REPLACE FUNCTION note(package text, moved timestamptz, advised timestamptz,
 	removes boolean) RETURNS void
@@ -209,7 +210,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	INSERT INTO package_event (package, moved, advised, removes)
 	VALUES (note.package, note.moved,
-		CASE WHEN isfinite(note.advised) THEN note.advised END, note.removes);
+		CASE WHEN note.advised BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN note.advised END,
+		note.removes);
 	IF current_setting('pubfs.notify', true) IS DISTINCT FROM 'off' THEN
 		PERFORM pg_notify(current_schema(), '');
 	END IF;
@@ -224,6 +226,7 @@ BEGIN
 		PERFORM note(package, clock_timestamp(), NULL, false);
 	END IF;
 END $$;
+GRANT EXECUTE ON FUNCTION changed TO PUBLIC; -- where it is not the default
 
 -- A removal tells clients of itself by its time, so it must not be earlier than what others
 -- committed meanwhile.
@@ -375,6 +378,10 @@ BEGIN
 	RETURN NULL;
 END $$;
 
+-- Who could put them on tables of their own could note what changed() passes over.
+REVOKE ALL ON FUNCTION stamp_removal, package_noted, package_version_noted, advisory_noted,
+	advisory_package_noted FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION is_table(name text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS
 $$ SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass(quote_ident(name)) $$;
@@ -493,16 +500,22 @@ BEGIN
 END $$;
 
 -- What the exporter does before it looks for work: it finds the packages that two transactions told
--- of an advisory at the same time, each without the other, and puts events together. It waits for
--- nobody: what another one is at is left to that one.
+-- of an advisory at the same time, each without the other, and puts events together. One does so at
+-- a time, whose is the row of `settled`, and the others do not wait for it: nothing is missing where
+-- events are not put together, and what the one finds it counts.
 CREATE OR REPLACE FUNCTION settle(at_most integer) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	events bigint;
 BEGIN
+	PERFORM FROM settled FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+
 	WITH taken AS (
 		DELETE FROM advisory_event WHERE id IN (
-			SELECT id FROM advisory_event LIMIT at_most FOR UPDATE SKIP LOCKED
+			SELECT id FROM advisory_event LIMIT at_most
 		) RETURNING *
 	), missed AS (
 		SELECT t.removed, t.at, n.package, a.synced,
@@ -519,14 +532,15 @@ BEGIN
 		INSERT INTO package_event (package, moved, advised)
 		SELECT package, CASE WHEN moves THEN at END,
 			CASE WHEN moves AND removed THEN clock_timestamp()
-				WHEN moves THEN synced END
+				WHEN moves AND synced BETWEEN '0001-01-01Z' AND '9999-12-31Z'
+				THEN synced END -- as note() has it
 		FROM missed
 	)
 	SELECT count(*) INTO events FROM taken;
 
 	WITH taken AS (
 		DELETE FROM package_event WHERE id IN (
-			SELECT id FROM package_event LIMIT at_most FOR UPDATE SKIP LOCKED
+			SELECT id FROM package_event LIMIT at_most
 		) RETURNING *
 	), counted AS (
 		UPDATE settled SET total = total + events + (SELECT count(*) FROM taken)
@@ -534,7 +548,7 @@ BEGIN
 	)
 	INSERT INTO package_counter AS c (package, n, digits, moved, advised)
 	SELECT package, count(*), bit_xor(digits), max(moved), max(advised)
-	FROM taken GROUP BY package ORDER BY package
+	FROM taken GROUP BY package
 	ON CONFLICT (package) DO UPDATE SET
 		n = c.n + excluded.n, digits = c.digits # excluded.digits,
 		moved = greatest(c.moved, excluded.moved),
@@ -562,8 +576,9 @@ BEGIN
 		INSERT INTO package_scan (package, digest)
 		SELECT name, digest FROM other ORDER BY name
 		ON CONFLICT (package) DO UPDATE SET digest = excluded.digest
-	), noted AS (
-		INSERT INTO package_event (package, moved) SELECT name, updated FROM other
+	), noted AS ( -- a time of the future, or none of the calendar, would never be made good
+		INSERT INTO package_event (package, moved)
+		SELECT name, least(updated, clock_timestamp()) FROM other
 	)
 	SELECT count(*) INTO found FROM other;
 	RETURN found;
@@ -577,9 +592,13 @@ BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', current_schema(), role);
 	EXECUTE format('GRANT SELECT ON package, package_version, advisory, advisory_package,'
 		' package_change, package_now, schema_version TO %s', role);
-	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON package_event, package_counter,'
-		' settled, package_scan, advisory_event, export_state, deployment, lease,'
-		' latest_hold TO %s', role);
+	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON deployment, lease TO %s', role);
+	EXECUTE format('GRANT SELECT, INSERT, UPDATE ON export_state, package_counter, package_scan'
+		' TO %s', role);
+	EXECUTE format('GRANT SELECT, INSERT, DELETE ON latest_hold, package_event TO %s', role);
+	EXECUTE format('GRANT SELECT, DELETE ON advisory_event TO %s', role);
+	EXECUTE format('GRANT SELECT, UPDATE ON settled TO %s', role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION settle, scan, advisory_moves TO %s', role);
 END $$;
 
 CREATE OR REPLACE FUNCTION grant_intake(role regrole) RETURNS void

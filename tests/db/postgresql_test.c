@@ -206,15 +206,18 @@ Test(postgresql, two_that_put_events_together_wait_for_nobody_and_lose_none)
 	sql(&w, "INSERT INTO package (name) VALUES ('p')");
 	for (int i = 0; i < 10; i++)
 		touch(0, 0, "p", i);
+	sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '{}')");
 	run(0, "BEGIN");
 	run(0, "SELECT settle(5)");
-	touch(1, 0, "p", 1);
-	run(1, "BEGIN; SELECT id FROM package_event FOR UPDATE SKIP LOCKED; COMMIT");
+	touch(1, 0, "p", 1); /* nor does who writes */
+	run(1, "SELECT settle(100)");
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter"), "0", "it is left to the first");
+	cr_assert_eq(count_of(&w, "p"), 12);
 	run(0, "COMMIT");
 	run(1, "SELECT settle(100)");
 	cr_assert_eq(count_of(&w, "p"), 12);
 	cr_assert_str_eq(ask(&w, "SELECT n FROM package_counter"), "12");
-	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "12");
+	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "13");
 }
 
 /* Two statements that belong together, by two programs that do not see each other's. */
@@ -343,20 +346,6 @@ Test(postgresql, what_an_advisory_has_told_is_not_told_again_when_events_are_put
 	cr_assert_eq(count_of(&w, "p"), before + 1);
 	cr_assert_str_eq(work(), "p ");
 	cr_assert_eq(count_of(&w, "p"), before + 1);
-}
-
-Test(postgresql, what_another_one_is_at_is_left_to_it_when_events_are_put_together)
-{
-	sql(&w, "INSERT INTO package (name) VALUES ('p')");
-	sql(&w, "INSERT INTO advisory (id, osv) VALUES ('A', '{}')");
-	run(0, "BEGIN");
-	run(0, "SELECT id FROM package_event FOR UPDATE");
-	run(0, "SELECT id FROM advisory_event FOR UPDATE");
-	run(1, "SELECT settle(100)");
-	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter"), "0");
-	run(0, "COMMIT");
-	run(1, "SELECT settle(100)");
-	cr_assert_str_eq(ask(&w, "SELECT total FROM settled"), "2");
 }
 
 Test(postgresql, no_time_goes_back_when_events_are_put_together)
@@ -619,6 +608,25 @@ Test(postgresql, a_row_that_cannot_be_read_is_named)
 		cr_assert_eq(db_package(w.db, "p", &pkg), -EINVAL, "%s", rows[i].sql);
 		cr_assert(said("package p", rows[i].table, rows[i].row, rows[i].column, NULL), "%s",
 			  rows[i].sql);
+	}
+}
+
+Test(postgresql, a_time_of_an_advisory_that_is_put_right_is_forgotten)
+{
+	static const char *const times[] = { "infinity", "10000-01-01", "-infinity", "0002-01-01 BC" };
+	struct package pkg;
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p');"
+		"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
+		"INSERT INTO advisory_package VALUES ('A', 'p')");
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		sql(&w, "UPDATE advisory SET synced = '%s'", times[i]);
+		cr_assert_eq(db_package(w.db, "p", &pkg), -EINVAL, "%s", times[i]);
+		cr_assert_str_eq(work(), "p ");
+		sql(&w, "UPDATE advisory SET synced = '2999-01-0%zuT00:00:00Z'", i + 1);
+		cr_assert_eq(db_package(w.db, "p", &pkg), 0, "%s", times[i]);
+		cr_assert_eq(pkg.latest_advisory, pkg.advisories[0].synced, "%s", times[i]);
+		package_release(&pkg);
 	}
 }
 
