@@ -36,6 +36,7 @@ struct index {
 	MDB_dbi tables[TABLE_COUNT];
 	atomic_int_least64_t failed_at; /* when the last listing that failed did so, */
 	atomic_int failure;		/* and how */
+	atomic_uint_least64_t seen; /* the newest transaction that index_version() could read */
 	pthread_mutex_t fresh_lock; /* of both below; taken alone */
 	struct fresh {
 		char what[FRESH_NAME]; /* "" or "latest/", as in store_refresh(), */
@@ -154,8 +155,9 @@ const char *index_refused_file_system(unsigned long f_type);
 
 /* index_fresh.c - which prefixes were found to be listed lately. */
 
-/* The number of the newest transaction of any process: no table has changed while it stays. */
-uint64_t index_version(const struct index *x);
+/* The number of the newest transaction, of any process, that can be read: what is read from now on
+ * is of that or later, and no table has changed while it stays. 0: it cannot be told. */
+uint64_t index_version(struct index *x);
 /* What was found last of the prefix that a key begins with; false: look into the tables. */
 bool index_recall(struct index *x, const char *key, struct fresh *ret);
 void index_remember(struct index *x, const struct fresh *fresh);

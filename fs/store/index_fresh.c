@@ -7,11 +7,24 @@
 
 #include "index.h"
 
-uint64_t index_version(const struct index *x)
+/* LMDB tells of a commit a moment before who begins to read sees it. What is read then, and kept as
+ * of that commit, would be believed until the next one: so its number counts once a reader has had
+ * it. */
+uint64_t index_version(struct index *x)
 {
+	CLEANUP(txn_abort) struct txn t = { .x = x };
+	uint64_t seen = atomic_load(&x->seen);
 	MDB_envinfo info;
 
-	return mdb_env_info(x->env, &info) ? 0 : info.me_last_txnid;
+	if (mdb_env_info(x->env, &info))
+		return 0;
+	if (info.me_last_txnid == seen)
+		return seen;
+	if (txn_read(x, &t) < 0)
+		return 0;
+	while (seen < t.number && !atomic_compare_exchange_weak(&x->seen, &seen, t.number))
+		;
+	return t.number;
 }
 
 bool index_recall(struct index *x, const char *key, struct fresh *ret)
