@@ -99,6 +99,9 @@ void expect_list(struct store *s, const char *prefix, bool deep, const char *aft
 void expect_same(const struct object *a, const struct object *b);
 /* Sets every header and custom key. */
 void fill_headers(struct object *obj);
+/* BIG bytes that differ from place to place; to be freed. */
+#define BIG ((size_t)3 << 20)
+char *big_text(char seed);
 /* Makes one edit, releases it, and returns as put_text() does. */
 int run_edit(struct store *s, struct edit *e, uint64_t *ret) MUST_CHECK;
 /* A write of a body that the caller keeps, with no condition. */
