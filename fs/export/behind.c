@@ -155,9 +155,12 @@ void behind_look(struct pass *pass, char *const *names, size_t n)
 		/* of one that cannot be read, or is gone, nothing will be changed */
 		r = db_package(pass->opt->db, names[i], &pkg) ? 0 : look(pass, &pkg);
 		if (r < 0) {
-			pthread_mutex_lock(&pass->lock);
-			pass->error = r;
-			pthread_mutex_unlock(&pass->lock);
+			CLEANUP(free_char)
+			char *why = xasprintf("%s: the bucket cannot be asked what another host "
+					      "has left of it",
+					      names[i]);
+
+			pass_leave_unweighed(pass, names[i], why);
 		}
 	}
 }

@@ -7,7 +7,8 @@
 
 struct pass;
 
-/* Asks the bucket again for what may have changed of these packages; what fails ends the pass. */
+/* Asks the bucket again for what may have changed of these packages. One that it cannot be asked
+ * for fails, and no other. */
 void behind_look(struct pass *pass, char *const *names, size_t n);
 
 #endif

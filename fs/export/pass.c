@@ -139,6 +139,15 @@ void pass_release(struct pass *pass)
 	free(pass->unweighed);
 }
 
+void pass_leave_unweighed(struct pass *pass, const char *package, const char *why)
+{
+	pthread_mutex_lock(&pass->lock);
+	GROW(pass->unweighed, pass->n_unweighed, pass->unweighed_alloc);
+	pass->unweighed[pass->n_unweighed++] =
+		(struct unweighed){ xstrdup(package), xstrdup(why) };
+	pthread_mutex_unlock(&pass->lock);
+}
+
 bool pass_rehearses(const struct pass *pass)
 {
 	return pass->opt->dry_run || pass->opt->verifier;

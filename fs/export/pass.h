@@ -110,6 +110,8 @@ bool pass_is_latest(const struct pass *pass, size_t k);
 /* The brake holds something of a prefix. */
 bool pass_holds(const struct pass *pass, size_t k);
 void pass_release(struct pass *pass);
+/* Before anything is done: this package fails, and no other. */
+void pass_leave_unweighed(struct pass *pass, const char *package, const char *why);
 /* It only shows or tells what it would do. */
 bool pass_rehearses(const struct pass *pass);
 bool pass_stopping(const struct pass *pass);

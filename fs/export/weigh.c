@@ -174,14 +174,6 @@ static void keep_weight(struct pass *pass, struct weight *w)
 	pthread_mutex_unlock(&pass->lock);
 }
 
-static void keep_unweighed(struct pass *pass, const char *name, const char *why)
-{
-	pthread_mutex_lock(&pass->lock);
-	GROW(pass->unweighed, pass->n_unweighed, pass->unweighed_alloc);
-	pass->unweighed[pass->n_unweighed++] = (struct unweighed){ xstrdup(name), xstrdup(why) };
-	pthread_mutex_unlock(&pass->lock);
-}
-
 /* What stands in pass->weighed. */
 static char *mark_of(const struct item *item)
 {
@@ -226,7 +218,7 @@ static void weigh_item(struct pass *pass, const struct item *item)
 
 	for (size_t k = 0; k < pass->n_prefixes && !r; k++) {
 		if (item->targets[k].error) {
-			keep_unweighed(pass, item->name, item->targets[k].error);
+			pass_leave_unweighed(pass, item->name, item->targets[k].error);
 			return;
 		}
 		r = weigh_target(pass, item, k, &w);
@@ -236,7 +228,7 @@ static void weigh_item(struct pass *pass, const struct item *item)
 		CLEANUP(free_char)
 		char *why = xasprintf("%s: cannot read what is there of it", item->name);
 
-		keep_unweighed(pass, item->name, why);
+		pass_leave_unweighed(pass, item->name, why);
 	} else {
 		keep_mark(pass, item);
 	}
@@ -274,7 +266,7 @@ void weigh_packages(struct pass *pass, char *const *names, size_t n)
 		if (r > 0)
 			weigh_package(pass, names[i]);
 		else if (r < 0)
-			keep_unweighed(pass, names[i], "the bucket cannot be listed");
+			pass_leave_unweighed(pass, names[i], "the bucket cannot be listed");
 	}
 	log_set_mute(false);
 }

@@ -354,6 +354,28 @@ Test(share, a_package_of_which_another_host_published_a_version_is_taken_down_wh
 	expect_taken_down("UPDATE package SET deleted = 1");
 }
 
+Test(share, a_package_that_cannot_be_asked_for_fails_alone)
+{
+	struct export_counts counts = { 0 };
+	struct hosts h;
+
+	hosts_init(&h);
+	world_add(&w, "bar", "1.0.0");
+	changed(h.behind);
+	world_sql(&w, "UPDATE package SET moderated = 1");
+	changed(h.other);
+	world_sql(&w, "UPDATE package SET moderated = 0");
+	fault_arm(w.fault, 1, -EIO);
+	cr_assert_eq(export_changed(h.behind, &counts), -EIO);
+	cr_assert_eq(counts.failed, 1);
+	cr_assert_not(world_has(&w, LATEST "api/packages/bar"));
+	cr_assert(world_has(&w, LATEST "api/packages/foo"));
+	export_counts_release(&counts);
+	changed(h.behind);
+	cr_assert(world_has(&w, LATEST "api/packages/bar"));
+	hosts_release(&h);
+}
+
 Test(share, a_host_asks_for_nothing_that_it_has_left_so_itself)
 {
 	static const char *const statements[] = {
