@@ -104,8 +104,8 @@ uint64_t dir_tell(const struct dir *d);
 void dir_seek(struct dir *d, uint64_t cookie);
 void dir_close(struct dir *d);
 
-/* flags and mode: as in open(2). -ESTALE, look it up again: a superseded node, or one that others
- * write while it is to be read, or the other way round. -EACCES: no kind of object that may be
+/* flags and mode: as in open(2). -ESTALE, look it up again: a superseded node, or one that is read
+ * and is to be written, or the other way round. -EACCES: no kind of object that may be
  * written (said); create: -EINVAL, a name that neither the export nor a scratch file
  * (scratch_name.h) can have. -EROFS. */
 int tree_open(struct tree *t, uint64_t id, int flags, struct file **ret) MUST_CHECK;

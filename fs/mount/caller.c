@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "compiler.h"
 #include "memory.h"
@@ -15,6 +16,18 @@
 #define BIT(signal) ((uint64_t)1 << ((signal)-1))
 
 #define UNSEEN 0 /* it lives in a PID namespace of which this one sees nothing */
+
+static _Thread_local pid_t current = CALLER_ITSELF;
+
+void caller_set(pid_t task)
+{
+	current = task;
+}
+
+pid_t caller_current(void)
+{
+	return current == CALLER_ITSELF ? gettid() : current;
+}
 
 /* By default these do not end a process. */
 #define HARMLESS                                                                                   \

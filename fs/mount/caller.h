@@ -8,6 +8,12 @@
 
 /* 0 is a thread that cannot be seen, in another PID namespace: nothing is known of it. */
 
+#define CALLER_ITSELF ((pid_t)-1)
+
+/* For whom this thread works; CALLER_ITSELF, as at first: for no other. */
+void caller_set(pid_t task);
+pid_t caller_current(void);
+
 /* True when a signal is about to end the process of this thread, or has. */
 bool caller_is_dying(pid_t task);
 

@@ -105,6 +105,7 @@ static bool was_left(void *ctx)
 static fuse_req_t waiting_begin(fuse_req_t req)
 {
 	interrupt_set(was_left, req);
+	caller_set(fuse_req_ctx(req)->pid);
 	return req;
 }
 
@@ -112,6 +113,7 @@ static void waiting_end(fuse_req_t *req)
 {
 	(void)req;
 	interrupt_set(NULL, NULL);
+	caller_set(CALLER_ITSELF);
 }
 
 /* Up to the end of its block the request may wait for the store. */

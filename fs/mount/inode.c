@@ -16,7 +16,7 @@ void inodes_init(struct inodes *table)
 	const struct inode *root;
 
 	*table = (struct inodes){ .last_id = TREE_ROOT - 1 };
-	root = inode_get(table, INODE_FOLDER, "", 0);
+	root = inode_get(table, INODE_FOLDER, "", 0, INODE_READ);
 	assert(root->id == TREE_ROOT);
 }
 
@@ -68,28 +68,45 @@ void inodes_release(struct inodes *table)
 	free_inode(table, inode);
 }
 
-/* One of the same generation, which lookups pass over: what that has learned, the new one knows. */
-static void succeed(struct inode *inode, struct inode *older)
+static unsigned *users(struct inode *inode, enum inode_use use)
 {
-	while (older && (older->type != inode->type || older->generation != inode->generation))
-		older = older->older;
-	if (!older)
+	return use == INODE_WRITE ? &inode->writers : &inode->readers;
+}
+
+static bool suits(const struct inode *inode, enum inode_use use)
+{
+	return use == INODE_WRITE ? !inode->was_read : !inode->was_written;
+}
+
+/* Rather one that has files of that use than one that has none, which another caller may be about
+ * to open for the other. */
+static struct inode *better(struct inode *found, struct inode *inode, enum inode_use use)
+{
+	if (!suits(inode, use))
+		return found;
+	return found && (*users(found, use) || !*users(inode, use)) ? found : inode;
+}
+
+/* What is known of another node of this generation, the new one knows. */
+static void learn(struct inode *inode, const struct inode *other)
+{
+	while (other && (other->type != inode->type || other->generation != inode->generation))
+		other = other->older;
+	if (!other)
 		return;
-	inode->size = older->size;
-	inode->sized = older->sized;
-	inode->sure = older->sure;
-	if (!older->succeeded)
-		inode->awaits = older->left_for;
-	older->succeeded = true;
+	inode->size = other->size;
+	inode->sized = other->sized;
+	inode->sure = other->sure;
 }
 
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
-			uint64_t generation)
+			uint64_t generation, enum inode_use use)
 {
-	struct inode *newest = newest_of(table, path), *inode = newest;
+	struct inode *newest = newest_of(table, path), *inode = NULL;
 
-	while (inode && (inode->type != type || inode->generation != generation || inode->left_for))
-		inode = inode->older;
+	for (struct inode *i = newest; i; i = i->older)
+		if (i->type == type && i->generation == generation)
+			inode = better(inode, i, use);
 	if (!inode) {
 		inode = xcalloc(1, sizeof(*inode));
 		inode->id = ++table->last_id;
@@ -97,7 +114,7 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 		inode->type = type;
 		inode->generation = generation;
 		inode->path = xstrdup(path);
-		succeed(inode, newest);
+		learn(inode, newest);
 		inode->older = newest;
 		if (newest)
 			HASH_DELETE(by_path, table->by_path, newest);
@@ -108,23 +125,18 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 	return inode;
 }
 
-static unsigned *users(struct inode *inode, enum inode_use use)
+bool inode_claim(struct inode *inode, enum inode_use use, bool shared)
 {
-	return use == INODE_WRITE ? &inode->writers : &inode->readers;
-}
+	/* who looked a node up before it was written may come when its writer has gone: the kernel
+	 * still has the length that the writer cut it to */
+	bool spoilt = use == INODE_WRITE ? inode->readers : inode->was_written;
 
-bool inode_claim(struct inode *inode, enum inode_use use)
-{
-	enum inode_use other = use == INODE_WRITE ? INODE_READ : INODE_WRITE;
-
-	if (inode->awaits == use) {
-		inode->awaits = INODE_UNUSED;
-	} else if (*users(inode, other) && !inode->left_for) {
-		inode->left_for = use;
+	if (spoilt && !shared)
 		return false;
-	}
 	if (use == INODE_WRITE && !inode->writers)
 		inode->written = inode->size;
+	inode->was_read |= use == INODE_READ;
+	inode->was_written |= use == INODE_WRITE;
 	++*users(inode, use);
 	return true;
 }
@@ -141,12 +153,14 @@ bool inode_is_seen(const struct inode *inode, struct names_version version)
 	       inode->seen.overlay == version.overlay;
 }
 
-struct inode *inode_seen(const struct inodes *table, const char *path, struct names_version version)
+struct inode *inode_seen(const struct inodes *table, const char *path, struct names_version version,
+			 enum inode_use use)
 {
-	struct inode *inode = newest_of(table, path);
+	struct inode *inode = NULL;
 
-	while (inode && (inode->left_for || !inode_is_seen(inode, version)))
-		inode = inode->older;
+	for (struct inode *i = newest_of(table, path); i; i = i->older)
+		if (inode_is_seen(i, version))
+			inode = better(inode, i, use);
 	return inode;
 }
 

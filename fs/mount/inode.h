@@ -17,7 +17,7 @@ enum inode_type {
 	INODE_CONTROL = 'c',
 };
 
-/* What a file of the node is opened for, or is to be. */
+/* What a node is opened for. */
 enum inode_use { INODE_UNUSED, INODE_READ, INODE_WRITE };
 
 /* A state of all names: how often the store's index and the overlay had changed. */
@@ -39,12 +39,10 @@ struct inode {
 	bool sized;
 	bool sure;    /* the size was counted, or noted by us: it is not only what others say */
 	bool retired; /* not found by its path any more */
-	enum inode_use left_for; /* passed over by lookups: who came for that gets another node, */
-	bool succeeded;		 /* which has been made */
-	enum inode_use awaits;	 /* made for who comes for that, and nobody has come so far */
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */
 	uint64_t written;	   /* the size that the last writer has made it */
+	bool was_read, was_written; /* of an object: it was opened so */
 	struct scratch *scratch;   /* of INODE_SCRATCH, with a reference */
 	struct inode *older;	   /* of the same path */
 	UT_hash_handle by_id, by_path;
@@ -60,21 +58,19 @@ struct inodes {
 void inodes_init(struct inodes *table);
 void inodes_release(struct inodes *table);
 
-/* +1 reference; made when it is not there. */
-struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
-			uint64_t generation);
-/*
- * A file is to be opened, of an object; until inode_let_go() it counts as one that is. False: the
- * node has files of the other use, and from now on lookups give another one, which awaits this use.
- * Who has the node already, as by /dev/fd, gets it all the same at the second attempt.
+/* +1 reference; made when it is not there. Of an object: one that was never opened for another use.
  */
-bool inode_claim(struct inode *inode, enum inode_use use);
+struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
+			uint64_t generation, enum inode_use use);
+/* A file of an object is to be opened; until inode_let_go() it counts as if it were. False: the node
+ * has files of the other use, or had them and is to be read, and is not to be shared by both. */
+bool inode_claim(struct inode *inode, enum inode_use use, bool shared);
 void inode_let_go(struct inode *inode, enum inode_use use);
 /* True when its path had it in this state of the names. */
 bool inode_is_seen(const struct inode *inode, struct names_version version);
 /* The one that the path had in this state of the names, or NULL: it has to be looked up. */
 struct inode *inode_seen(const struct inodes *table, const char *path,
-			 struct names_version version);
+			 struct names_version version, enum inode_use use);
 /* NULL: no such id. */
 struct inode *inode_find(struct inodes *table, uint64_t id);
 /* Its path may come again, as another node: the kernel never makes anything in a folder that it has

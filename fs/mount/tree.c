@@ -13,8 +13,9 @@
  *
  * 1. A node of an object never changes its bytes: a new generation is a new node. What is opened
  *    is checked against the bucket; a superseded node answers -ESTALE, unless it is open already.
- *    Who writes an object that is being read has a node of his own, and so has who reads one that
- *    is being written: see open_object().
+ *    Who reads an object and who writes it have a node each, since its pages and its length are
+ *    the node's: what a writer cuts would be cut for all who have it mapped. Who opens one that
+ *    has files of the other use is sent back, and his next lookup gives him another.
  * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
  *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those
@@ -39,6 +40,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "caller.h"
 #include "clock.h"
 #include "memory.h"
 #include "publish.h"
@@ -94,6 +96,7 @@ void tree_free(struct tree *t)
 	scratch_warn(t);
 	overlay_release(&t->overlay);
 	inodes_release(&t->inodes);
+	sent_back_release(&t->sent_back);
 	pthread_mutex_destroy(&t->lock);
 	journal_release(&t->refusals);
 	journal_release(&t->changes);
@@ -157,11 +160,23 @@ struct origin origin_of(const struct fingerprint *f)
 	};
 }
 
+/* What the caller is going to do with an object; to look at it is to read it. */
+static enum inode_use wanted_use(const struct tree *t, const char *path)
+{
+	if (!t->sent_back.entries) /* mostly there is none */
+		return INODE_READ;
+	return sent_back_find(&t->sent_back, caller_current(),
+			      inode_number_in(&t->inodes, path)) == INODE_WRITE ?
+		       INODE_WRITE :
+		       INODE_READ;
+}
+
 /* Up to inode_of(): under the lock. */
 static struct inode *get_inode(struct tree *t, enum inode_type type, const char *path,
 			       const struct origin *origin)
 {
-	struct inode *inode = inode_get(&t->inodes, type, path, origin ? origin->generation : 0);
+	struct inode *inode = inode_get(&t->inodes, type, path, origin ? origin->generation : 0,
+					origin ? wanted_use(t, path) : INODE_READ);
 
 	if (origin) {
 		inode->mtime = origin->created;
@@ -259,7 +274,8 @@ void inode_was_seen(struct tree *t, struct inode *inode, struct names_version ve
 
 struct inode *inode_of_scratch(struct tree *t, const char *path, struct scratch *scratch)
 {
-	struct inode *inode = inode_get(&t->inodes, INODE_SCRATCH, path, scratch->serial);
+	struct inode *inode = inode_get(&t->inodes, INODE_SCRATCH, path, scratch->serial,
+					INODE_READ);
 
 	if (!inode->scratch)
 		inode->scratch = scratch_get(scratch);
@@ -490,7 +506,7 @@ static bool find_seen(struct tree *t, const char *path, struct names_version ver
 	struct inode *inode;
 
 	pthread_mutex_lock(&t->lock);
-	inode = inode_seen(&t->inodes, path, version);
+	inode = inode_seen(&t->inodes, path, version, wanted_use(t, path));
 	if (inode) {
 		inode->refs++;
 		*ret = describe(inode);

@@ -15,6 +15,7 @@
 #include "reach.h"
 #include "publish.h"
 #include "scratch.h"
+#include "sent_back.h"
 #include "spool.h"
 #include "store.h"
 #include "strbuf.h"
@@ -35,6 +36,7 @@ struct tree {
 	struct journal refusals, changes;
 	pthread_mutex_t lock; /* of all below */
 	struct inodes inodes;
+	struct sent_back sent_back; /* who tried to open a node that has files of another use */
 	struct overlay overlay;
 	uint64_t last_scratch; /* serial */
 	struct file *files;    /* what is open */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "caller.h"
 #include "catalog.h"
 #include "log.h"
 #include "memory.h"
@@ -131,7 +132,7 @@ static bool open_kept(struct tree *t, struct inode *inode, const char *key, stru
 	return true;
 }
 
-static int open_claimed(struct tree *t, struct inode *inode, int flags, struct file **ret)
+static int open_admitted(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
 	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
 	NAME_BUF(key);
@@ -150,7 +151,8 @@ static int open_claimed(struct tree *t, struct inode *inode, int flags, struct f
 		return open_draft(t, inode, key.buf, flags, ret);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r || obj.generation != inode->generation)
+	/* who cuts it has no use for the node's own bytes */
+	if (r || (obj.generation != inode->generation && !(flags & O_TRUNC)))
 		return open_superseded(t, inode, key.buf, flags, ret);
 	if (wants_write(flags)) {
 		open_writer(t, inode, key.buf, &obj, flags, ret);
@@ -159,25 +161,33 @@ static int open_claimed(struct tree *t, struct inode *inode, int flags, struct f
 	return open_reader(t, inode, &obj, ret);
 }
 
-/*
- * Who reads an object and who writes it have a node each, since its pages and its length are the
- * node's: what a writer cuts would be cut for all who have it mapped. The kernel looks the name up
- * again, and comes with the other node.
- */
+/* False: the caller is to look the name up again, and gets another node then. Who comes back with
+ * this one has no other, as by /dev/fd. */
+static bool admit(struct tree *t, struct inode *inode, enum inode_use use)
+{
+	pid_t task = caller_current();
+	bool admitted;
+
+	pthread_mutex_lock(&t->lock);
+	admitted = inode_claim(inode, use, sent_back_from(&t->sent_back, task, inode, use));
+	if (admitted)
+		sent_back_forget(&t->sent_back, task, inode->number);
+	else
+		sent_back_note(&t->sent_back, task, inode, use);
+	pthread_mutex_unlock(&t->lock);
+	return admitted;
+}
+
 static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
 {
 	enum inode_use use = wants_write(flags) ? INODE_WRITE : INODE_READ;
-	bool claimed;
 	int r;
 
-	if (inode->type != INODE_OBJECT) /* of a draft there is nothing to read */
-		return open_claimed(t, inode, flags, ret);
-	pthread_mutex_lock(&t->lock);
-	claimed = inode_claim(inode, use);
-	pthread_mutex_unlock(&t->lock);
-	if (!claimed)
+	if (inode->type != INODE_OBJECT) /* a draft: there is nothing to read */
+		return open_admitted(t, inode, flags, ret);
+	if (!admit(t, inode, use))
 		return -ESTALE;
-	r = open_claimed(t, inode, flags, ret);
+	r = open_admitted(t, inode, flags, ret);
 	pthread_mutex_lock(&t->lock);
 	inode_let_go(inode, use);
 	pthread_mutex_unlock(&t->lock);

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../fs/mount/sent_back.h"
 #include "../../fs/mount/spool.h"
 #include "compiler.h"
 #include "log.h"
@@ -154,56 +156,150 @@ Test(handles, who_reads_an_object_and_who_writes_it_have_a_node_each)
 {
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(free_char) char *text = listing_text("http", "");
-	struct node reading, writing, later;
-	struct file *files[5];
+	struct node reading, writing;
+	struct file *reader, *writer, *other;
 
 	cr_assert_eq(write_path(&w, HTTP, text), 0);
 	reading = node_of(&w, HTTP);
-	cr_assert_eq(tree_open(w.tree, reading.id, O_RDONLY, &files[0]), 0);
-	cr_assert_eq(tree_open(w.tree, reading.id, O_RDWR, &files[1]), -ESTALE);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDONLY, &reader), 0);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDWR, &writer), -ESTALE);
 	writing = node_of(&w, HTTP);
 	cr_assert_neq(writing.id, reading.id);
 	cr_assert_eq(writing.ino, reading.ino);
-	cr_assert_eq(tree_open(w.tree, writing.id, O_RDWR, &files[1]), 0);
-	cr_assert_eq(file_truncate(files[1], 4), 0);
+	cr_assert_eq(writing.size, strlen(text));
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDWR, &writer), 0);
+	cr_assert_eq(file_truncate(writer, 4), 0);
 	cr_assert_eq(size_of_node(&w, &writing), 4);
 	cr_assert_eq(size_of_node(&w, &reading), strlen(text));
-	cr_assert_eq(tree_open(w.tree, writing.id, O_WRONLY, &files[2]), 0, "another writer");
-	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &files[3]), -ESTALE);
-	later = node_of(&w, HTTP);
-	cr_assert(later.id != writing.id && later.id != reading.id);
-	cr_assert_eq(later.size, strlen(text));
-	cr_assert_eq(tree_open(w.tree, later.id, O_RDONLY, &files[3]), 0);
-	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &files[4]), 0, "as by /dev/fd");
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		file_close(files[i]);
-	for (const struct node *node = (struct node[]){ reading, writing, later, { 0 } }; node->id;)
-		tree_forget(w.tree, node++->id, 1);
+	tree_forget(w.tree, reading.id, 1);
+	reading = node_of(&w, HTTP);
+	cr_assert_neq(reading.id, writing.id, "whoever looks the name up reads");
+	cr_assert_eq(tree_open(w.tree, writing.id, O_WRONLY, &other), 0, "writers share theirs");
+	file_close(other);
+	file_close(writer);
+	file_close(reader);
+	tree_forget(w.tree, reading.id, 1);
+	tree_forget(w.tree, writing.id, 1);
 	world_remove(&w);
 }
 
-/* Whoever comes for a node before the one it was made for has it does not send that one away. */
-Test(handles, a_writer_that_was_sent_to_another_node_is_let_in_there)
+struct looker {
+	struct world *w;
+	uint64_t id; /* what it has found */
+};
+
+static void *look_it_up(void *ctx)
+{
+	struct looker *looker = ctx;
+	struct node node = node_of(looker->w, HTTP);
+
+	looker->id = node.id;
+	tree_forget(looker->w->tree, node.id, 1);
+	return NULL;
+}
+
+/* What another program finds: each thread is one. */
+static uint64_t found_by_another(struct world *w)
+{
+	struct looker looker = { .w = w };
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, look_it_up, &looker), 0);
+	pthread_join(thread, NULL);
+	return looker.id;
+}
+
+Test(handles, who_was_sent_back_alone_gets_the_node_for_writing)
 {
 	struct world w = world_make(LONG_TTL);
 	CLEANUP(free_char) char *text = listing_text("http", "");
-	struct file *early, *reader, *writer;
-	struct node node;
+	struct node reading, writing;
+	struct file *reader, *writer, *f;
 
 	cr_assert_eq(write_path(&w, HTTP, text), 0);
-	early = opened(&w, HTTP, O_RDONLY);
-	node = node_of(&w, HTTP);
-	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &writer), -ESTALE);
-	tree_forget(w.tree, node.id, 1);
-	node = node_of(&w, HTTP);
-	cr_assert_eq(tree_open(w.tree, node.id, O_RDONLY, &reader), 0);
-	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &writer), 0);
-	cr_assert_eq(file_truncate(writer, 4), 0);
-	cr_assert_eq(size_of_node(&w, &node), strlen(text), "its readers have it whole");
-	tree_forget(w.tree, node.id, 1);
-	file_close(early);
+	reader = opened(&w, HTTP, O_RDONLY);
+	reading = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_WRONLY, &writer), -ESTALE);
+	cr_assert_eq(found_by_another(&w), reading.id);
+	writing = node_of(&w, HTTP);
+	cr_assert_neq(writing.id, reading.id);
+	cr_assert_eq(found_by_another(&w), reading.id, "though the other has no file so far");
+	cr_assert_eq(tree_open(w.tree, writing.id, O_WRONLY, &writer), 0);
+	cr_assert_eq(node_of(&w, HTTP).id, reading.id, "it has what it came for");
+	tree_forget(w.tree, reading.id, 1);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &f), -ESTALE);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &f), 0, "as by /dev/fd");
+	file_close(f);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_WRONLY, &f), -ESTALE);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_WRONLY, &f), 0);
+	file_close(f);
+	file_close(writer);
+	file_close(reader);
+	tree_forget(w.tree, reading.id, 1);
+	tree_forget(w.tree, writing.id, 1);
+	world_remove(&w);
+}
+
+Test(handles, of_those_who_were_sent_back_the_last_256_are_known)
+{
+	const struct inode inode = { .id = 11, .number = 7 }, other = { .id = 12, .number = 7 };
+	struct sent_back s = { 0 };
+
+	for (pid_t task = 1; task <= SENT_BACK_MAX; task++)
+		sent_back_note(&s, task, &inode, INODE_WRITE);
+	sent_back_note(&s, 1, &inode, INODE_READ);
+	cr_assert_eq(sent_back_find(&s, 1, 7), INODE_READ);
+	cr_assert_eq(sent_back_find(&s, 1, 8), INODE_UNUSED);
+	cr_assert(sent_back_from(&s, 1, &inode, INODE_READ));
+	cr_assert_not(sent_back_from(&s, 1, &inode, INODE_WRITE));
+	cr_assert_not(sent_back_from(&s, 1, &other, INODE_READ));
+	sent_back_note(&s, 4711, &inode, INODE_WRITE);
+	cr_assert_eq(sent_back_find(&s, 2, 7), INODE_UNUSED, "the oldest");
+	cr_assert_eq(sent_back_find(&s, 3, 7), INODE_WRITE);
+	sent_back_release(&s);
+}
+
+/* Without a reader there is nothing to be spared, and nobody is sent back. */
+Test(handles, a_node_that_nobody_reads_is_the_writers_and_those_who_come_find_another)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct node writing, reading;
+	struct file *writer, *reader;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	writing = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDWR | O_TRUNC, &writer), 0);
+	reading = node_of(&w, HTTP);
+	cr_assert_neq(reading.id, writing.id);
+	cr_assert_eq(reading.size, strlen(text));
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDONLY, &reader), 0);
 	file_close(reader);
 	file_close(writer);
+	cr_assert_eq(tree_open(w.tree, writing.id, O_RDONLY, &reader), -ESTALE,
+		     "the kernel has it cut");
+	cr_assert_eq(found_by_another(&w), reading.id);
+	tree_forget(w.tree, reading.id, 1);
+	tree_forget(w.tree, writing.id, 1);
+	world_remove(&w);
+}
+
+Test(handles, who_was_sent_back_to_write_gets_no_node_that_was_read)
+{
+	struct world w = world_make(LONG_TTL);
+	CLEANUP(free_char) char *text = listing_text("http", "");
+	struct node reading, writing;
+	struct file *reader, *writer;
+
+	cr_assert_eq(write_path(&w, HTTP, text), 0);
+	reading = node_of(&w, HTTP);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_RDONLY, &reader), 0);
+	cr_assert_eq(tree_open(w.tree, reading.id, O_WRONLY, &writer), -ESTALE);
+	file_close(reader);
+	writing = node_of(&w, HTTP);
+	cr_assert_neq(writing.id, reading.id, "others may come to read that again");
+	tree_forget(w.tree, reading.id, 1);
+	tree_forget(w.tree, writing.id, 1);
 	world_remove(&w);
 }
 

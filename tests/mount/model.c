@@ -6,7 +6,7 @@
  * change. Names are what one actor's mount alone knows: folders, drafts, scratch files. A slot is
  * an open file. Nothing here is fast, and nothing is shared with what it is compared to.
  *
- * Not defined, and so never asked: the size of a name that is being written; the old bytes of a
+ * Not defined, and so never asked: the size of a new name that is being written; the old bytes of a
  * file that was opened to be changed, and replaced by others before they were needed (they may be
  * gone: EIO).
  */
@@ -59,14 +59,6 @@ static void drop_draft(struct actor *a, const char *path)
 
 	if (name && name->type == NAME_DRAFT)
 		name_remove(a, path);
-}
-
-static bool is_written(const struct actor *a, const char *path)
-{
-	for (size_t i = 0; i < MODEL_SLOTS; i++)
-		if (a->slots[i].type == SLOT_WRITER && !strcmp(a->slots[i].path, path))
-			return true;
-	return false;
 }
 
 static void slot_fill(struct slot *s, enum slot_type type, const char *path, int flags,
@@ -298,7 +290,7 @@ static bool run_stat(struct model *m, struct actor *a, const char *path, struct 
 
 	ret->r = found == NOTHING ? -ENOENT : 0;
 	ret->is_dir = found == FOLDER;
-	ret->has_size = found == SCRATCH || (found == OBJECT && !is_written(a, path));
+	ret->has_size = found == SCRATCH || found == OBJECT;
 	if (ret->has_size)
 		ret->size = found == OBJECT ? strlen(text_at(m, path)) : scratch_at(a, path)->len;
 	return true;

@@ -175,6 +175,7 @@ Test(read, what_is_open_can_be_opened_again_though_it_was_superseded)
 	cr_assert_arr_eq(buf, "old", 3);
 	file_close(again);
 	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &again), -ESTALE);
+	cr_assert_eq(tree_open(w.tree, node.id, O_WRONLY, &again), -ESTALE, "nor at a second try");
 	file_close(f);
 	cr_assert_eq(tree_open(w.tree, node.id, O_RDONLY, &again), -ESTALE);
 	world_remove(&w);

@@ -2,6 +2,7 @@
 /* write_modes.c - opens, changes and forks around one listing of a mount, as programs do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 #define TEXT_MAX (1 << 16)
 #define GAP	 (1 << 20)
 #define BODY_MAX (256 << 20)
+#define READERS	 4
+#define WRITERS	 3
+#define ROUNDS	 150
 
 #define must(condition)                                                                            \
 	do {                                                                                       \
@@ -183,13 +187,68 @@ static void map_what_is_written(const char *path, const char *text, size_t n)
 	must(close(writer) < 0 && errno == EINVAL && !close(reader));
 }
 
+/* Whatever is cut and written meanwhile: all that is mapped begins with the text. A file that is
+ * replaced again and again may not be there to be opened. */
+static void map_often(const char *path, const char *text, size_t n)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = open(path, O_RDONLY);
+		char *mapped;
+
+		if (fd < 0 && errno == ESTALE)
+			continue;
+		must(fd >= 0);
+		mapped = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
+		must(mapped != MAP_FAILED);
+		sched_yield();
+		must(!memcmp(mapped, text, n));
+		must(!munmap(mapped, n) && !close(fd));
+	}
+}
+
+/* The text, and spaces behind it, which make it another one. */
+static void write_often(const char *path, const char *text, size_t n)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = open(path, O_WRONLY | O_TRUNC), spaces = 1 + i % 9;
+
+		if (fd < 0 && errno == ESTALE)
+			continue;
+		must(fd >= 0 && write(fd, text, n) == (ssize_t)n);
+		must(write(fd, "         ", (size_t)spaces) == spaces);
+		must(!close(fd) || errno == ESTALE);
+	}
+}
+
+static void read_beside_writers(const char *path, const char *text, size_t n)
+{
+	int status;
+
+	for (int i = 0; i < READERS + WRITERS; i++) {
+		pid_t child = fork();
+
+		must(child >= 0);
+		if (!child) {
+			(i < READERS ? map_often : write_often)(path, text, n);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < READERS + WRITERS; i++)
+		must(wait(&status) > 0 && !status);
+}
+
+/* FILE TEXT: readers beside writers. FILE TEXT SCRATCH: all else. */
 int main(int argc, char **argv)
 {
 	char text[TEXT_MAX];
 	size_t n;
 
-	must(argc == 4);
+	must(argc == 3 || argc == 4);
 	n = load(argv[2], text);
+	if (argc == 3) {
+		read_beside_writers(argv[1], text, n);
+		return 0;
+	}
 	change_in_place(argv[1], text, n);
 	leave_a_gap(argv[3]);
 	change_the_mode(argv[3]);

@@ -166,6 +166,10 @@ reported=$(awk '{ n += $1 } END { print n }' reported.each)
 check "some of them won" test "$reported" -gt 0
 same "each change that was reported was made, and no other" "$reported" sh -c "'$PUBFS' cat $key | jq .x"
 
+"$PUBFS" put zero $key >/dev/null || not_ok "put"
+check "who maps a file beside writers of the same mount has all of it" \
+	"${PUBFS%/*}/tests/mount/write_modes" "$T/here/$key" zero
+
 # a folder that is read while it changes
 cat >lister.pl <<'END' # FOLDER: reads some names, says so, waits, reads the rest; prints all
 opendir(my $d, $ARGV[0]) or die "$!\n";
