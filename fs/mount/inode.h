@@ -62,8 +62,9 @@ void inodes_release(struct inodes *table);
  */
 struct inode *inode_get(struct inodes *table, enum inode_type type, const char *path,
 			uint64_t generation, enum inode_use use);
-/* A file of an object is to be opened; until inode_let_go() it counts as if it were. False: the node
- * has files of the other use, or had them and is to be read, and is not to be shared by both. */
+/* A file of an object is to be opened; until inode_let_go() it counts as if it were. False: that
+ * would disturb files of the other use, or be disturbed by what they have left; where the node is
+ * `shared` all the same, so be it. */
 bool inode_claim(struct inode *inode, enum inode_use use, bool shared);
 void inode_let_go(struct inode *inode, enum inode_use use);
 /* True when its path had it in this state of the names. */
