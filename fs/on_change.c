@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
@@ -26,6 +27,7 @@
 
 #define WAITING_MAX ((size_t)16 << 20)
 #define ENDED_MAX   10 /* times in a row without taking anything; then names are lost */
+#define PATIENCE    (5 * SECOND_US) /* then whoever waits for its end is told so */
 
 extern char **environ;
 
@@ -37,9 +39,9 @@ struct on_change {
 	unsigned ended;
 
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t more;
+	pthread_cond_t more, over;
 	struct strbuf waiting;
-	bool ending, lost;
+	bool ending, is_over, lost;
 };
 
 static int spawn(struct on_change *oc, int fds[2])
@@ -94,7 +96,9 @@ static void end(struct on_change *oc)
 		;
 	oc->pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		log_warning("%s ended with status %d", oc->command,
+		log_warning("%s (--on-change) ended with status %d; what it did not do of what it"
+			    " was told is not done again",
+			    oc->command,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -129,7 +133,8 @@ static void give_all(struct on_change *oc, const char *text, size_t n)
 		if (oc->ended++)
 			nanosleep(&pause, NULL);
 	}
-	log_warning("%s takes no names; some objects changed without its knowing", oc->command);
+	log_warning("%s (--on-change) takes no names; some objects changed without its knowing",
+		    oc->command);
 	oc->ended = 0;
 }
 
@@ -156,6 +161,10 @@ static void *on_change_main(void *arg)
 		give_all(oc, text, n);
 	}
 	end(oc);
+	pthread_mutex_lock(&oc->lock);
+	oc->is_over = true;
+	pthread_cond_signal(&oc->over);
+	pthread_mutex_unlock(&oc->lock);
 	return NULL;
 }
 
@@ -169,6 +178,7 @@ int on_change_start(const char *command, struct on_change **ret)
 	strbuf_init(&oc->waiting, WAITING_MAX);
 	pthread_mutex_init(&oc->lock, NULL);
 	pthread_cond_init(&oc->more, NULL);
+	pthread_cond_init(&oc->over, NULL);
 	error = pthread_create(&oc->thread, NULL, on_change_main, oc);
 	if (error) {
 		free(oc->command);
@@ -196,22 +206,29 @@ void on_change_tell(void *on_change, const struct publication *p)
 		pthread_cond_signal(&oc->more);
 	}
 	if (lost && !oc->lost)
-		log_warning("%s is too slow; it is not told of %s, and of others", oc->command,
-			    key);
+		log_warning("%s (--on-change) is too slow; it is not told of %s, and of others",
+			    oc->command, key);
 	oc->lost = lost;
 	pthread_mutex_unlock(&oc->lock);
 }
 
 void on_change_stop(struct on_change *oc)
 {
+	int64_t until = clock_monotonic() + PATIENCE;
+
 	if (!oc)
 		return;
 	pthread_mutex_lock(&oc->lock);
 	oc->ending = true;
 	pthread_cond_signal(&oc->more);
+	while (!oc->is_over && clock_wait(&oc->over, &oc->lock, until))
+		;
+	if (!oc->is_over)
+		log_warning("waiting for the end of %s (--on-change); a signal ends that", oc->command);
 	pthread_mutex_unlock(&oc->lock);
 	pthread_join(oc->thread, NULL);
 	pthread_cond_destroy(&oc->more);
+	pthread_cond_destroy(&oc->over);
 	pthread_mutex_destroy(&oc->lock);
 	strbuf_release(&oc->waiting);
 	free(oc->command);

@@ -70,6 +70,45 @@ run "gc" gc --runtime-version 2026.08.18 --min-age 0s --ttl 0
 told "gc tells of what it removes" "$gone
 ended 1"
 
+# a command that is no good holds up nothing
+change() { likes=$((${likes:-0} + 1)) && "$PUBFS" set oxygen likes=$likes; }
+bad_command() { # NAME COMMAND
+	change
+	# shellcheck disable=SC2086
+	"$PUBFS" sync $site --on-change "$2" >"$T/.out" 2>said
+	same "$1: sync" 0 echo $?
+	same "$1: it has exported" "$likes" \
+		sh -c "'$PUBFS' cat latest/api/packages/oxygen.d/likes | jq .likes"
+}
+bad_command "one that fails" 'cat >/dev/null; exit 5'
+check "its status is said" grep -q "(--on-change) ended with status 5; what it did not do" said
+bad_command "one that is killed" 'cat >/dev/null; kill -KILL $$'
+check "that is said, too" grep -q "(--on-change) ended with status 137" said
+bad_command "one that is none" ./none
+bad_command "one that does not read" 'exec <&-'
+seq 300 | jq -c '{package: "p\(.)", version: "1.0.0", published: "2026-01-01T00:00:00Z",
+	pubspec: {name: "p\(.)", version: "1.0.0"}}' >many.jsonl # more names than a pipe holds
+check "load" "$PUBFS" load many.jsonl
+: >"$T/told"
+# shellcheck disable=SC2086,SC2016
+check "one that ends too early" "$PUBFS" sync $site --on-change 'echo run >>"$T/runs"
+	if mkdir "$T/once"; then read -r line; else cat >>"$T/told"; fi'
+same "is run again" 2 grep -c run runs
+check "and told of the rest" grep -qx latest/feed.atom "$T/told"
+: >"$T/told"
+change
+# shellcheck disable=SC2086,SC2016
+"$PUBFS" sync $site --on-change 'echo $$ >"$T/sleeper"; exec sleep 1000' >hung 2>&1 &
+hung=$!
+processes="$processes $hung"
+check "one that hangs: sync waits, and says so" wait_until grep -q "waiting for the end of .*sleep" hung
+same "it has exported all the same" "$likes" \
+	sh -c "'$PUBFS' cat latest/api/packages/oxygen.d/likes | jq .likes"
+kill -TERM "$hung"
+wait "$hung"
+same "a signal ends that" 143 echo $?
+kill "$(cat sleeper)"
+
 # from the config file, which all commands share
 check "config" "$PUBFS" put --config pubfs.conf pretty /$listing
 told "the config file may name the command" "$listing
