@@ -51,6 +51,7 @@ struct updater_status {
 	int last_result;       /* of the newest pass, as export_all() says it; of take-downs beside
 				* a long one only what went wrong */
 	uint64_t passes;
+	uint64_t noticed;      /* how often the database was seen to have changed */
 	struct export_counts total; /* since the start; no names */
 	int64_t lag;	       /* microseconds since the database changed, or ceased to answer, and
 				* no pass has gone through since; 0: one has */

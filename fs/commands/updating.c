@@ -100,6 +100,7 @@ void updating_add_facts(const struct updating *u, struct facts *f)
 	facts_text(f, "last_error", status.last_error);
 	facts_seconds(f, "lag", status.lag);
 	facts_number(f, "passes", status.passes);
+	facts_number(f, "noticed", status.noticed);
 	facts_number(f, "written", status.total.written);
 	facts_number(f, "copied", status.total.copied);
 	facts_number(f, "touched", status.total.touched);
@@ -136,6 +137,8 @@ void updating_add_metrics(const struct updating *u, struct strbuf *out)
 
 	const struct metric rows[] = {
 		{ METRIC_COUNTER, "passes", NULL, "Passes of the updater.", status.passes },
+		{ METRIC_COUNTER, "changes_noticed", NULL,
+		  "How often the database was seen to have changed.", status.noticed },
 		{ METRIC_GAUGE, "last_pass_timestamp_seconds", NULL, "When the newest one ended.",
 		  status.last_pass == NO_TIME ? 0 : (uint64_t)status.last_pass },
 		{ METRIC_GAUGE, "last_pass_failed", NULL, "1: it was held, or something failed.",

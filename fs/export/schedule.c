@@ -93,4 +93,5 @@ void schedule_full(struct schedule *s, int64_t at)
 void schedule_full_taken(struct schedule *s, int64_t now)
 {
 	s->full_at = now + FULL_TAKEN;
+	s->retry_full = false; /* what is left of a repetition is an event pass's */
 }

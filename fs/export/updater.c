@@ -408,9 +408,10 @@ static void settle(struct updater *u, int64_t now)
 	pthread_mutex_unlock(&u->lock);
 }
 
-static void note_behind(struct updater *u, int64_t now)
+static void note_behind(struct updater *u, int64_t now, bool changed)
 {
 	pthread_mutex_lock(&u->lock);
+	u->status.noticed += changed;
 	if (!u->behind)
 		u->behind = now;
 	pthread_mutex_unlock(&u->lock);
@@ -440,8 +441,8 @@ static enum due what_is_due(struct updater *u, int changed)
 	int64_t now = now_of(u);
 
 	end_landed(u);
-	if (changed)
-		note_behind(u, now);
+	if (changed > 0)
+		note_behind(u, now, true);
 	if (changed || now >= u->look_at) { /* time goes by, and heartbeats lapse */
 		look_at_deployments(u, now);
 		u->look_at = now + LOOK_MAX;
@@ -470,8 +471,10 @@ static void *passes_main(void *arg)
 		changed = wait_for_change(u, schedule_next(&u->schedule,
 							   exporter_due(u->passes.exporter)),
 					  &u->look_up, &seen);
-		if (changed < 0)
+		if (changed < 0) {
+			note_behind(u, now_of(u), false);
 			nap(u, clock_monotonic() + DELAY_BLIND);
+		}
 	}
 	end_flights(u);
 	return NULL;

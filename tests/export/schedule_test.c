@@ -158,3 +158,15 @@ Test(schedule, of_event_passes_alone_nothing_is_due_by_itself_but_one_that_was_c
 	schedule_ended(&s, 7 + SECOND_US, DUE_EVENT, PASS_WHOLE);
 	cr_assert_eq(schedule_next(&s, PUT_OFF), SCHEDULE_NEVER);
 }
+
+Test(schedule, a_repetition_that_another_host_has_taken_over_is_due_no_more)
+{
+	schedule_ended(&s, 0, DUE_FULL, PASS_CUT_SHORT);
+	cr_assert_eq(schedule_due(&s, SECOND_US, false, PUT_OFF), DUE_FULL);
+	schedule_full_taken(&s, SECOND_US);
+	cr_assert_eq(schedule_due(&s, SECOND_US, false, PUT_OFF), DUE_EVENT);
+	schedule_ended(&s, SECOND_US, DUE_EVENT, PASS_WHOLE);
+	cr_assert_eq(schedule_due(&s, SECOND_US, false, PUT_OFF), DUE_NOTHING);
+	s.scan_at = SCHEDULE_NEVER;
+	cr_assert_eq(schedule_next(&s, PUT_OFF), SECOND_US + HOUR_US);
+}

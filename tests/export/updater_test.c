@@ -25,6 +25,8 @@ Test(updater, begins_with_a_full_pass_of_its_own_prefix_and_then_one_of_both)
 	updater_status(u, &status);
 	cr_assert_null(status.latest);
 	cr_assert_eq(status.waiting.all, 0);
+	cr_assert_eq(status.total.written, FIRST_WRITES(1));
+	cr_assert_eq(status.total.copied, PREFIXES);
 	updater_status_release(&status);
 	updater_stop(u);
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease WHERE name = 'foo'"), 0);

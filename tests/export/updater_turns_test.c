@@ -55,15 +55,21 @@ static void add_deployment(const char *version)
 Test(updater_turns, what_is_committed_is_exported_by_its_event_alone)
 {
 	static const char *const packages[] = { "bar", "baz", "foo" };
+	struct updater_status before, after;
 	struct updater *u;
 
 	for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
 		world_add(&w, packages[i], "1.0.0");
 	u = start_quiet();
+	updater_status(u, &before);
 	for (size_t i = 0; i < ARRAY_SIZE(packages); i++) {
 		discontinue(packages[i]); /* while the clock stands nothing else is due */
 		WAIT_UNTIL(is_discontinued("latest", packages[i]));
 	}
+	updater_status(u, &after);
+	cr_assert_eq(after.noticed, before.noticed + ARRAY_SIZE(packages));
+	updater_status_release(&before);
+	updater_status_release(&after);
 	updater_stop(u);
 }
 
@@ -244,6 +250,7 @@ Test(updater_turns, a_take_down_does_not_wait_for_the_end_of_a_long_pass_and_all
 	now += 1;
 	updater_status(u, &status);
 	cr_assert_eq(status.last_result, -EIO, "which another pass said");
+	cr_assert_str_eq(status.last_error, "1 packages could not be exported");
 	cr_assert_gt(status.lag, 0, "the long pass has not seen it");
 	cr_assert_eq(status.failing.all, 1, "what else fails is as it was");
 	updater_status_release(&status);
@@ -556,6 +563,48 @@ Test(updater_turns, one_of_several_passes_that_is_cut_short_says_why_and_is_repe
 	updater_stop(u);
 }
 
+static bool lags_by_now(struct updater *u)
+{
+	now++; /* that it lags is seen only where time goes by */
+	return lag_of(u) > 0;
+}
+
+Test(updater_turns, a_database_that_cannot_be_asked_is_lag_at_once)
+{
+	CLEANUP(free_char) char *path = xasprintf("%s/pub.db", w.folder);
+	CLEANUP(free_char) char *away = xasprintf("%s/away.db", w.folder);
+	struct updater *u = start_quiet();
+
+	cr_assert_eq(lag_of(u), 0);
+	cr_assert_eq(rename(path, away), 0);
+	WAIT_UNTIL(lags_by_now(u));
+	cr_assert_eq(rename(away, path), 0);
+	updater_stop(u);
+}
+
+Test(updater_turns, one_that_writes_its_own_prefix_alone_says_so_with_its_heartbeat)
+{
+	struct updater *u;
+
+	w.options.latest = false;
+	u = start();
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM deployment WHERE shadow"), 1);
+	updater_stop(u);
+}
+
+Test(updater_turns, one_that_writes_latest_alone_has_nothing_to_fill_before)
+{
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	w.options.own = false;
+	u = start();
+	wait_for(LISTING, "1.0.0");
+	wait_passes(u, 2); /* one over all, and the first scan */
+	cr_assert_eq(total_of(u).left, 0);
+	updater_stop(u);
+}
+
 Test(updater_turns, what_is_left_out_is_said_and_is_not_behind)
 {
 	struct updater_status status;
@@ -591,5 +640,21 @@ Test(updater_turns, one_word_for_a_restored_database_is_not_for_the_full_pass_of
 	passes = passes_of(u);
 	now += DAY_US;
 	cr_assert_eq(wait_passes(u, passes + 1), -ECANCELED);
+	updater_stop(u);
+}
+
+Test(updater_turns, nor_is_it_for_a_take_down_beside_a_long_pass)
+{
+	struct standstill still;
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	w.options.rebase = true;
+	u = start_a_long_pass(&still, 1);
+	world_sql(&w, "BEGIN; UPDATE package SET moderated = 1 WHERE name = 'foo';"
+		      "UPDATE package_change SET change = '0-0000000000000000'; COMMIT");
+	WAIT_UNTIL(wait_passes(u, 1) == -ECANCELED);
+	cr_assert(world_has(&w, LISTING));
+	let_go(&still);
 	updater_stop(u);
 }

@@ -53,6 +53,11 @@ missed() { # NAME: what follows stands on it
 	exit 0
 }
 
+# Its event has woken the updater, whatever else has: a scan, or the turn of the feed, would have done
+# for the tree. A mount says so at once; another process not before its next status.
+noticed() { [ "$by" != mount ] || jq .updater.noticed "$T/mnt/.pubfs/status"; }
+is_noticed() { [ "$by" != mount ] || [ "$(noticed)" -gt "$seen" ]; }
+
 number=0
 step() { # NAME [ARGUMENTS SQL]: the change that these commands make, in either way, or was made
 	if [ $# -gt 1 ] && [ -n "${hand:-}" ]; then
@@ -68,8 +73,10 @@ step() { # NAME [ARGUMENTS SQL]: the change that these commands make, in either 
 		check "$nn $1: the mounted tree is the golden tree" is_golden
 	else
 		rm -rf wanted && cp -r "$golden/$nn" wanted && only_prompt wanted
-		wait_until exported || missed "$nn $1: comes by its event"
+		wait_until exported || missed "$nn $1: is exported"
+		wait_until is_noticed || missed "$nn $1: comes by its event"
 		ok "$nn $1: comes by its event"
+		seen=$(noticed)
 	fi
 	[ "${looks:-mount}" = mount ] || look_by_commands "$nn $1"
 }
@@ -102,6 +109,7 @@ check "mount" mount_at "$T/mnt" $([ "$by" != mount ] || echo --update $site)
 if [ "$by" != sync ]; then
 	check "all is exported that was there" wait_until test -e "$T/mnt/latest/$completion"
 	cp "$T/mnt/latest/$completion" completion || exit 0
+	seen=$(noticed)
 fi
 
 check "publish" publish oxygen-1.0.0 2026-01-02T03:04:05.678901Z
