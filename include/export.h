@@ -52,7 +52,8 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 
-/* Packages of which something was taken down, and how long after its commit; microseconds. */
+/* Changes of packages of which something is taken down, as clients see them, and how long after their
+ * commit they were in the bucket; microseconds. */
 #define TAKEDOWN_BOUNDS 10
 extern const int64_t takedown_bounds[TAKEDOWN_BOUNDS]; /* ascending */
 struct takedowns {
@@ -60,7 +61,9 @@ struct takedowns {
 	uint64_t within[TAKEDOWN_BOUNDS]; /* of these, as many took no longer than the bound */
 	int64_t time, max;		  /* the sum of all, and the longest */
 };
-void takedowns_note(struct takedowns *t, int64_t time);
+/* What was committed and then read at these times of one clock, and was done so long after that.
+ * What cannot be the time of its commit, since it is later, or earlier than a day, is passed by. */
+void takedowns_note(struct takedowns *t, int64_t committed, int64_t read, int64_t since);
 void takedowns_add(struct takedowns *t, const struct takedowns *more);
 
 /* Of objects, both prefixes together, unless said otherwise. */

@@ -32,6 +32,7 @@ struct package {
 	char *name;
 	char *change; /* "<n>-<16 hex digits>" */
 	int64_t created, updated;
+	int64_t read; /* when it was, by the clock of the database */
 	bool moderated, deleted, discontinued, unlisted;
 	char *replaced_by, *latest_version, *publisher;
 	bool has_latest_advisory, has_download_count;

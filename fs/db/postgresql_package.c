@@ -23,8 +23,8 @@ static const char *const queries[] = {
 	[ROW_PACKAGE] =
 		"SELECT name, created::text, updated::text, moderated, deleted, discontinued,"
 		" unlisted, replaced_by, latest_version, latest_advisory::text, likes, publisher,"
-		" granted_points, max_points, download_count_30d, tags, change"
-		" FROM package_now WHERE name = $1",
+		" granted_points, max_points, download_count_30d, tags, change,"
+		" clock_timestamp()::text FROM package_now WHERE name = $1",
 	[ROW_VERSION] = "SELECT " VERSION_COLUMNS " FROM package_version WHERE package = $1",
 	[ROW_ADVISORY] = "SELECT a.id::text, a.osv::text, a.synced::text FROM advisory_package n"
 			 " JOIN advisory a ON a.id = n.advisory WHERE n.package = $1"

@@ -55,6 +55,7 @@ static const struct field package_fields[] = {
 	FIELD2(NUMBER_OR_NULL, package, download_count_30d, has_download_count),
 	FIELD2(TEXT, package, tags, tags_len),
 	FIELD(TEXT, package, change),
+	FIELD(TIME, package, read),
 };
 static const struct field version_fields[] = {
 	FIELD(TEXT, package_version, version),

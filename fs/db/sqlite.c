@@ -45,7 +45,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[READ_PACKAGE] =
 		"SELECT name, created, updated, moderated, deleted, discontinued, unlisted,"
 		" replaced_by, latest_version, latest_advisory, likes, publisher, granted_points,"
-		" max_points, download_count_30d, tags, change"
+		" max_points, download_count_30d, tags, change, " NOW
 		" FROM package LEFT JOIN package_change ON package = name"
 		" WHERE name = ?",
 	[READ_VERSIONS] = "SELECT version, created, pubspec, archive_sha256, retracted, moderated,"

@@ -31,6 +31,7 @@
 #include "item.h"
 #include "log.h"
 #include "memory.h"
+#include "order.h"
 #include "planned.h"
 #include "publish.h"
 #include "verifier.h"
@@ -303,8 +304,13 @@ static size_t publications_make(const struct pass *pass, struct item *const *ite
 
 static void note_written(struct item *item, const struct target *t)
 {
-	for (size_t i = 0; i < t->plan.n; i++)
-		item->written |= t->publications[i].done != PUBLISHED_NOTHING;
+	for (size_t i = 0; i < t->plan.n; i++) {
+		enum published done = t->publications[i].done;
+
+		item->written |= done != PUBLISHED_NOTHING;
+		item->shown |= (done == PUBLISHED_WRITE || done == PUBLISHED_REMOVE) &&
+			       order_of(t->plan.steps[i].key) != ORDER_REST;
+	}
 }
 
 static void target_after(const struct pass *pass, struct item *item, struct target *t,
@@ -514,13 +520,12 @@ static void add_failure(struct pass *pass, const struct item *item)
 				  .why = xstrdup(item->targets[k].error) };
 }
 
-/* In an event pass. What hides something from clients moves the row's `updated`. */
+/* In an event pass. What hides something from clients moves the row's `updated`; what else changes
+ * of such a package (likes, a score) does not, and no client is kept from anything by it. */
 static void count_takedown(struct export_counts *counts, const struct item *item)
 {
-	int64_t time = clock_now() - item->pkg.updated;
-
-	if (time >= 0 && time <= DAY_US) /* else that is not when it was committed */
-		takedowns_note(&counts->takedowns, time);
+	takedowns_note(&counts->takedowns, item->pkg.updated, item->pkg.read,
+		       clock_monotonic() - item->read_at);
 }
 
 /* What is said and counted of a package when nothing more will be tried. */
@@ -558,7 +563,7 @@ static void item_report(struct pass *pass, const struct item *item)
 		add_failure(pass, item);
 	if (pass->opt->deployment && item->written)
 		recent_note(pass->recent, item->name, exporter_clock(pass->opt));
-	if (item->written && !failed && !pass->refresh && names_have(pass->urgent, item->name))
+	if (item->shown && !failed && !pass->refresh && names_have(pass->urgent, item->name))
 		count_takedown(&pass->counts, item);
 	pthread_mutex_unlock(&pass->lock);
 }

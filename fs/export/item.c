@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "contested.h"
 #include "db.h"
 #include "log.h"
@@ -91,8 +92,10 @@ size_t item_bytes(const struct item *item)
 
 void item_read(const struct pass *pass, struct item *item)
 {
-	int r = db_package(pass->opt->db, item->name, &item->pkg);
+	int r;
 
+	item->read_at = clock_monotonic();
+	r = db_package(pass->opt->db, item->name, &item->pkg);
 	if (r == -ENOENT)
 		item->gone = true; /* its `change` moved, so the next pass sees it */
 	else if (r < 0)

@@ -48,8 +48,10 @@ struct item {
 	char *refused;	  /* why a document that others wait for may not be there; owned */
 	char *unlistable; /* that, or why none could be rendered; owned; NULL: they are there */
 	size_t reserved;
+	int64_t read_at; /* monotonic */
 	bool gone; /* its row went away meanwhile */
-	bool written; /* something of it was changed */
+	bool written; /* something of it was changed, */
+	bool shown;   /* that the three routes answer with */
 };
 
 void item_init(const struct pass *pass, struct item *item, const char *name);

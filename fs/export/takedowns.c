@@ -10,10 +10,13 @@ const int64_t takedown_bounds[TAKEDOWN_BOUNDS] = {
 	5 * SECOND_US,	10 * SECOND_US, 30 * SECOND_US, MINUTE_US, 5 * MINUTE_US,
 };
 
-void takedowns_note(struct takedowns *t, int64_t time)
+void takedowns_note(struct takedowns *t, int64_t committed, int64_t read, int64_t since)
 {
+	int64_t time = read - committed + since;
 	struct takedowns one = { .n = 1, .time = time, .max = time };
 
+	if (committed > read || time > DAY_US)
+		return;
 	for (size_t i = 0; i < TAKEDOWN_BOUNDS; i++)
 		one.within[i] = time <= takedown_bounds[i];
 	takedowns_add(t, &one);

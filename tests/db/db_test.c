@@ -64,6 +64,7 @@ Test(db, a_package_is_read_with_all_its_rows)
 	cr_assert_str_eq(pkg.change, ask(&w, "SELECT change FROM package_change"
 					     " WHERE package = 'http'"));
 	cr_assert_eq(pkg.created, 1577934245678000);
+	cr_assert_leq(llabs(pkg.read - clock_now()), HOUR_US, "here both have one clock");
 	cr_assert(pkg.moderated && !pkg.deleted && pkg.discontinued && pkg.unlisted);
 	cr_assert_str_eq(pkg.replaced_by, "dio");
 	cr_assert_str_eq(pkg.latest_version, "1.0.0");

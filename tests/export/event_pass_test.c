@@ -257,3 +257,23 @@ Test(event_pass, the_archive_of_a_version_is_asked_for_where_it_is_not_known)
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_eq(counter_read(w.canonical_counter).refresh, 0);
 }
+
+Test(event_pass, of_what_is_taken_down_a_change_that_clients_see_is_measured_and_no_other)
+{
+	world_sql(&w, "UPDATE package_version SET retracted = 1 WHERE package = 'foo';"
+		      "UPDATE package SET updated = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now',"
+		      " '-2 hours') WHERE name = 'foo'");
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_eq(counts.takedowns.n, 1);
+	cr_assert_geq(counts.takedowns.max, 2 * HOUR_US);
+	cr_assert_lt(counts.takedowns.max, 3 * HOUR_US);
+	now += MINUTE_US;
+	world_sql(&w, "UPDATE package SET likes = 7 WHERE name = 'foo'");
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_gt(counts.written, 0);
+	cr_assert_eq(counts.takedowns.n, 0);
+	now += MINUTE_US;
+	discontinue("bar"); /* of which nothing is */
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	cr_assert_eq(counts.takedowns.n, 0);
+}

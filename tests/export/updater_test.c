@@ -51,19 +51,31 @@ Test(takedowns, each_is_counted_within_every_bound_that_it_kept)
 {
 	struct takedowns t = { 0 }, more = { 0 };
 
-	takedowns_note(&t, SECOND_US); /* no longer than the bound */
-	takedowns_note(&t, SECOND_US + 1);
-	takedowns_note(&more, 3 * DAY_US);
+	takedowns_note(&t, 7, 8, SECOND_US - 1); /* no longer than the bound */
+	takedowns_note(&t, 7, 7 + SECOND_US, 1);
+	takedowns_note(&more, 7, 6 + DAY_US, 1);
 	takedowns_add(&t, &more);
 	cr_assert_eq(t.n, 3);
-	cr_assert_eq(t.time, 2 * SECOND_US + 1 + 3 * DAY_US);
-	cr_assert_eq(t.max, 3 * DAY_US);
+	cr_assert_eq(t.time, 2 * SECOND_US + 1 + DAY_US);
+	cr_assert_eq(t.max, DAY_US);
 	for (size_t i = 0; i < TAKEDOWN_BOUNDS; i++) {
 		cr_assert(!i || takedown_bounds[i - 1] < takedown_bounds[i]);
 		cr_assert_eq(t.within[i], takedown_bounds[i] < SECOND_US    ? 0
 					  : takedown_bounds[i] == SECOND_US ? 1
 									    : 2);
 	}
+}
+
+Test(takedowns, what_cannot_be_the_time_of_a_commit_is_passed_by)
+{
+	struct takedowns t = { 0 };
+
+	takedowns_note(&t, 8, 7, SECOND_US);
+	takedowns_note(&t, 7, 7 + DAY_US, 1);
+	cr_assert_eq(t.n, 0);
+	takedowns_note(&t, 7, 7, 0);
+	cr_assert_eq(t.n, 1);
+	cr_assert_eq(t.within[0], 1);
 }
 
 Test(updater, says_how_long_take_downs_took_from_their_commit)
