@@ -369,7 +369,7 @@ Test(updater_turns, a_take_down_that_fails_is_repeated_beside_the_long_pass)
 Test(updater_turns, what_failed_beside_a_long_pass_and_was_done_by_another_is_not_tried_for_ever)
 {
 	const struct timespec moment = { .tv_nsec = 200000000 };
-	struct standstill still;
+	struct standstill still, again;
 	struct updater *u;
 	atomic_bool fails = false;
 	uint64_t failed, passes;
@@ -381,16 +381,21 @@ Test(updater_turns, what_failed_beside_a_long_pass_and_was_done_by_another_is_no
 	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name = 'foo'");
 	WAIT_UNTIL(total_of(u).failed > failed);
 	let_go(&still);
-	wait_for(LISTING, NULL);
+	wait_for("latest/api/packages/new", "1.0.0");
+	now += SECOND_US;
+	wait_for_count("SELECT count(*) FROM export_state s JOIN package_change c"
+		       " ON c.package = s.package AND c.change = s.change WHERE s.package = 'foo'",
+		       PREFIXES);
 	now += MINUTE_US;
-	stand_still(&still, 1);
+	stand_still(&again, 1);
 	world_sql(&w, "BEGIN; DELETE FROM deployment WHERE host = 'other';"
 		      "UPDATE package SET discontinued = 1 WHERE name = 'new'; COMMIT");
-	WAIT_UNTIL(still.standing);
+	WAIT_UNTIL(again.standing);
 	passes = passes_of(u);
-	nanosleep(&moment, NULL); /* in which a wrong one would make hundreds */
+	wait_passes(u, passes + 1); /* beside it, of what came with it */
+	nanosleep(&moment, NULL);   /* in which a wrong one would make hundreds */
 	cr_assert_leq(passes_of(u), passes + 2);
-	let_go(&still);
+	let_go(&again);
 	updater_stop(u);
 }
 
@@ -408,11 +413,11 @@ Test(updater_turns, no_package_is_written_twice_within_a_second_whichever_pass_i
 	WAIT_UNTIL(is_discontinued("latest", "bar"));
 	begin_a_long_pass(&still, 1);
 	removed = total_of(u).removed;
-	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name <> 'baz'");
+	world_sql(&w, "UPDATE package SET moderated = 1 WHERE name IN ('foo', 'bar')");
 	WAIT_UNTIL(total_of(u).removed > removed); /* foo, which was not just written */
 	cr_assert(world_has(&w, "latest/api/packages/bar"));
-	now += SECOND_US;
 	removed = total_of(u).removed;
+	now += SECOND_US;
 	WAIT_UNTIL(total_of(u).removed > removed);
 	cr_assert_not(world_has(&w, "latest/api/packages/bar"));
 	let_go(&still);
