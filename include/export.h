@@ -52,7 +52,7 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	const atomic_bool *stop;   /* set: finish what is under way; NULL: never */
 };
 
-/* Changes of packages of which something is taken down, as clients see them, and how long after their
+/* Changes that clients see of packages of which something is taken down, and how long after their
  * commit they were in the bucket; microseconds. */
 #define TAKEDOWN_BOUNDS 10
 extern const int64_t takedown_bounds[TAKEDOWN_BOUNDS]; /* ascending */
