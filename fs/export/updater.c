@@ -24,7 +24,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -41,6 +40,7 @@
 #include "schedule.h"
 #include "store.h"
 #include "store_links.h"
+#include "updater_status.h"
 
 #define LOOK_MAX    SECOND_US /* how long a thread waits for the database before it looks up */
 #define DELAY_BLIND MINUTE_US /* each failure to ask the database is a line in the log */
@@ -98,83 +98,6 @@ static int64_t now_of(const struct updater *u)
 	return exporter_now(u->passes.exporter);
 }
 
-static void packages_release(struct updater_packages *p)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		free(p->packages[i].name);
-		free(p->packages[i].why);
-	}
-	free(p->packages);
-	*p = (struct updater_packages){ .n = 0 };
-}
-
-/* Beyond the first ones they are only counted. */
-static void packages_add(struct updater_packages *p, const char *name, const char *why,
-			 unsigned attempts, int64_t next_try)
-{
-	if (p->all++ >= UPDATER_NAMES_MAX)
-		return;
-	p->packages = xrealloc(p->packages, (p->n + 1) * sizeof(*p->packages));
-	p->packages[p->n++] = (struct updater_package){ xstrdup(name), xstrdup_or_null(why),
-							attempts, next_try };
-}
-
-static void packages_copy(const struct updater_packages *from, struct updater_packages *to)
-{
-	*to = (struct updater_packages){ .n = 0 };
-	for (size_t i = 0; i < from->n; i++) {
-		const struct updater_package *p = &from->packages[i];
-
-		packages_add(to, p->name, p->why, p->attempts, p->next_try);
-	}
-	to->all = from->all;
-}
-
-static void counts_add(struct export_counts *to, const struct export_counts *from)
-{
-	to->packages += from->packages;
-	to->current += from->current;
-	to->written += from->written;
-	to->copied += from->copied;
-	to->touched += from->touched;
-	to->removed += from->removed;
-	to->failed += from->failed;
-	to->held += from->held;
-	to->left += from->left;
-	to->left_out += from->left_out;
-	to->no_archive += from->no_archive;
-	to->garbage += from->garbage;
-	takedowns_add(&to->takedowns, &from->takedowns);
-}
-
-static char *describe(int r, const struct export_counts *counts, const char *why)
-{
-	if (counts->held)
-		return xasprintf("%" PRIu64 " packages are held (.pubfs/held)", counts->held);
-	if (counts->failed)
-		return xasprintf("%" PRIu64 " packages could not be exported", counts->failed);
-	if (counts->left_out)
-		return xasprintf("%" PRIu64 " versions were left out", counts->left_out);
-	return r < 0 ? xstrdup(why ? why : log_last_failure()) : NULL;
-}
-
-/* Under the lock; the exporter is that of this thread. */
-static void note_packages(struct updater_status *status, const struct exporter *ex)
-{
-	int64_t to_wall = clock_now() - exporter_now(ex);
-	struct export_failure failure;
-	char *const *left;
-	size_t n = exporter_left(ex, &left);
-
-	packages_release(&status->failing);
-	for (size_t i = 0; exporter_failure(ex, i, &failure); i++)
-		packages_add(&status->failing, failure.package, failure.why, failure.attempts,
-			     to_wall + failure.due);
-	packages_release(&status->waiting);
-	for (size_t i = 0; i < n; i++)
-		packages_add(&status->waiting, left[i], NULL, 0, 0);
-}
-
 static enum outcome outcome_of(int r, const struct export_counts *counts)
 {
 	return !r || counts->failed || counts->left_out || counts->held ? PASS_WHOLE
@@ -198,20 +121,12 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 	struct updater_status *status = &u->status;
 
 	pthread_mutex_lock(&u->lock);
-	status->last_pass = clock_now();
-	status->passes++;
-	counts_add(&status->total, counts);
+	updater_status_add(status, counts);
 	/* what goes well beside a long pass says nothing of that one */
-	if (lane == &u->passes || r < 0) {
-		/* an event pass passes by what is held already */
-		status->last_result = !r && counts->held ? -ECANCELED : r;
-		free(status->last_error);
-		status->last_error = describe(r, counts, why);
-	}
+	if (lane == &u->passes || r < 0)
+		updater_status_set_result(status, r, counts, why);
 	if (lane == &u->passes) {
-		note_packages(status, lane->exporter);
-		free(status->latest);
-		status->latest = xstrdup_or_null(counts->left_why);
+		updater_status_set_packages(status, lane->exporter, counts->left_why);
 		if (outcome_of(r, counts) == PASS_WHOLE)
 			u->behind = first_under_way(u);
 	}
@@ -664,20 +579,7 @@ void updater_stop(struct updater *u)
 void updater_status(struct updater *u, struct updater_status *ret)
 {
 	pthread_mutex_lock(&u->lock);
-	*ret = u->status;
-	ret->last_error = xstrdup_or_null(u->status.last_error);
-	ret->latest = xstrdup_or_null(u->status.latest);
+	updater_status_copy(&u->status, ret);
 	ret->lag = u->behind ? now_of(u) - u->behind : 0;
-	packages_copy(&u->status.failing, &ret->failing);
-	packages_copy(&u->status.waiting, &ret->waiting);
 	pthread_mutex_unlock(&u->lock);
-}
-
-void updater_status_release(struct updater_status *status)
-{
-	free(status->last_error);
-	free(status->latest);
-	packages_release(&status->failing);
-	packages_release(&status->waiting);
-	status->last_error = status->latest = NULL;
 }
