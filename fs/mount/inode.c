@@ -87,6 +87,13 @@ static struct inode *better(struct inode *found, struct inode *inode, enum inode
 	return found && (*users(found, use) || !*users(inode, use)) ? found : inode;
 }
 
+/* Who is about to write it must not find it open for reading when he comes: he was sent back once,
+ * and the kernel tries no third time. */
+static void set_aside(struct inode *inode, enum inode_use use)
+{
+	inode->was_written |= use == INODE_WRITE;
+}
+
 /* What is known of another node of this generation, the new one knows. */
 static void learn(struct inode *inode, const struct inode *other)
 {
@@ -121,6 +128,7 @@ struct inode *inode_get(struct inodes *table, enum inode_type type, const char *
 		add_newest(table, inode);
 		HASH_ADD(by_id, table->by_id, id, sizeof(inode->id), inode);
 	}
+	set_aside(inode, use);
 	inode->refs++;
 	return inode;
 }
@@ -161,6 +169,8 @@ struct inode *inode_seen(const struct inodes *table, const char *path, struct na
 	for (struct inode *i = newest_of(table, path); i; i = i->older)
 		if (inode_is_seen(i, version))
 			inode = better(inode, i, use);
+	if (inode)
+		set_aside(inode, use);
 	return inode;
 }
 

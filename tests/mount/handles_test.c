@@ -298,6 +298,9 @@ Test(handles, who_was_sent_back_to_write_gets_no_node_that_was_read)
 	file_close(reader);
 	writing = node_of(&w, HTTP);
 	cr_assert_neq(writing.id, reading.id, "others may come to read that again");
+	cr_assert_eq(found_by_another(&w), reading.id, "and come not to read this before it is open");
+	cr_assert_eq(tree_open(w.tree, writing.id, O_WRONLY, &writer), 0);
+	file_close(writer);
 	tree_forget(w.tree, reading.id, 1);
 	tree_forget(w.tree, writing.id, 1);
 	world_remove(&w);
