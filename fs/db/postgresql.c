@@ -40,8 +40,8 @@ static const struct {
  * Before the options of the URL, which go over them. Times are read as text in UTC. To compile a
  * query that looks through all packages (jit) takes ten times as long as to run it. Calls are made
  * for this isolation, whatever the database's own is. The server notices a host that is gone as
- * soon as the host notices such a server, and one that stands still in a transaction after a minute:
- * what either of them has locked, such as a lease under way, is free then.
+ * soon as the host notices such a server, and one that stands still in a transaction after a
+ * minute: what either of them has locked, such as a lease under way, is free then.
  */
 #define OPTIONS                                                                                    \
 	"-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c statement_timeout=60s"                     \

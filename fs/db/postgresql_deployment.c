@@ -222,8 +222,8 @@ static int is_done(struct link *link, const struct lease *lease, const char *nam
 	return 1;
 }
 
-/* Takes the lease if nobody has it, and waits for nobody: a row that another host has locked is
- * about to be that one's. */
+/* Takes the lease if nobody has it. A row that another host has locked is about to be that one's;
+ * only where it is about to be the first one is it waited for. */
 static int claim_one(struct link *link, const struct lease *lease, const char *name,
 		     enum claim *ret)
 {
@@ -247,7 +247,9 @@ static int claim_one(struct link *link, const struct lease *lease, const char *n
 	if (r == 0)
 		r = link_run(link,
 			     "INSERT INTO lease (store, runtime_version, name, owner, since, until)"
-			     " VALUES ($1, $2, $3, $4, " NOW ", " NOW " + " MICROSECONDS("$5") ")"
+			     " SELECT $1, $2, $3, $4, " NOW ", " NOW " + " MICROSECONDS("$5")
+			     " WHERE NOT EXISTS (SELECT FROM lease"
+			     " WHERE store = $1 AND runtime_version = $2 AND name = $3)"
 			     " ON CONFLICT (store, runtime_version, name) DO NOTHING",
 			     "ssssd", lease->store, lease->runtime_version, name, lease->owner,
 			     lease->duration);

@@ -11,8 +11,8 @@
  * 4. A statement that waits for another one to end is ended by the server after a minute, unless
  *    the URL or the role says otherwise.
  * 5. When the program is to end (db.h, `cancel`), or nobody waits for this thread's call any more
- *    (interrupt.h), what the server answers at once is still done; nothing is repeated, and a server
- *    that does not answer is left.
+ *    (interrupt.h), what the server answers at once is still done; nothing is repeated, and a
+ *    server that does not answer is left.
  */
 #include "postgresql.h"
 
@@ -507,7 +507,7 @@ static int keep_transaction(struct link *link, void *ctx)
 	struct pg_conn **ret = ctx;
 	int r = enter(link, CALL_INTAKE);
 
-	/* what feeds it may be slow, such as a pipe that `load` reads; a word of the URL's stands */
+	/* what feeds it may be slow, such as a pipe; what the URL says stands */
 	if (r == 0)
 		r = link_run(link,
 			     "SELECT set_config('" IDLE_TIMEOUT "', '1h', true)"

@@ -201,8 +201,8 @@ CREATE TABLE IF NOT EXISTS latest_hold (
 
 -- The functions run with their owner's rights, since who writes a package may not write our tables.
 
--- A change of a package; an `advised` that no document can have would never be made good, and counts
--- as none. One transaction sends one notice, when it commits; none with the setting
+-- A change of a package; an `advised` that no document can have would never be made good, and
+-- counts as none. One transaction sends one notice, when it commits; none with the setting
 -- pubfs.notify = off, which a transaction that is to be prepared (two-phase commit) needs.
 CREATE OR REPLACE FUNCTION note(package text, moved timestamptz, advised timestamptz,
 	removes boolean) RETURNS void
@@ -210,7 +210,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	INSERT INTO package_event (package, moved, advised, removes)
 	VALUES (note.package, note.moved,
-		CASE WHEN note.advised BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN note.advised END,
+		CASE WHEN note.advised BETWEEN '0001-01-01Z' AND '9999-12-31Z'
+			THEN note.advised END,
 		note.removes);
 	IF current_setting('pubfs.notify', true) IS DISTINCT FROM 'off' THEN
 		PERFORM pg_notify(current_schema(), '');
@@ -501,8 +502,8 @@ END $$;
 
 -- What the exporter does before it looks for work: it finds the packages that two transactions told
 -- of an advisory at the same time, each without the other, and puts events together. One does so at
--- a time, whose is the row of `settled`, and the others do not wait for it: nothing is missing where
--- events are not put together, and what the one finds it counts.
+-- a time, whose is the row of `settled`, and the others do not wait for it: nothing is missing
+-- where events are not put together, and what the one finds it counts.
 CREATE OR REPLACE FUNCTION settle(at_most integer) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE

@@ -119,7 +119,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[RETIRE] = "UPDATE deployment SET retired = ? WHERE runtime_version = ?",
 	[END_HOLD] = "DELETE FROM latest_hold",
 	[BEGIN_HOLD] = "INSERT INTO latest_hold VALUES (?, " NOW ")",
-	[READ_HOLD] = "SELECT runtime_version, since FROM latest_hold",
+	[READ_HOLD] = "SELECT runtime_version, since FROM latest_hold ORDER BY since DESC LIMIT 1",
 	[IS_DONE] = "SELECT 1 FROM package_change c JOIN export_state s"
 		    " ON s.package = c.package AND s.change = c.change"
 		    " WHERE c.package = ? AND s.store = ? AND s.prefix = ? AND s.renderer = ?",

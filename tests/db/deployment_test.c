@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fixture.h"
 #include "memory.h"
@@ -149,6 +150,30 @@ Test(deployment, a_live_host_with_another_base_url_keeps_a_host_out)
 	cr_assert_eq(beat("2026.03.01", "b", "https://other.example.com"), 0, "it is retired");
 }
 
+static void *beat_with_other_url(void *ret)
+{
+	*(int *)ret = beat("2026.03.01", "b", "https://other.example.com");
+	return NULL;
+}
+
+Test(deployment, of_two_hosts_that_begin_together_with_other_urls_one_is_kept_out)
+{
+	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
+	pthread_t thread;
+	int r = 1;
+
+	sql(&w, world_is_postgresql() ? "BEGIN; LOCK TABLE deployment IN SHARE ROW EXCLUSIVE MODE"
+				      : "BEGIN IMMEDIATE");
+	sql(&w, "INSERT INTO deployment (runtime_version, host, accepted, base_url, heartbeat)"
+		" VALUES ('2026.01.01', 'a', '', '" URL "',"
+		" strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '+0 seconds'))");
+	cr_assert_eq(pthread_create(&thread, NULL, beat_with_other_url, &r), 0);
+	nanosleep(&nap, NULL); /* it is right, too, if the other one comes later */
+	sql(&w, "COMMIT");
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_eq(r, -EEXIST);
+}
+
 Test(deployment, each_heartbeat_takes_the_place_of_the_one_before)
 {
 	cr_assert_eq(beat("2026.01.01", "a", "https://other.example.com"), 0);
@@ -170,6 +195,13 @@ Test(deployment, latest_is_held_at_one_version_until_it_is_released)
 	cr_assert_eq(db_held(w.db, &version, &since), 0);
 	cr_assert_str_eq(version, "2026.02.01");
 	cr_assert(llabs(since - clock_now()) < MINUTE_US);
+	free(version);
+	version = NULL;
+	/* of two that came at the same time, the later one counts */
+	sql(&w, "INSERT INTO latest_hold VALUES ('2026.03.01', '2999-01-01T00:00:00.000Z'),"
+		" ('2026.01.01', '2020-01-01T00:00:00.000Z')");
+	cr_assert_eq(db_held(w.db, &version, &since), 0);
+	cr_assert_str_eq(version, "2026.03.01");
 	free(version);
 	version = NULL;
 	cr_assert_eq(db_hold(w.db, NULL), 0);

@@ -333,8 +333,8 @@ Test(foreign, each_column_that_is_missing_is_named)
 /* No right that it has can be spared. */
 Test(foreign, each_right_that_is_missing_is_named)
 {
-	static const char grants[] = " FROM information_schema.role_table_grants WHERE grantee = '%s'"
-				     " AND table_name <> 'schema_version'"
+	static const char grants[] = " FROM information_schema.role_table_grants"
+				     " WHERE grantee = '%s' AND table_name <> 'schema_version'"
 				     " ORDER BY table_name, privilege_type";
 	static const char *const functions[] = { "settle(integer)", "scan(bigint)",
 						 "advisory_moves(text)" };
@@ -359,7 +359,8 @@ Test(foreign, each_right_that_is_missing_is_named)
 	cr_assert_eq(n, 4 + 2 + 2 * 4 + 3 * 3 + 2 * 3 + 2 + 2, "%d", n);
 	for (int i = 0; i < n; i++) {
 		CLEANUP(free_char)
-		char *table = xstrdup(ask(&w, "SELECT table_name %s LIMIT 1 OFFSET %d", of_role, i));
+		char *table =
+			xstrdup(ask(&w, "SELECT table_name %s LIMIT 1 OFFSET %d", of_role, i));
 		CLEANUP(free_char)
 		char *right =
 			xstrdup(ask(&w, "SELECT privilege_type %s LIMIT 1 OFFSET %d", of_role, i));
@@ -445,8 +446,9 @@ Test(foreign, who_writes_packages_needs_no_right_on_our_tables)
 		"GRANT USAGE ON SCHEMA pubfs TO writer_%s", w.path, w.path, w.path);
 	sql(&w, "GRANT SELECT, INSERT, UPDATE, DELETE ON pubfs.package, pubfs.package_version,"
 		" pubfs.advisory, pubfs.advisory_package TO writer_%s", w.path);
-	sql(&w, "CREATE TABLE registry.mine (name text, package text); GRANT USAGE ON SCHEMA registry TO"
-		" writer_%s; ALTER TABLE registry.mine OWNER TO writer_%s", w.path, w.path);
+	sql(&w, "CREATE TABLE registry.mine (name text, package text);"
+		"GRANT USAGE ON SCHEMA registry TO writer_%s;"
+		"ALTER TABLE registry.mine OWNER TO writer_%s", w.path, w.path);
 	sql(&w, "SET ROLE writer_%s", w.path);
 	sql(&w, "INSERT INTO pubfs.package (name) VALUES ('p');"
 		"INSERT INTO pubfs.advisory (id, osv) VALUES ('A', '{}');"

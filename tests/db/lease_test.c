@@ -44,12 +44,16 @@ static enum claim claim(struct lease lease, const char *name)
 	return ret;
 }
 
-static void release(const char *owner, const char *name)
+static void release_of(struct lease lease, const char *name)
 {
 	CLEANUP(free_char) char *copy = xstrdup(name);
-	struct lease lease = lease_of(owner);
 
 	cr_assert_eq(db_release(w.db, &lease, &copy, 1), 0);
+}
+
+static void release(const char *owner, const char *name)
+{
+	release_of(lease_of(owner), name);
 }
 
 Test(lease, what_one_has_is_taken_for_all_others_until_it_is_released)
@@ -66,8 +70,26 @@ Test(lease, what_one_has_is_taken_for_all_others_until_it_is_released)
 	cr_assert_eq(claim(other_version, "foo"), CLAIM_MINE);
 	release("b", "foo");
 	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_TAKEN, "b never had it");
+	other_store.owner = other_version.owner = "a";
+	release_of(other_store, "foo");
+	release_of(other_version, "foo");
+	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_TAKEN, "nor was it of those");
 	release("a", "foo");
 	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_MINE);
+}
+
+Test(lease, one_of_another_store_or_version_that_has_lapsed_is_not_this_one)
+{
+	struct lease other_store = lease_of("x"), other_version = lease_of("x");
+
+	other_store.store = "t";
+	other_version.runtime_version = "2026.02.01";
+	cr_assert_eq(claim(other_store, "foo"), CLAIM_MINE);
+	cr_assert_eq(claim(other_version, "foo"), CLAIM_MINE);
+	sql(&w, "UPDATE lease SET until = since");
+	cr_assert_eq(claim(lease_of("a"), "foo"), CLAIM_MINE);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM lease WHERE owner = 'x'"), "2");
+	cr_assert_eq(claim(lease_of("b"), "foo"), CLAIM_TAKEN);
 }
 
 Test(lease, it_lapses_by_the_clock_of_the_database_and_can_be_renewed)
@@ -85,6 +107,20 @@ Test(lease, it_lapses_by_the_clock_of_the_database_and_can_be_renewed)
 	b.duration = 0;
 	cr_assert_eq(db_renew(w.db, &b), 0);
 	cr_assert_eq(claim(a, "foo"), CLAIM_TAKEN, "a renewal shortens nothing");
+	cr_assert_eq(claim(b, "foo"), CLAIM_MINE);
+	cr_assert_eq(claim(a, "foo"), CLAIM_MINE, "to claim it anew does, and it has lapsed");
+}
+
+Test(lease, one_that_is_taken_over_holds_from_now_on)
+{
+	cr_assert_eq(claim(lease_of("a"), "foo"), CLAIM_MINE);
+	sql(&w, "UPDATE lease SET since = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '+1 day'),"
+		" until = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now', '+2 days')");
+	cr_assert_eq(claim(lease_of("b"), "foo"), CLAIM_MINE);
+	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_TAKEN, "its beginning is not of tomorrow");
+	sql(&w, "UPDATE lease SET until = since");
+	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_MINE);
+	cr_assert_eq(claim(lease_of("d"), "foo"), CLAIM_TAKEN, "its end is not of yesterday");
 }
 
 Test(lease, a_clock_that_was_set_back_ends_it)
@@ -136,6 +172,7 @@ Test(lease, what_is_exported_everywhere_by_this_renderer_is_done_and_not_claimed
 	struct lease a = lease_of("a");
 	struct export_record records[2];
 	CLEANUP(free_char) char *change = NULL;
+	char name[] = "foo";
 
 	a.renderer = "r";
 	sql(&w, "INSERT INTO package (name) VALUES ('foo')");
@@ -144,6 +181,17 @@ Test(lease, what_is_exported_everywhere_by_this_renderer_is_done_and_not_claimed
 		char renderer[] = "r";
 
 		cr_assert_eq(claim(a, "foo"), CLAIM_MINE, "%zu prefixes are done", i);
+		for (int other = 0; other < 2; other++) {
+			char package[] = "bar";
+
+			records[i] = (struct export_record){
+				.prefix = prefixes[i],
+				.package = other ? package : name,
+				.state = { .change = change, .renderer = renderer }
+			};
+			cr_assert_eq(db_record(w.db, other ? "s" : "t", &records[i], 1), 0);
+			cr_assert_eq(claim(a, "foo"), CLAIM_MINE, "in another store, or of another");
+		}
 		records[i] = (struct export_record){ .prefix = "zzz",
 						     .package = "foo",
 						     .state = { .change = change,

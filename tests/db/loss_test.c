@@ -238,8 +238,8 @@ Test(loss, a_commit_that_the_server_refuses_was_not_made)
 	cr_assert_eq(put("2.0.0"), 1);
 	/* another one reads what this one writes, and writes what this one has read */
 	sql(&w, "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM package_version;"
-		"INSERT INTO package_version (package, version, pubspec) VALUES ('p', '3.0.0', '{}');"
-		"COMMIT");
+		"INSERT INTO package_version (package, version, pubspec)"
+		" VALUES ('p', '3.0.0', '{}'); COMMIT");
 	cr_assert_eq(db_commit(w.db), -EIO);
 	cr_assert(said("could not serialize access", NULL), "%s", log_last_failure());
 	cr_assert_not(said("may have been made", NULL));

@@ -3,8 +3,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../fs/db/postgresql.h"
 #include "compiler.h"
@@ -211,7 +213,7 @@ Test(postgresql, two_that_put_events_together_wait_for_nobody_and_lose_none)
 	run(0, "SELECT settle(5)");
 	touch(1, 0, "p", 1); /* nor does who writes */
 	run(1, "SELECT settle(100)");
-	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter"), "0", "it is left to the first");
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM package_counter"), "0", "it is the first's");
 	cr_assert_eq(count_of(&w, "p"), 12);
 	run(0, "COMMIT");
 	run(1, "SELECT settle(100)");
@@ -398,6 +400,56 @@ Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
 	cr_assert_eq(count_of(&w, "p"), 2);
 }
 
+static char lease_b[] = "b", lease_a[] = "a", *const lease_names[] = { lease_b, lease_a };
+static const struct lease lease = {
+	.store = "s", .runtime_version = "2026.08.18", .owner = "o", .duration = HOUR_US
+};
+
+static void *claim_both(void *claims)
+{
+	cr_assert_eq(db_claim(w.db, &lease, lease_names, 2, claims), 0);
+	return NULL;
+}
+
+#define LEASE "INSERT INTO lease VALUES ('s', '2026.08.18', '%s', 'other', clock_timestamp()," \
+	      " clock_timestamp() + interval '1 hour')"
+
+Test(postgresql, two_that_claim_the_same_names_do_not_wait_for_each_other)
+{
+	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
+	enum claim claims[2] = { CLAIM_DONE, CLAIM_DONE };
+	pthread_t thread;
+
+	run(0, "BEGIN");
+	run(0, LEASE, "a");
+	cr_assert_eq(pthread_create(&thread, NULL, claim_both, claims), 0);
+	nanosleep(&nap, NULL); /* it is right, too, if it comes too early */
+	run(0, LEASE, "b"); /* a deadlock, if the other one had begun with b */
+	run(0, "COMMIT");
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert(claims[0] == CLAIM_TAKEN && claims[1] == CLAIM_TAKEN);
+}
+
+Test(postgresql, a_lease_that_another_one_is_at_is_its_own_and_nobody_waits_for_it)
+{
+	char name[] = "2026.08.18", none[] = "";
+	const struct deployment host = { .runtime_version = name, .host = name, .accepted = none,
+					 .base_url = none };
+	enum claim claims[2];
+
+	run(0, LEASE, "a");
+	run(0, LEASE, "b");
+	run(0, "UPDATE lease SET until = since");
+	run(0, "BEGIN; UPDATE lease SET until = since WHERE name = 'a'");
+	cr_assert_eq(db_claim(w.db, &lease, lease_names, 2, claims), 0);
+	cr_assert(claims[0] == CLAIM_MINE && claims[1] == CLAIM_TAKEN);
+	cr_assert_eq(db_beat(w.db, &host), 0, "which removes what has lapsed");
+	run(0, "COMMIT");
+	cr_assert_str_eq(ask(&w, "SELECT group_concat(name) FROM lease"), "a,b");
+	cr_assert_eq(db_beat(w.db, &host), 0);
+	cr_assert_str_eq(ask(&w, "SELECT group_concat(name) FROM lease"), "b");
+}
+
 struct setting {
 	const char *name;
 	char *value;
@@ -478,7 +530,8 @@ Test(postgresql, a_transaction_of_many_calls_may_stand_still_for_an_hour)
 Test(postgresql, a_statement_that_waits_too_long_is_ended)
 {
 	CLEANUP(free_char) char *usual = setting_of(w.db, "statement_timeout"), *said_so = NULL;
-	CLEANUP(free_char) char *url = xasprintf("%s&options=-c%%20statement_timeout%%3D200ms", w.url);
+	CLEANUP(free_char)
+	char *url = xasprintf("%s&options=-c%%20statement_timeout%%3D200ms", w.url);
 	struct db *impatient = NULL;
 	uint64_t n;
 
@@ -613,7 +666,8 @@ Test(postgresql, a_row_that_cannot_be_read_is_named)
 
 Test(postgresql, a_time_of_an_advisory_that_is_put_right_is_forgotten)
 {
-	static const char *const times[] = { "infinity", "10000-01-01", "-infinity", "0002-01-01 BC" };
+	static const char *const times[] = { "infinity", "10000-01-01", "-infinity", "0002-01-01 BC",
+	};
 	struct package pkg;
 
 	sql(&w, "INSERT INTO package (name) VALUES ('p');"

@@ -211,8 +211,8 @@ static void *serve(void *ctx)
 	struct proxy *proxy = ctx;
 
 	for (;;) {
-		struct pollfd fds[2 + 2 * PAIRS_MAX] = { { .fd = proxy->wake[0], .events = POLLIN },
-							 { .fd = proxy->listener, .events = POLLIN } };
+		struct pollfd fds[2 + 2 * PAIRS_MAX] = { { proxy->wake[0], POLLIN, 0 },
+							 { proxy->listener, POLLIN, 0 } };
 
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
 			fds[2 + 2 * i] = (struct pollfd){ proxy->pairs[i].client, POLLIN, 0 };

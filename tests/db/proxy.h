@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * proxy.h - stands between a client and the private server, and cuts a connection at a step of the
- * client's choosing. A step is what the client sends at once and then waits for: a statement, or the
- * first words of a connection.
+ * client's choosing. A step is what the client sends at once and then waits for: a statement, or
+ * the first words of a connection.
  */
 #ifndef PUBFS_DB_PROXY_H
 #define PUBFS_DB_PROXY_H
