@@ -3,7 +3,7 @@
  * updater.c - the threads that keep the bucket equal to the database, as one host of a deployment.
  *
  *	passes	 runs what schedule.c says is due: export_all(), event passes, a scan. An event pass
- *		 for a few packages goes on by itself (struct flight), so that the next change does
+ *		 for a few packages goes on by itself (flights.h), so that the next change does
  *		 not wait for it
  *	urgent	 while a long pass is under way: export_urgent() when the database changed, or what
  *		 was put off is due, so that no take-down waits for the end of an import
@@ -34,9 +34,9 @@
 #include "db.h"
 #include "deployment.h"
 #include "exporter.h"
+#include "flights.h"
 #include "log.h"
 #include "memory.h"
-#include "pool.h"
 #include "schedule.h"
 #include "store.h"
 #include "store_links.h"
@@ -44,7 +44,6 @@
 
 #define LOOK_MAX    SECOND_US /* how long a thread waits for the database before it looks up */
 #define DELAY_BLIND MINUTE_US /* each failure to ask the database is a line in the log */
-#define FLIGHTS_MAX 8 /* beyond, changes are gathered until one of them is over */
 #define LEASE_DAY   (23 * HOUR_US) /* on what one host does a day */
 
 struct lane {
@@ -52,16 +51,6 @@ struct lane {
 	struct exporter *exporter;
 	pthread_t thread;
 	bool runs;
-};
-
-/* An event pass beside others: run on the pool, begun and ended by the thread of passes. */
-struct flight {
-	struct updater *u;
-	struct event_pass *pass;
-	enum due kind;
-	int64_t began; /* now_of() */
-	char *why;     /* it failed; owned */
-	atomic_bool landed;
 };
 
 struct updater {
@@ -74,10 +63,9 @@ struct updater {
 	bool beats;
 	atomic_bool stop, busy; /* busy: a pass is under way that others wait for */
 	atomic_bool look_up; /* wakes the thread of passes: a flight has landed, or it is the end */
-	struct pool *pool; /* of flights */
 
 	/* of the thread of passes */
-	struct flight *flights[FLIGHTS_MAX]; /* NULL: free */
+	struct flights flights;
 	struct schedule schedule;
 	struct latest_view view;
 	bool viewed;
@@ -104,17 +92,6 @@ static enum outcome outcome_of(int r, const struct export_counts *counts)
 									: PASS_CUT_SHORT;
 }
 
-/* When the first of the flights began; 0: there is none. */
-static int64_t first_under_way(const struct updater *u)
-{
-	int64_t first = 0;
-
-	for (size_t i = 0; i < FLIGHTS_MAX; i++)
-		if (u->flights[i] && (!first || u->flights[i]->began < first))
-			first = u->flights[i]->began;
-	return first;
-}
-
 static void note_pass(struct updater *u, const struct lane *lane, int r,
 		      const struct export_counts *counts, const char *why)
 {
@@ -128,7 +105,7 @@ static void note_pass(struct updater *u, const struct lane *lane, int r,
 	if (lane == &u->passes) {
 		updater_status_set_packages(status, lane->exporter, counts->left_why);
 		if (outcome_of(r, counts) == PASS_WHOLE)
-			u->behind = first_under_way(u);
+			u->behind = flights_first(&u->flights);
 	}
 	pthread_mutex_unlock(&u->lock);
 }
@@ -191,72 +168,43 @@ static void end_full(struct updater *u, int64_t now)
 	u->rebase = u->rebase && first;
 }
 
-static void end_flight(struct flight *f)
+static void end_flight(struct updater *u, struct flight *f)
 {
 	CLEANUP(export_counts_release) struct export_counts counts = { 0 };
-	struct updater *u = f->u;
-	int r = event_pass_end(f->pass, &counts);
+	CLEANUP(free_char) char *why = NULL;
+	enum due kind = f->kind;
+	int r = flight_end(f, &counts, &why);
 
-	note_pass(u, &u->passes, r, &counts, f->why);
-	schedule_ended(&u->schedule, now_of(u), f->kind, outcome_of(r, &counts));
-	free(f->why);
-	free(f);
-}
-
-static void run_flight(void *ctx)
-{
-	struct flight *f = ctx;
-	struct updater *u = f->u;
-
-	if (event_pass_run(f->pass) < 0)
-		f->why = xstrdup(log_last_failure());
-	f->landed = true;
-	u->look_up = true;
+	note_pass(u, &u->passes, r, &counts, why);
+	schedule_ended(&u->schedule, now_of(u), kind, outcome_of(r, &counts));
 }
 
 static void end_landed(struct updater *u)
 {
-	for (size_t i = 0; i < FLIGHTS_MAX; i++)
-		if (u->flights[i] && u->flights[i]->landed) {
-			struct flight *f = u->flights[i];
+	struct flight *f;
 
-			u->flights[i] = NULL;
-			end_flight(f);
-		}
+	while ((f = flights_landed(&u->flights)))
+		end_flight(u, f);
 }
 
 static void end_flights(struct updater *u)
 {
-	pool_wait(u->pool);
+	flights_wait(&u->flights);
 	end_landed(u);
-}
-
-static struct flight **free_place(struct updater *u)
-{
-	for (size_t i = 0; i < FLIGHTS_MAX; i++)
-		if (!u->flights[i])
-			return &u->flights[i];
-	return NULL;
 }
 
 static void start_event(struct updater *u, enum due kind)
 {
-	struct flight *f = xcalloc(1, sizeof(*f)), **place = free_place(u);
+	struct flight *f;
 
 	tell_latest(u, &u->passes);
-	f->u = u;
-	f->kind = kind;
-	f->began = now_of(u);
-	f->pass = event_pass_begin(u->passes.exporter);
-	if (place && !event_pass_is_idle(f->pass) && !event_pass_is_alone(f->pass)) {
-		*place = f;
-		pool_run(u->pool, run_flight, f);
+	f = flight_begin(u->passes.exporter, kind);
+	if (flights_take(&u->flights, f))
 		return;
-	}
 	u->busy = !event_pass_is_idle(f->pass);
-	run_flight(f);
+	flight_run(f);
 	u->busy = false;
-	end_flight(f);
+	end_flight(u, f);
 }
 
 static void run_full(struct updater *u)
@@ -450,7 +398,7 @@ static void lane_free(struct lane *lane)
 
 static void updater_free(struct updater *u)
 {
-	pool_free(u->pool);
+	flights_release(&u->flights);
 	lane_free(&u->urgent);
 	lane_free(&u->passes);
 	deployment_release(&u->self);
@@ -542,7 +490,7 @@ int updater_start(const struct updater_options *options, struct updater **ret)
 	updater_init(u, options);
 	r = db_beat(u->export.db, &u->self);
 	if (!r)
-		r = pool_new(FLIGHTS_MAX, &u->pool);
+		r = flights_init(&u->flights, &u->look_up);
 	if (!r)
 		r = init_lanes(u);
 	if (!r)
