@@ -2,10 +2,12 @@
 /* updater_test.c - the thread that keeps the bucket equal to the database. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "db.h"
 #include "updating.h"
 
 TestSuite(updater, .init = updating_init, .fini = updating_fini);
@@ -45,6 +47,31 @@ Test(updater, exports_what_another_program_commits)
 	cr_assert(status.total.takedowns.n <= 1, "one at most, whichever pass it was that did it");
 	updater_status_release(&status);
 	updater_stop(u);
+}
+
+static _Atomic int64_t scanned; /* how far back it was looked, the last time */
+
+static int note_scan(struct db *db, int64_t window, uint64_t *ret_found)
+{
+	(void)db;
+	scanned = window;
+	*ret_found = 0;
+	return 0;
+}
+
+Test(updater, looks_for_what_no_trigger_tells_of_three_days_back_when_it_begins)
+{
+	const struct db_ops *before = w.db->ops;
+	struct db_ops scanning = *before;
+	struct updater *u;
+
+	scanning.scan = note_scan;
+	w.db->ops = &scanning;
+	u = start();
+	wait_quiet(u);
+	updater_stop(u);
+	w.db->ops = before;
+	cr_assert_eq(scanned, 3 * DAY_US);
 }
 
 Test(takedowns, each_is_counted_within_every_bound_that_it_kept)
