@@ -35,13 +35,15 @@ static bool find_extent(const struct http_answer *answer, size_t n, struct exten
 	return ret->first <= last && last < ret->total && ret->end - ret->first == n;
 }
 
-/* Who decodes on the way changes the bytes, and a range of them is another one. */
+/* Who decodes or compresses on the way changes the bytes, and a range of them is another one. */
 static bool is_as_stored(const struct http_answer *answer)
 {
 	const char *stored = answer->header[HTTP_STORED_ENCODING];
 	const char *sent = answer->header[HTTP_CONTENT_ENCODING];
 
-	return !stored || !strcmp(stored, "identity") || (sent && !strcmp(sent, stored));
+	if (stored && !strcmp(stored, "identity"))
+		return !sent || !strcmp(sent, stored);
+	return !stored || (sent && !strcmp(sent, stored));
 }
 
 /* The value of `name=` in "crc32c=AAAAAA==,md5=...", decoded; false: there is none. */

@@ -485,6 +485,10 @@ Test(bad_answer, what_was_not_asked_for_is_cut_and_what_lacks_is_not_believed)
 		{ "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nConnection: "
 		  "close\r\n\r\n2345",
 		  -EBADMSG },
+		{ "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-5/10\r\n"
+		  "x-goog-stored-content-encoding: identity\r\nContent-Encoding: gzip\r\n"
+		  "Content-Length: 4\r\nConnection: close\r\n\r\n\x1f\x8b\x08\x01",
+		  -EBADMSG }, /* it was compressed on the way */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
