@@ -24,6 +24,8 @@
 #include "survey.h"
 #include "suspects.h"
 
+#define RESTORED_MAX 100 /* that are looked at once more: in a restored database one is enough */
+
 void collection_release(struct collection *c)
 {
 	brake_release(&c->brake);
@@ -39,7 +41,7 @@ void collection_release(struct collection *c)
 	free(c->gone);
 	for (size_t i = 0; i < PREFIXES_MAX; i++)
 		free(c->foreign_base[i]);
-	free(c->restored);
+	names_release(&c->restored);
 }
 
 /* What a prefix was written with. The base URL stands between the first and the second space of a
@@ -168,8 +170,8 @@ static int collect_objects(struct collection *c, const struct work *work)
 		current = is_exported(c, work, i, digest) && !is_old(&have, work->package) &&
 			  !has_suspect(c, &have);
 	}
-	if (restored && !c->n_restored++)
-		c->restored = xstrdup(work->package);
+	if (restored && c->n_restored++ < RESTORED_MAX)
+		names_add(&c->restored, work->package);
 	if (behind)
 		names_add(&c->behind, work->package);
 	return current;
@@ -303,3 +305,35 @@ int collection_read(struct collection *c)
 	return r ? r : collect_latest_base(c);
 }
 
+
+/* 1: still so, or its row cannot be read. The row is younger than what was looked at before it. */
+static int is_still_restored(const struct collection *c, const char *name)
+{
+	struct survey have[PREFIXES_MAX] = { { .n = 0 } };
+	CLEANUP(package_release) struct package pkg;
+	bool restored = false;
+	int r = 0;
+
+	package_init(&pkg);
+	for (size_t i = 0; !r && i < c->pass->n_prefixes; i++)
+		r = survey_prefix(c->ex->opt.store, c->pass->prefixes[i], name, &have[i]);
+	if (!r)
+		r = db_package(c->ex->opt.db, name, &pkg);
+	for (size_t i = 0; i < PREFIXES_MAX; i++) {
+		restored |= !r && is_restored(&have[i], pkg.change);
+		survey_release(&have[i]);
+	}
+	return r == -ENOENT ? 0 : r == -EINVAL ? 1 : r ? r : restored;
+}
+
+/* What another pass or host exported while the work was read has a newer mark than that says. */
+int collection_find_restored(const struct collection *c, const char **ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < c->restored.n; i++) {
+		*ret = c->restored.names[i];
+		r = is_still_restored(c, *ret);
+	}
+	return r;
+}

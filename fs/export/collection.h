@@ -50,13 +50,15 @@ struct collection {
 	bool ours[PREFIXES_MAX];	  /* it was written with this one */
 	uint64_t n_known[PREFIXES_MAX];	  /* packages with a row of which something is there */
 	bool retries; /* some that failed are among them, and not among those */
-	size_t n_restored; /* packages with marks that are not of this database */
-	char *restored;	   /* the first */
+	size_t n_restored; /* packages with marks that are not of this database, */
+	struct names restored; /* and the first of them */
 	unsigned char state[SHA256_SIZE]; /* of all packages (site_all()) */
 };
 
 void collection_release(struct collection *c);
 /* Reads all of it. Not 0: nothing was found, or it cannot be known (said). */
 int collection_read(struct collection *c) MUST_CHECK;
+/* 1: `ret` has marks that are not of this database, as it is by now; 0: none of those has. */
+int collection_find_restored(const struct collection *c, const char **ret) MUST_CHECK;
 
 #endif

@@ -184,13 +184,16 @@ static int hold_base(const struct collection *c)
 
 static int hold_restored(const struct collection *c)
 {
-	if (!c->n_restored || c->ex->opt.rebase)
-		return 0;
+	const char *package;
+	int r = c->ex->opt.rebase ? 0 : collection_find_restored(c, &package);
+
+	if (r <= 0)
+		return r;
 	return fail(-ECANCELED,
 		    "held: the bucket has changes of %zu packages (%s) that this database never "
 		    "made, so it was restored or is another one; to take its side, run sync "
 		    "--rebase",
-		    c->n_restored, c->restored);
+		    c->n_restored, package);
 }
 
 /* What is exported of a package without a row stays until gc. */

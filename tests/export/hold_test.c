@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "db.h"
 #include "memory.h"
 #include "world.h"
 
@@ -190,6 +191,46 @@ Test(hold, rebase_is_for_good_where_the_documents_stay_too)
 		cr_assert_eq(world_export_all(&w, &counts), rows[i].result);
 		cr_assert(world_has_text(&w, LATEST "packages/foo", "1.0.0"));
 	}
+}
+
+/* The database's answer to what work there is, as old as that of a query that takes long. */
+static const struct db_ops *ops_now;
+
+struct old_answer {
+	work_fn *fn;
+	void *ctx;
+};
+
+static int answer_as_before(void *ctx, const struct work *work)
+{
+	const struct old_answer *old = ctx;
+	struct work before = *work;
+
+	before.change = "0-0123456789abcdef";
+	return old->fn(old->ctx, &before);
+}
+
+static int work_before(struct db *db, const char *store, const char *const *prefixes, size_t n,
+		       const char *renderer, work_fn *fn, void *ctx)
+{
+	struct old_answer old = { fn, ctx };
+
+	return ops_now->work(db, store, prefixes, n, renderer, answer_as_before, &old);
+}
+
+Test(hold, what_was_exported_while_the_work_was_read_is_no_restored_database)
+{
+	struct db_ops ops = *w.db->ops;
+
+	world_add(&w, "foo", "1.0.0");
+	world_export_well(&w, &counts);
+	ops_now = w.db->ops;
+	ops.work = work_before;
+	w.db->ops = &ops;
+	cr_assert_eq(world_export_all(&w, &counts), 0);
+	mark_listing("900-0123456789abcdef");
+	cr_assert_eq(world_export_all(&w, &counts), -ECANCELED);
+	w.db->ops = ops_now;
 }
 
 Test(hold, a_base_url_that_another_one_begins_with_is_another_one)
