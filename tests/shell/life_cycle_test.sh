@@ -187,13 +187,17 @@ check "it lists" ls "$T/gone/latest/api/packages"
 check "it is not degraded" degraded " == null"
 control "fault list times=1000 status=403
 fault get times=1000 status=403
-fault read times=1000 status=403"
+fault read times=1000 status=400"
 same "without its store the listing can be read" "helium helium.d oxygen oxygen.d oxygen_lamp oxygen_lamp.d" \
 	sh -c "ls '$T/gone/latest/api/packages' | xargs"
 check "and attributes" stat "$T/gone/latest/api/packages/oxygen"
+fails "a mount that has no reason to ask fails where it must" 1 "Input/output error" cat "$packages/helium"
+first_is() { jq -e ".degraded $1 null" "$m/.pubfs/status"; }
+check "and then it looks whether it is the store" wait_until first_is "!="
 check "status says since when, and why" degraded " | .since and (.reason | test(\"403|exports\"))"
 control reset
 check "it recovers by itself" wait_until degraded " == null"
+check "both do" wait_until first_is "=="
 check "unmount" unmount "$daemon" "$T/gone"
 daemon=$first
 check "unmount" unmount "$daemon" "$m"
