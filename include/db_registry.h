@@ -53,8 +53,9 @@ int db_ranked(struct db *db, ranked_fn *fn, void *ctx) MUST_CHECK;
  * borrowed by the callback. */
 typedef int versions_fn(void *ctx, size_t i, const struct package *pkg);
 /* Calls fn for each of these packages that has a version, in their order, and for one that was seen
- * already where a connection was lost; those that cannot be read (said) are passed over. One indexed
- * query. fn must not call the database; what it returns that is not 0 ends it, and is returned. */
+ * already where a connection was lost; those that cannot be read (said) are passed over. One
+ * indexed query. fn must not call the database; what it returns that is not 0 ends it, and is
+ * returned. */
 int db_versions(struct db *db, char *const *names, size_t n, versions_fn *fn,
 		void *ctx) MUST_CHECK;
 

@@ -150,7 +150,7 @@ static int read_versions(struct link *link, void *ctx)
 	call->at = call->n;
 	arguments_set(&args, "s", call->array.buf);
 	r = link_each(link, postgresql_versions_query, &args, add_version, call);
-	link->seen = false; /* whoever is told of a package once more has said that it does not mind */
+	link->seen = false; /* who is told of a package once more has said not to mind */
 	return r ? r : end_package(call);
 }
 

@@ -194,6 +194,52 @@ Test(loss, a_statement_that_waits_ends_with_the_program, .timeout = 60)
 	cr_assert_eq(put("1.0.0"), 1, "another connection is as good");
 }
 
+struct refusal {
+	const char *state;
+	int tries;
+};
+
+/* What the server says to the first try; the second one goes well. */
+static int be_refused_once(struct link *link, void *ctx)
+{
+	struct refusal *refusal = ctx;
+	CLEANUP(free_char)
+	char *sql = xasprintf("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END $$",
+			      refusal->state);
+
+	return refusal->tries++ ? 0 : link_run(link, sql, "");
+}
+
+Test(loss, what_passes_is_tried_again_and_what_does_not_is_said_with_what_helps)
+{
+	static const struct {
+		const char *state;
+		int answer;
+		const char *hint;
+	} rows[] = {
+		{ "08006", 0, NULL },	   { "57P01", 0, NULL },
+		{ "57P03", 0, NULL },	   { "53300", 0, NULL },
+		{ "40001", 0, NULL },	   { "40P01", 0, NULL },
+		{ "25006", -EACCES, "pubfs keeps there" }, { "42501", -EACCES, "POSTGRESQL" },
+		{ "42P01", -EIO, "pubfs check" },	   { "42703", -EIO, "pubfs check" },
+		{ "42883", -EIO, "pubfs check" },	   { "55P03", -EIO, "kept it locked" },
+		{ "57014", -EIO, "kept it locked" },	   { "22P02", -EINVAL, ": no" },
+		{ "23505", -EINVAL, ": no" },		   { "54001", -E2BIG, ": no" },
+		{ "XX000", -EIO, ": no" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct refusal refusal = { .state = rows[i].state };
+		int r = postgresql_call((struct postgresql *)w.db, CALL_WRITE, "write",
+					be_refused_once, &refusal);
+
+		cr_assert_eq(r, rows[i].answer, "%s: %d", rows[i].state, r);
+		cr_assert_eq(refusal.tries, r ? 1 : 2, "%s", rows[i].state);
+		cr_assert(!r || said("cannot write the database", rows[i].hint, NULL), "%s",
+			  rows[i].state);
+	}
+}
+
 Test(loss, a_transaction_that_lost_its_connection_is_undone_and_says_so)
 {
 	cr_assert_eq(db_begin(w.db), 0);
