@@ -239,10 +239,10 @@ Test(http, each_status_is_one_errno)
 	} rows[] = {
 		{ 199, -EIO },	  { 200, 0 },	 { 204, 0 },	   { 206, 0 },
 		{ 299, 0 },	  { 300, -EIO }, { 301, -EIO },	   { 304, -ESTALE },
-		{ 308, 0 },	  { 400, -EIO }, { 401, -EACCES }, { 403, -EACCES },
+		{ 308, -EIO },	  { 400, -EIO }, { 401, -EACCES }, { 403, -EACCES },
 		{ 404, -ENOENT }, { 405, -EIO }, { 408, -EAGAIN }, { 409, -EEXIST },
 		{ 410, -EAGAIN }, { 411, -EIO }, { 412, -ESTALE }, { 413, -E2BIG },
-		{ 416, 0 },	  { 428, -EIO }, { 429, -EAGAIN }, { 430, -EIO },
+		{ 416, -EIO },  { 428, -EIO }, { 429, -EAGAIN }, { 430, -EIO },
 		{ 500, -EAGAIN }, { 501, -EIO }, { 502, -EAGAIN }, { 503, -EAGAIN },
 		{ 504, -EAGAIN }, { 505, -EIO }, { 0, -EIO },
 	};
