@@ -155,12 +155,12 @@ static int read_affected(struct osv *osv)
 	return any_versions ? 0 : refuse(osv, "it names no versions of a package of pub");
 }
 
-/* Makes the list of one package of it alone, and asks the gate. */
-static int try_list(struct osv *osv, char *package)
+/* Makes the list of a package of this document alone, and asks the gate. */
+static int try_list(struct osv *osv, char *package, struct strbuf *document)
 {
 	const struct rendering how = { .base_url = "" };
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
-	struct advisory row = { osv->id.buf, osv->text.buf, osv->text.len, osv->modified };
+	struct advisory row = { osv->id.buf, document->buf, document->len, osv->modified };
 	struct package pkg = { .name = package, .advisories = &row, .n_advisories = 1 };
 	struct object_name name = { .kind = KIND_ADVISORIES };
 	struct body body;
@@ -174,13 +174,49 @@ static int try_list(struct osv *osv, char *package)
 	return gate_check(&name, &body, &osv->why) < 0 ? refuse(osv, osv->why.buf) : 0;
 }
 
-/* Clients of one package look closely at what names it, and not at what names another. */
+/* Which of its packages an entry names; NULL: none. */
+static char *named_by(const struct osv *osv, struct json entry)
+{
+	struct json package, name;
+
+	if (!json_member(entry, "package", &package) || !json_member(package, "name", &name) ||
+	    name.type != JSON_STRING)
+		return NULL;
+	for (size_t i = 0; i < osv->n_packages; i++)
+		if (json_equals(name, osv->packages[i]))
+			return osv->packages[i];
+	return NULL;
+}
+
+/* One entry beside a sound one, so that the list of its package has it. */
+static int try_entry(struct osv *osv, char *package, struct json entry)
+{
+	CLEANUP(strbuf_release) struct strbuf document = STRBUF_INIT(DOCUMENT_MAX);
+
+	strbuf_addf(&document,
+		    "{\"id\":\"\",\"modified\":\"\",\"affected\":[{\"package\":{\"ecosystem\":"
+		    "\"Pub\",\"name\":\"%s\"},\"versions\":[]},",
+		    package);
+	json_add(&document, entry);
+	strbuf_addstr(&document, "]}");
+	return try_list(osv, package, &document);
+}
+
+/* All of it for one package; and, since clients of another look closely at what names that one,
+ * each entry for the package that it names: so no part of it is looked at more than twice. */
 static int try_lists(struct osv *osv)
 {
-	int r = 0;
+	int r = try_list(osv, osv->packages[0], &osv->text);
+	struct json affected, entry;
+	struct json_iter it;
 
-	for (size_t i = 0; !r && i < osv->n_packages; i++)
-		r = try_list(osv, osv->packages[i]);
+	if (r < 0 || !json_member(osv->document, "affected", &affected))
+		return r;
+	for (it = json_iterate(affected); !r && json_next(&it, NULL, &entry);) {
+		char *package = named_by(osv, entry);
+
+		r = package ? try_entry(osv, package, entry) : 0;
+	}
 	return r;
 }
 

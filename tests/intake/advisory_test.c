@@ -119,6 +119,8 @@ Test(advisory, what_no_client_could_use_is_refused_and_why)
 		{ OSV("\"A\"", TIME, ENTRY "," NAMED("Pub", "q", "[1]")), "versions" },
 		{ OSV("\"A\"", TIME, ENTRY ",{\"package\":{\"name\":\"p\"},\"versions\":[\"1.0.0\"]}"),
 		  "ecosystem" },
+		{ OSV("\"A\"", TIME, ENTRY "," NAMED("Pub", "q", "[]") "," NAMED("npm", "q", "[1]")),
+		  "versions" },
 		{ OSV("\"A\"", TIME, ENTRY ",{\"package\":{}}"), "name" },
 		{ OSV("\"A\"", TIME, ENTRY ",1"), "no list of advisories can be made of it" },
 		{ WITH("\"aliases\":[1]"), "aliases" },
@@ -138,6 +140,23 @@ Test(advisory, what_no_client_could_use_is_refused_and_why)
 	cr_assert_eq(take_bytes(WITH("\"x\":\"\0\""), sizeof(WITH("\"x\":\"\0\"")) - 1), -EINVAL);
 	cr_assert(said("a control character", NULL), "a NUL");
 	expect_none("of all of them");
+}
+
+Test(advisory, what_it_says_of_no_package_of_pub_is_not_looked_at_closely)
+{
+	cr_assert_eq(take(OSV("\"A\"", TIME, ENTRY "," NAMED("npm", "q", "[1]"))), ADVISED_ADDED);
+}
+
+Test(advisory, of_thousands_of_packages_the_last_one_is_looked_at_too)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(TEXT_MAX);
+
+	strbuf_addstr(&text, "{\"id\":\"A\",\"modified\":" TIME ",\"affected\":[" ENTRY);
+	for (int i = 0; i < 5000; i++)
+		strbuf_addf(&text, "," NAMED("Pub", "p%d", "[%s]"), i, i < 4999 ? "\"1\"" : "1");
+	strbuf_addstr(&text, "]}");
+	cr_assert_eq(take_bytes(text.buf, text.len), -EINVAL);
+	cr_assert(said("versions", NULL));
 }
 
 /* An advisory whose text has so many characters, all of its details being this one. */
