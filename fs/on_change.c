@@ -224,7 +224,8 @@ void on_change_stop(struct on_change *oc)
 	while (!oc->is_over && clock_wait(&oc->over, &oc->lock, until))
 		;
 	if (!oc->is_over)
-		log_warning("waiting for the end of %s (--on-change); a signal ends that", oc->command);
+		log_warning("waiting for the end of %s (--on-change); a signal ends that",
+			    oc->command);
 	pthread_mutex_unlock(&oc->lock);
 	pthread_join(oc->thread, NULL);
 	pthread_cond_destroy(&oc->more);
