@@ -52,6 +52,7 @@ struct store_ops {
 			    fingerprint_fn *fn, void *ctx);
 	int (*edit)(struct store *s, struct edit *edits, size_t n);
 	int (*refresh)(struct store *s, const char *what, int64_t max_age);
+	int64_t (*due)(struct store *s, const char *what, int64_t max_age);
 	int (*knows)(struct store *s, const char *what);
 	uint64_t (*version)(struct store *s);
 	void (*close)(struct store *s);
@@ -145,6 +146,10 @@ int store_edit(struct store *s, struct edit *edits, size_t n) MUST_CHECK;
  */
 int store_refresh(struct store *s, const char *what, int64_t max_age) MUST_CHECK;
 
+/* What store_refresh() of a list would do: nothing (0); or list anew what is known and can be shown
+ * meanwhile: how long that took the last time (microseconds). Below 0: nothing is known, or nobody
+ * can tell. Asks nothing. */
+int64_t store_due(struct store *s, const char *what, int64_t max_age) MUST_CHECK;
 /* 1: a list of that prefix is answered without a request to find out what is there, if need be as
  * it once was; 0: a caching link has never listed it. `what`: "" or "latest/", as above. */
 int store_knows(struct store *s, const char *what) MUST_CHECK;

@@ -27,7 +27,8 @@ struct tree_options {
 	const char *spool_dir;	     /* for bodies that outgrow memory; borrowed */
 	const char *runtime_version; /* its folder is shown even when empty; NULL: none */
 	bool read_only;
-	bool lasting; /* what is known is shown while the store cannot be reached */
+	bool lasting; /* what is known is shown while the store cannot be reached, or is listed: */
+	int64_t patience; /* microseconds; who took longer is not waited for; 0: a second */
 	int (*status)(void *ctx, struct strbuf *out); /* the text of .pubfs/status; may be NULL */
 	/* Exports the packages of these names, for .pubfs/sync; NULL: there is no database.
 	 * -ENOENT: one is not there; -EPERM: held, nothing was written; -EIO: some failed. */

@@ -8,7 +8,8 @@
  *	degraded --the thread looked--> reached, or it looks again after a pause that doubles
  *
  * Looking is listing the names at the top. The thread exists only while there is doubt, so a mount
- * that is idle asks nothing. `lock` is not held while it looks.
+ * that is idle asks nothing. `lock` is not held while it looks. A long listing has a thread of its
+ * own (relist.c).
  */
 #include "reach.h"
 
@@ -26,15 +27,19 @@
 #define FIRST_PAUSE SECOND_US
 #define LAST_PAUSE  (30 * SECOND_US)
 
-void reach_init(struct reach *reach, struct store *store, bool lasting)
+static void listing_failed(void *ctx);
+
+void reach_init(struct reach *reach, struct store *store, bool lasting, int64_t patience)
 {
-	*reach = (struct reach){ .store = store, .lasting = lasting };
+	*reach = (struct reach){ .store = store, .lasting = lasting, .patience = patience };
 	pthread_mutex_init(&reach->lock, NULL);
 	pthread_cond_init(&reach->wake, NULL);
+	relist_init(&reach->relist, store, listing_failed, reach);
 }
 
 void reach_release(struct reach *reach)
 {
+	relist_release(&reach->relist);
 	pthread_mutex_lock(&reach->lock);
 	reach->ending = true;
 	pthread_cond_signal(&reach->wake);
@@ -155,6 +160,23 @@ static bool is_known(struct reach *reach, const char *what)
 	return store_knows(reach->store, top) > 0;
 }
 
+static void listing_failed(void *ctx)
+{
+	note_degraded(ctx);
+	reach_doubt(ctx);
+}
+
+/* True: what is known can be shown, as it is young enough, or as a long listing goes on by itself. */
+static bool is_shown_meanwhile(struct reach *reach, const char *what, int64_t max_age)
+{
+	bool of_names = !*what || what[strlen(what) - 1] == '/';
+	int64_t due = reach->lasting && max_age && of_names
+			      ? store_due(reach->store, what, max_age)
+			      : -1;
+
+	return !due || (due > reach->patience && relist_begin(&reach->relist, what, max_age));
+}
+
 int reach_refresh(struct reach *reach, const char *what, int64_t max_age)
 {
 	bool degraded;
@@ -164,6 +186,8 @@ int reach_refresh(struct reach *reach, const char *what, int64_t max_age)
 	degraded = reach->degraded;
 	pthread_mutex_unlock(&reach->lock);
 	if (degraded && is_known(reach, what))
+		return 0;
+	if (is_shown_meanwhile(reach, what, max_age))
 		return 0;
 	r = store_refresh(reach->store, what, max_age);
 	if (!r || r == -ECANCELED || !reach->lasting)

@@ -45,6 +45,8 @@
 #include "memory.h"
 #include "publish.h"
 
+#define LISTING_PATIENCE SECOND_US
+
 #define FILE_MODE   0644
 #define FOLDER_MODE 0755
 #define ISIZE_BYTES 8 /* the end of a gzip member: checksum, then length */
@@ -66,7 +68,8 @@ int tree_new(const struct tree_options *options, struct tree **ret)
 
 	t->options = *options;
 	t->read_only = options->read_only;
-	reach_init(&t->reach, options->store, options->lasting);
+	reach_init(&t->reach, options->store, options->lasting,
+		   options->patience ? options->patience : LISTING_PATIENCE);
 	t->contents = contents_new(options->store, options->spool_dir, CONTENT_KEPT_MAX);
 	t->space.dir = options->spool_dir;
 	journal_init(&t->refusals);

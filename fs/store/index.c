@@ -439,6 +439,11 @@ static int index_refresh(struct store *s, const char *what, int64_t max_age)
 	return index_refresh_object(index_of(s), what, max_age);
 }
 
+static int64_t index_due(struct store *s, const char *what, int64_t max_age)
+{
+	return index_listing_due(index_of(s), what, max_age);
+}
+
 static int index_knows(struct store *s, const char *what)
 {
 	int r = was_never_listed(index_of(s), what);
@@ -471,6 +476,7 @@ static const struct store_ops index_ops = {
 	.fingerprints = index_fingerprints,
 	.edit = index_edit,
 	.refresh = index_refresh,
+	.due = index_due,
 	.knows = index_knows,
 	.version = version_of_tables,
 	.close = index_close_link,

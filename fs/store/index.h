@@ -179,6 +179,8 @@ int index_top(const struct txn *t, const char *what, struct top *ret) MUST_CHECK
 /* The key's top-level prefix with its '/', or "" for a name at the top. To be freed. */
 char *index_top_of(const char *key);
 
+/* As store_due(). */
+int64_t index_listing_due(struct index *x, const char *what, int64_t max_age) MUST_CHECK;
 int index_refresh_listing(struct index *x, const char *what, int64_t max_age) MUST_CHECK;
 int index_refresh_object(struct index *x, const char *key, int64_t max_age) MUST_CHECK;
 

@@ -584,15 +584,37 @@ static int is_fresh(struct index *x, const char *what, int64_t max_age, int64_t 
 	return 1;
 }
 
+static bool is_known_fresh(struct index *x, const char *what, int64_t max_age, int64_t now)
+{
+	struct fresh known;
+
+	return index_recall(x, what, &known) && known.max_age == max_age && known.listed <= now &&
+	       now <= known.until;
+}
+
+int64_t index_listing_due(struct index *x, const char *what, int64_t max_age)
+{
+	CLEANUP(txn_abort) struct txn t = { .x = x };
+	int64_t now = clock_now();
+	struct top top;
+	int fresh = is_known_fresh(x, what, max_age, now);
+
+	if (!fresh)
+		fresh = is_fresh(x, what, max_age, now, false);
+	if (fresh > 0)
+		return 0;
+	if (fresh < 0 || txn_read(x, &t) < 0 || index_top(&t, what, &top) < 0 || !top.listed)
+		return -1;
+	return top.took > 0 ? top.took : 1;
+}
+
 int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 {
 	CLEANUP(close_fd) int lock = -1;
 	int64_t asked = clock_now();
-	struct fresh known;
 	int r;
 
-	if (index_recall(x, what, &known) && known.max_age == max_age && known.listed <= asked &&
-	    asked <= known.until)
+	if (is_known_fresh(x, what, max_age, asked))
 		return 0;
 	r = is_fresh(x, what, max_age, asked, false);
 	if (r)

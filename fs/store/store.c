@@ -219,6 +219,14 @@ int store_refresh(struct store *s, const char *what, int64_t max_age)
 	return r;
 }
 
+int64_t store_due(struct store *s, const char *what, int64_t max_age)
+{
+	struct store *link = LINK_WITH(s, due);
+
+	assert(what);
+	return link ? link->ops->due(link, what, max_age) : -1;
+}
+
 int store_knows(struct store *s, const char *what)
 {
 	struct store *link = LINK_WITH(s, knows);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "../../fs/store/driver.h"
+#include "expect.h"
 #include "log.h"
 #include "memory.h"
 #include "strbuf.h"
@@ -83,7 +84,22 @@ static void world_with(struct world *w, struct gone *g, struct store **ret_index
 	w->options.store = *ret_index;
 	w->options.ttl = 0;
 	w->options.lasting = true;
+	w->options.patience = 1; /* every listing is a long one */
 	world_remake(w);
+}
+
+/* The same, with "http" known, and so long ago that another listing is due. */
+static void world_that_is_due(struct world *w, struct gone *g, struct store **ret_index)
+{
+	struct node node;
+
+	world_with(w, g, ret_index);
+	w->options.ttl = 1;
+	world_remake(w);
+	put_document(w->driver, HTTP, "bytes", false);
+	cr_assert_eq(resolve(w, HTTP, &node), 0);
+	while (store_due(*ret_index, "latest/", 1) <= 0)
+		sched_yield();
 }
 
 static bool is_degraded(struct world *w)
@@ -199,6 +215,50 @@ Test(reach, a_tree_for_one_command_fails_without_its_store)
 	g.gone = true;
 	cr_assert_eq(resolve(&w, HTTP, &node), -EIO);
 	cr_assert_not(is_degraded(&w));
+	tree_free(steal(w.tree));
+	index->ops->close(index);
+	world_remove(&w);
+}
+
+Test(reach, a_long_listing_is_not_waited_for_where_something_is_known, .timeout = 60)
+{
+	struct world w = world_make(0);
+	struct store *index;
+	struct node node;
+	struct gone g;
+	unsigned lists;
+
+	world_that_is_due(&w, &g, &index);
+	put_document(w.driver, LATEST "io", "bytes", false);
+	lists = g.lists;
+	g.slow = true;
+	for (int i = 0; i < 1000; i++)
+		cr_assert_eq(resolve(&w, HTTP, &node), 0);
+	expect_names(&w, "latest/api/packages", "http ");
+	while (g.lists == lists)
+		sched_yield();
+	cr_assert_eq(g.lists, lists + 1, "one at a time");
+	g.slow = false;
+	while (resolve(&w, LATEST "io", &node))
+		sched_yield();
+	tree_free(steal(w.tree));
+	index->ops->close(index);
+	world_remove(&w);
+}
+
+Test(reach, a_long_listing_that_fails_is_a_store_that_cannot_be_reached, .timeout = 60)
+{
+	struct world w = world_make(0);
+	struct store *index;
+	struct node node;
+	struct gone g;
+
+	world_that_is_due(&w, &g, &index);
+	g.gone = true;
+	cr_assert_eq(resolve(&w, HTTP, &node), 0);
+	wait_until_degraded(&w, true);
+	g.gone = false;
+	wait_until_degraded(&w, false);
 	tree_free(steal(w.tree));
 	index->ops->close(index);
 	world_remove(&w);

@@ -53,8 +53,9 @@ open(my $f, "<", $ARGV[0]) or die "open: $!\n";
 read($f, my $first, 6291456) == 6291456 or die "read: $!\n";
 kill STOP => $$;
 $! = 0;
-my $n = read($f, my $rest, 6291456);
-print !defined $n ? "$!\n" : $first . $rest eq $whole ? "all of it\n" : "other bytes\n";
+read($f, my $rest, 6291456);
+my ($why, $got) = ("$!", $first . ($rest // ""));
+print substr($whole, 0, length $got) ne $got ? "other bytes\n" : $got eq $whole ? "all of it\n" : "$why\n";
 END
 stop_half_way() { # OLD
 	perl half.pl "$m/$archive" "$1" >said 2>&1 &
