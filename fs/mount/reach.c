@@ -166,7 +166,7 @@ static void listing_failed(void *ctx)
 	reach_doubt(ctx);
 }
 
-/* True: what is known can be shown, as it is young enough, or as a long listing goes on by itself. */
+/* True: what is known can be shown, being young enough, or while a long listing goes on. */
 static bool is_shown_meanwhile(struct reach *reach, const char *what, int64_t max_age)
 {
 	bool of_names = !*what || what[strlen(what) - 1] == '/';

@@ -28,14 +28,15 @@ struct reach {
 	pthread_t thread;
 };
 
-/* Not `lasting`: each failure to reach the store is one, and every listing is waited for; else those
- * that took no longer than `patience` (microseconds) the last time. */
+/* Not `lasting`: each failure to reach the store is one, and every listing is waited for; else
+ * those that took no longer than `patience` (microseconds) the last time. */
 void reach_init(struct reach *reach, struct store *store, bool lasting, int64_t patience);
 void reach_release(struct reach *reach);
 
 /* As store_refresh(), but what is known of a prefix whose listing takes long is shown until that is
- * complete; with a max_age of 0 it is waited for. A store that cannot be reached is no failure where something is known; then,
- * and until a thread has reached it again, nothing is asked. -ECANCELED. */
+ * complete; with a max_age of 0 it is waited for. A store that cannot be reached is no failure
+ * where something is known; then, and until a thread has reached it again, nothing is asked.
+ * -ECANCELED. */
 int reach_refresh(struct reach *reach, const char *what, int64_t max_age) MUST_CHECK;
 /* Something failed: the thread looks whether it was the store. */
 void reach_doubt(struct reach *reach);
