@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 #include "memory.h"
 #include "publish.h"
@@ -103,28 +104,13 @@ static void end(struct on_change *oc)
 }
 
 /* Whole names only: what a command did not take to its end is given to the next one again. */
-static bool give(struct on_change *oc, const char *text, size_t n)
-{
-	while (n) {
-		ssize_t done = write(oc->fd, text, n);
-
-		if (done < 0 && errno != EINTR)
-			return false;
-		if (done > 0) {
-			text += done;
-			n -= (size_t)done;
-		}
-	}
-	return true;
-}
-
 static void give_all(struct on_change *oc, const char *text, size_t n)
 {
 	const struct timespec pause = { .tv_sec = 1 };
 
 	while (oc->ended < ENDED_MAX) {
 		if (oc->pid || run(oc) == 0) {
-			if (give(oc, text, n)) {
+			if (!write_all(oc->fd, text, n)) {
 				oc->ended = 0;
 				return;
 			}
