@@ -15,19 +15,19 @@
 #include <string.h>
 
 #include "db.h"
-#include "json.h"
+#include "log.h"
 #include "memory.h"
 #include "names.h"
 #include "pass.h"
 #include "pool.h"
+#include "previous.h"
 #include "render.h"
 #include "store.h"
 #include "stored_body.h"
 #include "strbuf.h"
 #include "version.h"
 
-#define SIDE_BY_SIDE	 16
-#define VERSION_LONGEST ((size_t)1 << 10)
+#define SIDE_BY_SIDE 16
 
 struct question {
 	struct store *store;
@@ -73,24 +73,6 @@ static void add_documents(const char *prefix, const char *package, struct names 
 	}
 }
 
-static void add_versions(const struct strbuf *listing, struct names *ret)
-{
-	struct json document, versions, entry, value;
-
-	if (json_parse(listing->buf, listing->len, &document, NULL) < 0 ||
-	    !json_member(document, "versions", &versions))
-		return;
-	for (struct json_iter it = json_iterate(versions); json_next(&it, NULL, &entry);) {
-		CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(VERSION_LONGEST);
-
-		if (!json_member(entry, "version", &value) || value.type != JSON_STRING)
-			continue;
-		json_decode(value, &text);
-		names_add(ret, text.buf);
-	}
-	names_sort(ret);
-}
-
 /* The versions that the listing in a prefix names; none where there is none that can be read. */
 static int read_listing(const struct pass *pass, const char *prefix, const char *package,
 			struct names *ret)
@@ -103,12 +85,10 @@ static int read_listing(const struct pass *pass, const char *prefix, const char 
 	object_init(&obj);
 	r = store_stat(pass->opt->store, key, &obj);
 	if (!r)
-		r = stored_load(pass->opt->store, &obj, &text);
-	if (r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -E2BIG)
-		return 0;
-	if (!r)
-		add_versions(&text, ret);
-	return r;
+		r = stored_load_if_sound(pass->opt->store, &obj, &text);
+	if (r > 0 && previous_versions(&text, ret) < 0)
+		log_debug("%s names no versions", key);
+	return r < 0 && r != -ENOENT ? r : 0;
 }
 
 static void add_archives(const struct package *pkg, const char *prefix, const struct names *listed,

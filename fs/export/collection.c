@@ -305,7 +305,6 @@ int collection_read(struct collection *c)
 	return r ? r : collect_latest_base(c);
 }
 
-
 /* 1: still so, or its row cannot be read. The row is younger than what was looked at before it. */
 static int is_still_restored(const struct collection *c, const char *name)
 {

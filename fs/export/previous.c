@@ -32,6 +32,25 @@ static int add_texts(struct json array, const char *name, bool (*only)(struct js
 	return 0;
 }
 
+static int find_array(const struct strbuf *text, const char *name, struct json *ret)
+{
+	struct json document;
+
+	return json_parse(text->buf, text->len, &document, NULL) < 0 ||
+			       !json_member(document, name, ret)
+		       ? -EINVAL
+		       : 0;
+}
+
+int previous_versions(const struct strbuf *listing, struct names *ret)
+{
+	struct json versions;
+
+	return find_array(listing, "versions", &versions) < 0
+		       ? -EINVAL
+		       : add_texts(versions, "version", NULL, ret);
+}
+
 static bool is_retracted(struct json version)
 {
 	struct json value;
@@ -58,10 +77,9 @@ int previous_listing(const struct strbuf *text, const struct package *pkg,
 	CLEANUP(names_release) struct names before = { 0 }, retracted = { 0 };
 	CLEANUP(names_release) struct names listed = { 0 }, taken_down = { 0 };
 	struct previous_listing found = { 0 };
-	struct json document, versions;
+	struct json versions;
 
-	if (json_parse(text->buf, text->len, &document, NULL) < 0 ||
-	    !json_member(document, "versions", &versions) ||
+	if (find_array(text, "versions", &versions) < 0 ||
 	    add_texts(versions, "version", NULL, &before) < 0 ||
 	    add_texts(versions, "version", is_retracted, &retracted) < 0)
 		return -EINVAL;
@@ -79,12 +97,11 @@ int previous_listing(const struct strbuf *text, const struct package *pkg,
 
 static int add_ids(const struct strbuf *text, struct names *ret)
 {
-	struct json document, advisories;
+	struct json advisories;
 
-	if (json_parse(text->buf, text->len, &document, NULL) < 0 ||
-	    !json_member(document, "advisories", &advisories))
-		return -EINVAL;
-	return add_texts(advisories, "id", NULL, ret);
+	return find_array(text, "advisories", &advisories) < 0
+		       ? -EINVAL
+		       : add_texts(advisories, "id", NULL, ret);
 }
 
 /* Adds those of `a` that `b` does not have, and says how many. */

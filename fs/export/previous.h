@@ -18,6 +18,8 @@ struct previous_listing {
 	bool retracted;	 /* one is retracted now, and was not */
 };
 
+/* Adds the versions that a listing names, sorted. -EINVAL: the text is none. */
+int previous_versions(const struct strbuf *listing, struct names *ret) MUST_CHECK;
 /* -EINVAL: the text is no listing. */
 int previous_listing(const struct strbuf *before, const struct package *pkg,
 		     const struct release_list *releases, struct previous_listing *ret) MUST_CHECK;

@@ -120,6 +120,15 @@ int stored_load(struct store *s, const struct object *obj, struct strbuf *out)
 	return diff_load(s, obj->key, &f, out);
 }
 
+int stored_load_if_sound(struct store *s, const struct object *obj, struct strbuf *out)
+{
+	int r = stored_load(s, obj, out);
+
+	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
+		return 0;
+	return r < 0 ? r : 1;
+}
+
 static int judge_document(struct store *s, const struct object *obj,
 			  const struct object_name *name, unsigned char ret_sum[SHA256_SIZE],
 			  int *ret_verdict, struct strbuf *why)

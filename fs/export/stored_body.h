@@ -16,6 +16,8 @@ struct strbuf;
 /* Appends the decoded text of a document. -EBADMSG, -E2BIG: its bytes are damaged; -ESTALE: that
  * generation is not there any more. */
 int stored_load(struct store *s, const struct object *obj, struct strbuf *out) MUST_CHECK;
+/* The same, of what only tells: 1: appended; 0: it is damaged or gone, and says nothing. */
+int stored_load_if_sound(struct store *s, const struct object *obj, struct strbuf *out) MUST_CHECK;
 /* Reads all of it, of a known kind, gives the SHA-256 of what is decoded, and what the gate says to
  * it: gate_check()'s answer, with its reason in `why`. Fails as stored_load(), and then says
  * neither. */

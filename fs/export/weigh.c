@@ -45,16 +45,6 @@ static int is_there(const struct pass *pass, const char *name)
 	return 0;
 }
 
-/* 1: the decoded text of an object; 0: it is damaged or gone, and says nothing. */
-static int load_previous(const struct pass *pass, const struct object *have, struct strbuf *out)
-{
-	int r = stored_load(pass->opt->store, have, out);
-
-	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
-		return 0;
-	return r < 0 ? r : 1;
-}
-
 /* 1: this document would be written over the one that is there. What the gate refuses would not. */
 static int would_change(const struct pass *pass, const struct item *item, const struct step *step)
 {
@@ -94,7 +84,7 @@ static int weigh_listing(const struct pass *pass, const struct item *item, const
 
 	*burdens |= BURDEN_REWRITE;
 	if (may_shrink(item, t, step) || pass->deep)
-		r = load_previous(pass, step->have, &text);
+		r = stored_load_if_sound(pass->opt->store, step->have, &text);
 	if (r <= 0 || previous_listing(&text, &item->pkg, &item->releases, &before) < 0)
 		return r < 0 ? r : 0;
 	if (before.retracted)
@@ -116,7 +106,7 @@ static int weigh_advisories(const struct pass *pass, const struct item *item,
 	int r = 0;
 
 	if ((had_some && !has_some) || pass->deep)
-		r = load_previous(pass, have, &text);
+		r = stored_load_if_sound(pass->opt->store, have, &text);
 	if (r <= 0 ||
 	    previous_advisories(&text, &item->documents[step->document], &gone, &before) < 0)
 		return r < 0 ? r : 0;
