@@ -39,10 +39,10 @@ struct inode {
 	bool sized;
 	bool sure;    /* the size was counted, or noted by us: it is not only what others say */
 	bool retired; /* not found by its path any more */
+	bool was_read, was_written; /* of an object: it was opened so, or given to who will write */
 	int64_t mtime, ctime;
 	unsigned readers, writers; /* open files */
 	uint64_t written;	   /* the size that the last writer has made it */
-	bool was_read, was_written; /* of an object: it was opened so, or given to who will write */
 	struct scratch *scratch;   /* of INODE_SCRATCH, with a reference */
 	struct inode *older;	   /* of the same path */
 	UT_hash_handle by_id, by_path;

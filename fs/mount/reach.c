@@ -27,14 +27,14 @@
 #define FIRST_PAUSE SECOND_US
 #define LAST_PAUSE  (30 * SECOND_US)
 
-static void listing_failed(void *ctx);
+static void lose(void *ctx);
 
 void reach_init(struct reach *reach, struct store *store, bool lasting, int64_t patience)
 {
 	*reach = (struct reach){ .store = store, .lasting = lasting, .patience = patience };
 	pthread_mutex_init(&reach->lock, NULL);
 	pthread_cond_init(&reach->wake, NULL);
-	relist_init(&reach->relist, store, listing_failed, reach);
+	relist_init(&reach->relist, store, lose, reach);
 }
 
 void reach_release(struct reach *reach)
@@ -160,7 +160,8 @@ static bool is_known(struct reach *reach, const char *what)
 	return store_knows(reach->store, top) > 0;
 }
 
-static void listing_failed(void *ctx)
+/* A listing failed: what is known is shown until the thread has reached the store again. */
+static void lose(void *ctx)
 {
 	note_degraded(ctx);
 	reach_doubt(ctx);
@@ -192,7 +193,6 @@ int reach_refresh(struct reach *reach, const char *what, int64_t max_age)
 	r = store_refresh(reach->store, what, max_age);
 	if (!r || r == -ECANCELED || !reach->lasting)
 		return r;
-	note_degraded(reach);
-	reach_doubt(reach);
+	lose(reach);
 	return is_known(reach, what) ? 0 : r;
 }

@@ -299,4 +299,3 @@ int tree_create(struct tree *t, uint64_t dir, const char *name, int flags, mode_
 		r = folder_refresh(t, folder.inode->path);
 	return r < 0 ? r : create_at(t, path.buf, flags, mode, ret, ret_node);
 }
-

@@ -584,26 +584,26 @@ static int is_fresh(struct index *x, const char *what, int64_t max_age, int64_t 
 	return 1;
 }
 
-static bool is_known_fresh(struct index *x, const char *what, int64_t max_age, int64_t now)
+/* The same, without a look into the tables where that was found lately. */
+static int is_young(struct index *x, const char *what, int64_t max_age, int64_t asked)
 {
 	struct fresh known;
 
-	return index_recall(x, what, &known) && known.max_age == max_age && known.listed <= now &&
-	       now <= known.until;
+	if (index_recall(x, what, &known) && known.max_age == max_age && known.listed <= asked &&
+	    asked <= known.until)
+		return 1;
+	return is_fresh(x, what, max_age, asked, false);
 }
 
 int64_t index_listing_due(struct index *x, const char *what, int64_t max_age)
 {
 	CLEANUP(txn_abort) struct txn t = { .x = x };
-	int64_t now = clock_now();
+	int young = is_young(x, what, max_age, clock_now());
 	struct top top;
-	int fresh = is_known_fresh(x, what, max_age, now);
 
-	if (!fresh)
-		fresh = is_fresh(x, what, max_age, now, false);
-	if (fresh > 0)
+	if (young > 0)
 		return 0;
-	if (fresh < 0 || txn_read(x, &t) < 0 || index_top(&t, what, &top) < 0 || !top.listed)
+	if (young < 0 || txn_read(x, &t) < 0 || index_top(&t, what, &top) < 0 || !top.listed)
 		return -1;
 	return top.took > 0 ? top.took : 1;
 }
@@ -612,11 +612,8 @@ int index_refresh_listing(struct index *x, const char *what, int64_t max_age)
 {
 	CLEANUP(close_fd) int lock = -1;
 	int64_t asked = clock_now();
-	int r;
+	int r = is_young(x, what, max_age, asked);
 
-	if (is_known_fresh(x, what, max_age, asked))
-		return 0;
-	r = is_fresh(x, what, max_age, asked, false);
 	if (r)
 		return r < 0 ? r : 0;
 	r = index_lock(x, "listing.lock", LOCK_EX, &lock);
