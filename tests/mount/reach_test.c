@@ -88,6 +88,13 @@ static void world_with(struct world *w, struct gone *g, struct store **ret_index
 	world_remake(w);
 }
 
+static void world_end(struct world *w, struct store *index)
+{
+	tree_free(steal(w->tree));
+	index->ops->close(index);
+	world_remove(w);
+}
+
 /* The same, with "http" known, and so long ago that another listing is due. */
 static void world_that_is_due(struct world *w, struct gone *g, struct store **ret_index)
 {
@@ -154,9 +161,7 @@ Test(reach, what_is_known_is_shown_while_the_store_is_gone, .timeout = 60)
 	put_document(w.driver, HTTP, "other bytes", false);
 	cr_assert_eq(resolve(&w, HTTP, &node), 0);
 	cr_assert_eq(node.size, 11);
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
 
 Test(reach, what_was_never_listed_fails_while_the_store_is_gone, .timeout = 60)
@@ -174,9 +179,7 @@ Test(reach, what_was_never_listed_fails_while_the_store_is_gone, .timeout = 60)
 	g.gone = false;
 	wait_until_degraded(&w, false);
 	cr_assert_eq(resolve(&w, HTTP, &node), -ENOENT);
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
 
 Test(reach, a_failure_of_another_kind_makes_it_look_whether_it_was_the_store, .timeout = 60)
@@ -195,9 +198,7 @@ Test(reach, a_failure_of_another_kind_makes_it_look_whether_it_was_the_store, .t
 	world_remake(&w);
 	tree_doubt(w.tree);
 	wait_until_degraded(&w, true);
-	tree_free(steal(w.tree)); /* in the middle of its pause */
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index); /* in the middle of its pause */
 }
 
 Test(reach, a_tree_for_one_command_fails_without_its_store)
@@ -215,9 +216,7 @@ Test(reach, a_tree_for_one_command_fails_without_its_store)
 	g.gone = true;
 	cr_assert_eq(resolve(&w, HTTP, &node), -EIO);
 	cr_assert_not(is_degraded(&w));
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
 
 Test(reach, a_long_listing_is_not_waited_for_where_something_is_known, .timeout = 60)
@@ -241,9 +240,7 @@ Test(reach, a_long_listing_is_not_waited_for_where_something_is_known, .timeout 
 	g.slow = false;
 	while (resolve(&w, LATEST "io", &node))
 		sched_yield();
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
 
 Test(reach, a_long_listing_that_fails_is_a_store_that_cannot_be_reached, .timeout = 60)
@@ -259,9 +256,7 @@ Test(reach, a_long_listing_that_fails_is_a_store_that_cannot_be_reached, .timeou
 	wait_until_degraded(&w, true);
 	g.gone = false;
 	wait_until_degraded(&w, false);
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
 
 struct lister {
@@ -302,7 +297,5 @@ Test(reach, those_that_wait_for_a_listing_that_fails_fail_with_it, .timeout = 60
 		cr_expect_eq(listers[i].result, -EIO);
 	}
 	cr_assert_leq(g.lists, 3, "one, and those that asked late");
-	tree_free(steal(w.tree));
-	index->ops->close(index);
-	world_remove(&w);
+	world_end(&w, index);
 }
