@@ -14,6 +14,7 @@
 
 #define SERVER_MIN    150000 /* as libpq has it: version 15 */
 #define PATIENCE      (30 * SECOND_US)
+#define POLL	      SECOND_US
 #define SCHEMA_MAX    (1 << 20)
 #define IDENTIFIER_MAX 256
 
@@ -331,6 +332,7 @@ int postgresql_open(const char *url, enum db_mode mode, const char *schema,
 	db->db.ops = &postgresql_ops;
 	db->db.cancel = cancel;
 	db->patience = PATIENCE;
+	db->poll = POLL;
 	db->schema = xstrdup(schema);
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_mutex_init(&db->turn, NULL);

@@ -27,6 +27,7 @@ struct postgresql {
 	char *schema;
 	char *keywords[SETTINGS_MAX], *values[SETTINGS_MAX]; /* of every connection; then NULL */
 	int64_t patience; /* how long a call tries to reach the server, in microseconds */
+	int64_t poll;	  /* after which a change is seen of which no notice came */
 	bool foreign;	  /* not every table has a trigger of ours */
 
 	pthread_mutex_t lock;

@@ -18,7 +18,6 @@
 #define QUERY_MAX  65536
 #define SETTLE_MAX 100000	   /* events at a time */
 #define SLICE	   (50 * 1000LL)   /* what a wait takes to see that it is to stop */
-#define POLL	   (1 * SECOND_US) /* and to see a change of which no notice came */
 
 /* The columns of a row of work; those of each prefix's state follow. */
 enum work_column {
@@ -365,7 +364,7 @@ static int wait_for_change(struct db *base, PGconn *listener, int64_t until,
 			   const atomic_bool *stop, uint64_t *seen)
 {
 	for (;;) {
-		int64_t now = clock_monotonic(), ask_at = now + POLL;
+		int64_t now = clock_monotonic(), ask_at = now + ((struct postgresql *)base)->poll;
 		uint64_t changed;
 		int r = postgresql_changed(base, &changed);
 

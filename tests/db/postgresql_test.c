@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "../../fs/db/postgresql.h"
+#include "clock.h"
 #include "compiler.h"
 #include "fixture.h"
 #include "memory.h"
@@ -382,6 +384,42 @@ Test(postgresql, who_was_replaced_by_a_package_is_told_when_that_comes_back)
 	sql(&w, "INSERT INTO package (name) VALUES ('new')");
 	cr_assert_eq(count_of(&w, "old"), 4);
 	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package_now WHERE name = 'old'"), "new");
+}
+
+#define NOTICES 10
+
+struct waiter {
+	uint64_t seen;
+	atomic_int told;
+};
+
+static void *wait_for_notices(void *ctx)
+{
+	struct waiter *waiter = ctx;
+
+	while (waiter->told < NOTICES && db_wait(w.db, HOUR_US, NULL, &waiter->seen) == 1)
+		waiter->told++;
+	return NULL;
+}
+
+/* Each commit comes when it has most likely been waited for already: then the notice tells of it. */
+Test(postgresql, a_notice_ends_a_wait_that_nothing_else_would_end, .timeout = 60)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+	struct waiter waiter = { .seen = 0 };
+	pthread_t thread;
+
+	((struct postgresql *)w.db)->poll = DAY_US;
+	cr_assert_eq(db_changed(w.db, &waiter.seen), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, wait_for_notices, &waiter), 0);
+	for (int i = 0; i < NOTICES; i++) {
+		nanosleep(&moment, NULL);
+		run(0, "INSERT INTO package (name) VALUES ('p%d')", i);
+		while (waiter.told <= i)
+			nanosleep(&moment, NULL);
+	}
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_eq(waiter.told, NOTICES);
 }
 
 Test(postgresql, a_transaction_that_is_prepared_sends_no_notice_and_is_noticed)
