@@ -89,7 +89,6 @@ measure() { # COMMAND-TO-LIST DISTANCE STORE-OPTIONS...
 	shift 2
 	"$pubfs" watch "${site[@]}" --db "$database" "$@" --log-level error &
 	watcher=$!
-	processes="$processes $watcher"
 	until [ "$("$list" | grep -c 'latest/api/packages/[^/]*$')" -ge $((many * 2 / 3)) ]; do sleep 0.5; done
 	settled
 	sleep 6 # the feed of all packages has had its turn

@@ -16,24 +16,20 @@ serve() { # noxattr|xattr: pubfs on $m, its floor on $f
 	case $1 in
 	xattr)
 		"$built/tests/bench/floor" "$f" "$packages" xattr &
-		floor_id=$!
 		"$pubfs" mount "$m" -f --store "dir:$work/bucket" --ttl 3600 &
 		;;
 	noxattr)
 		"$built/tests/bench/floor" "$f" "$packages" &
-		floor_id=$!
 		"$pubfs" mount "$m" -f --store "dir:$work/bucket" --ttl 3600 -o noxattr &
 		;;
 	esac
 	pubfs_id=$!
 	watch_memory "$pubfs_id" &
-	processes="$floor_id $pubfs_id $!"
 	until mountpoint -q "$m" && mountpoint -q "$f"; do sleep 0.05; done
 }
 stop() {
 	umount "$m" "$f"
 	wait || true
-	processes=
 	row "highest private memory, KiB" "$(cat "$work/highest")"
 }
 # keeps the highest RssAnon of a process in a file, until it ends

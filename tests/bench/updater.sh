@@ -55,7 +55,6 @@ begin_host() { # NUMBER BUCKET OPTIONS...
 	"$pubfs" watch "${site[@]}" --db "$database" --store "gs://$bucket" --endpoint "$far" \
 		--cache "$work/cache-$bucket-$number" --log-level error "$@" &
 	hosts="$hosts $!"
-	processes="$processes $!"
 }
 end_hosts() {
 	local id
@@ -97,7 +96,6 @@ mkdir -p "$PUBFS_HOME"
 add_packages first 1
 "$pubfs" watch "${site[@]}" --db "$database" --log-level error &
 id=$!
-processes="$processes $id"
 settled
 add_packages p "$burst"
 highest=0

@@ -25,7 +25,7 @@ watching() {
 		LD_PRELOAD="$faketime" "$PUBFS" watch --base-url https://pub.example.com --runtime-version 2026.08.18 --ttl 0 \
 		--cache "$T/cache.$clock" "$@" 2>>"$T/log" &
 	watcher=$!
-	processes="$processes $watcher"
+	own "$watcher"
 }
 shows() { "$PUBFS" cat --ttl 0 latest/api/packages/oxygen | grep -q "$1"; }
 turn=0

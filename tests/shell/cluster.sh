@@ -12,10 +12,11 @@ fi
 clusters=$(mktemp -d /tmp/pubfs-clusters-XXXXXX) # a socket's path must be short
 [ "$(id -u)" != 0 ] || chown 65534:65534 "$clusters"
 
-# Ends them by the ids that they left in their folders, and removes them.
+# Ends them by the ids that they left in the folders where they run, and removes them.
 end_clusters() {
-	for cluster in "$clusters"/*/data/postmaster.pid; do
-		[ ! -e "$cluster" ] || kill -QUIT "$(head -n 1 "$cluster")" 2>/dev/null
+	for data in "$clusters"/*/data; do
+		id=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
+		[ "$(realpath "/proc/$id/cwd" 2>/dev/null)" != "$(realpath "$data")" ] || kill -QUIT "$id"
 	done
 	finish
 	rm -rf "$clusters"

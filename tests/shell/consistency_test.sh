@@ -53,7 +53,7 @@ changed_beneath() { # NAME MOUNT COMMAND...: ./new comes to be what the bucket h
 	before=$(stat -c '%s %Y %Z' "$seen")
 	"$reader" "$seen" mapped read >said <go &
 	holder=$!
-	processes="$processes $holder"
+	own "$holder"
 	exec 9>go
 	wait_until grep -q open said
 	check "$what" "$@"
@@ -100,7 +100,7 @@ lose_by() { # HOW EXPECTED: somebody changes the file between the open and the w
 	cp new lost && turn
 	perl writer.pl "$T/other/$key" lost "$1" >said <go &
 	holder=$!
-	processes="$processes $holder"
+	own "$holder"
 	exec 9>go
 	wait_until grep -q open said
 	cp new "$T/here/$key" || not_ok "the winner of $1"
@@ -159,7 +159,7 @@ for mount in here beside eager eager; do
 	perl adder.pl "$T/$mount/$key" 40 >>reported.each &
 	adders="$adders $!"
 done
-processes="$processes $adders"
+own $adders
 # shellcheck disable=SC2086 # words
 check "four writers at once on three mounts" wait $adders
 reported=$(awk '{ n += $1 } END { print n }' reported.each)
@@ -184,7 +184,7 @@ folder=$T/here/latest/api/packages
 ls "$folder" >before.names
 perl lister.pl "$folder" >read.names 2>said <go &
 holder=$!
-processes="$processes $holder"
+own "$holder"
 exec 9>go
 wait_until grep -q reading said
 for i in $(seq 10 7 300); do

@@ -210,7 +210,7 @@ put 2026.05.30/x
 # shellcheck disable=SC2086 # options
 "$PUBFS" watch $site $accept $later --ttl 0 >watch.log 2>&1 &
 watch=$!
-processes="$processes $watch"
+own "$watch"
 check "watch collects a deleted package" wait_until test ! -e "$bucket/latest/api/packages/p039"
 check "and an old prefix" wait_until test ! -e "$bucket/2026.05.30/x"
 kill -TERM "$watch"

@@ -12,7 +12,7 @@ serve gcs/gcs_server "bucket exports"
 bucket="--store gs://exports --endpoint $url"
 "${PUBFS%/*}/tests/gcs/delay_proxy" 20 "${url##*:}" >port & # the same server, at a distance
 proxy=$!
-processes="$processes $proxy"
+own "$proxy"
 check "the proxy starts" wait_until test -s port
 far="--endpoint http://127.0.0.1:$(cat port)"
 site="--base-url https://pub.example.com --runtime-version 2026.08.18"

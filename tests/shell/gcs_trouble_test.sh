@@ -190,7 +190,7 @@ interrupted() {
 fault $kind every=1 delay=600000"
 	env --default-signal=INT "$@" >out 2>said &
 	victim=$!
-	processes="$processes $victim"
+	own "$victim"
 	check "$what hangs" wait_until hangs "$kind"
 	kill -INT "$victim"
 	wait "$victim"

@@ -44,7 +44,7 @@ start_readers() {
 		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' cat "$packages/$(printf 'p%03d' "$i")" >"read.$i" 2>&1 &
 		readers="$readers $!"
 	done
-	processes="$processes $readers"
+	own $readers
 }
 start_readers
 check "256 readers wait for a store that hangs" wait_until was_asked read $((packages_made - 1))
@@ -122,12 +122,12 @@ jq -c '.isDiscontinued = true | .x = 1' known >edited
 mkfifo go
 perl pair.pl "$packages/p001" edited >pair <go &
 both=$!
-processes="$processes $both"
+own "$both"
 exec 9>go
 wait_until was_asked insert 1
 wait_until test -s pair
 read -r closer asker <pair
-processes="$processes $closer $asker"
+own "$closer" "$asker"
 echo >&9
 [ "$(id -u)" != 0 ] || wait_until in_a_call "$asker"
 kill -INT "$asker"
@@ -148,7 +148,7 @@ control "reset
 fault insert times=1 delay=600000"
 cp edited "$packages/p003" &
 writer=$!
-processes="$processes $writer"
+own "$writer"
 wait_until was_asked insert 1
 kill -TERM "$daemon"
 check "SIGTERM waits for an upload" wait_until grep -q "stopping: 1 file is still being written" "$m.log"
@@ -165,7 +165,7 @@ control "reset
 fault read times=100000 delay=600000"
 cat "$packages/p007" >/dev/null 2>&1 &
 reader=$!
-processes="$processes $reader"
+own "$reader"
 wait_until was_asked read 1
 kill -TERM "$daemon"
 kill -TERM "$daemon"

@@ -11,15 +11,26 @@ set -u
 tests=$(cd "$(dirname "$0")/.." && pwd)
 T=$(mktemp -d "${TMPDIR:-/tmp}/pubfs-test-XXXXXX")
 mounted=   # mount points of ours, innermost last
-processes= # ids of daemons of ours
+processes= # of ours, each an id and when it began
 unset PUBFS_HOME PUBFS_CONFIG XDG_DATA_HOME
+
+# began ID: when that process began, in ticks since the boot. An id is given away again soon after
+# its process is gone: only with this is it the same one.
+began() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+
+# own ID...: what ends with the test, if nothing ends it before.
+own() {
+	for p; do
+		processes="$processes $p/$(began "$p")"
+	done
+}
 
 finish() {
 	for m in $mounted; do
 		umount -l "$m" 2>/dev/null
 	done
 	for p in $processes; do
-		kill -KILL "$p" 2>/dev/null
+		[ "$(began "${p%/*}")" != "${p#*/}" ] || kill -KILL "${p%/*}" 2>/dev/null
 	done
 	cd / && rm -rf "$T"
 }
@@ -98,7 +109,7 @@ mount_at() {
 	mkdir -p "$point"
 	"$PUBFS" mount "$point" -f "$@" >"$point.log" 2>&1 &
 	daemon=$!
-	processes="$processes $daemon"
+	own "$daemon"
 	mounted="$point $mounted"
 	wait_until mountpoint -q "$point" || return 1
 	echo "$0" >>"${PUBFS_TEST_MOUNTS:-/dev/null}"

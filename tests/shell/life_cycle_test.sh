@@ -217,14 +217,14 @@ while (defined recv($s, my $text, 4096, 0)) {
 END
 perl listener.pl "$T/notify" "$m" >heard &
 listener=$!
-processes="$processes $listener"
+own "$listener"
 wait_until grep -q listening heard
 start_with_manager() {
 	# shellcheck disable=SC2086
 	NOTIFY_SOCKET="$T/notify" "$PUBFS" mount "$m" $bucket --cache "$T/cold" \
 		--runtime-version 2026.08.18 >"$m.log" 2>&1 &
 	daemon=$!
-	processes="$processes $daemon"
+	own "$daemon"
 }
 control "reset
 fault list delay=600000"
@@ -252,10 +252,10 @@ fault list delay=600000"
 perl -e 'setpgrp; $SIG{INT} = "DEFAULT"; exec @ARGV' "$PUBFS" mount "$m" $bucket --cache "$T/never" \
 	>"$m.log" 2>&1 &
 starter=$!
-processes="$processes $starter"
+own "$starter"
 wait_until was_asked list 1
 daemon=$(cat "/proc/$starter/task/$starter/children")
-processes="$processes $daemon"
+own "$daemon"
 kill -INT "-$starter"
 wait "$starter"
 same "Ctrl-C ends who starts a daemon" 130 echo $?
@@ -284,7 +284,7 @@ start_writer() {
 	rm -f said # an earlier one has said the same
 	perl writer.pl "$listing" edited go >said &
 	writer=$!
-	processes="$processes $writer"
+	own "$writer"
 	wait_until grep -q written said
 }
 stored_is() { gzip -dc "$PUBFS_HOME/bucket/latest/api/packages/oxygen" | cmp - "$1"; }
@@ -320,7 +320,7 @@ same "the writer's close fails" "close: Transport endpoint is not connected" tai
 check "mount" mount_at "$m"
 perl -e 'chdir $ARGV[0] or die; print "here\n"; $| = 1; print ""; sleep 600' "$packages" >said &
 user=$!
-processes="$processes $user"
+own "$user"
 wait_until grep -q here said
 check "a mount that is in use ends all the same" unmount "$daemon" "$m"
 check "lazily, and says so" grep -q "is in use" "$m.log"
@@ -338,7 +338,7 @@ fails "a daemon that fails is heard where it was started" 3 "$T/nowhere.*made by
 check "a daemon" "$PUBFS" mount "$m" --log-file "$T/daemon.log"
 mounted="$m $mounted"
 daemon=$(jq .pid "$m/.pubfs/status")
-processes="$processes $daemon"
+own "$daemon"
 echo '{}' >broken
 check "a refusal" sh -c "! cp broken '$listing'"
 check "is in its log" grep -q "refused latest/api/packages/oxygen" daemon.log
@@ -350,7 +350,7 @@ check "it ends by SIGTERM" wait_until gone
 # signals that are off, or come when the mount is gone
 (trap '' HUP && exec "$PUBFS" mount "$m" -f >"$m.log" 2>&1) &
 daemon=$!
-processes="$processes $daemon"
+own "$daemon"
 mounted="$m $mounted"
 wait_until mountpoint -q "$m"
 check "SIGHUP that nohup has turned off stays off" sh -c \
@@ -359,7 +359,7 @@ check "unmount" unmount "$daemon" "$m"
 check "mount with a command that does not end" mount_at "$m" --on-change "echo \$\$ >'$T/told'; exec sleep 600"
 check "an edit" cp edited "$listing"
 wait_until test -s told
-processes="$processes $(cat told)"
+own "$(cat told)"
 kill -TERM "$daemon"
 check "it is unmounted" wait_until sh -c "! mountpoint -q '$m'"
 ended() { ! kill -TERM "$daemon"; }

@@ -100,7 +100,7 @@ watch)
 	# shellcheck disable=SC2086
 	"$PUBFS" watch $site 2>watch.log &
 	watcher=$!
-	processes="$processes $watcher"
+	own "$watcher"
 	check "it makes its bucket" wait_until "$PUBFS" ls /
 	;;
 esac

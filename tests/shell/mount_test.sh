@@ -158,7 +158,7 @@ mounted="$m"
 echo daemon >>"${PUBFS_TEST_MOUNTS:-/dev/null}"
 check "it is there when the parent has ended" mountpoint -q "$m"
 daemon=$(jq .pid "$m/.pubfs/status")
-processes="$processes $daemon"
+own "$daemon"
 check "umount" umount "$m"
 gone() { ! kill -0 "$daemon"; }
 check "the daemon ends after umount" wait_until gone

@@ -100,7 +100,7 @@ change
 # shellcheck disable=SC2086,SC2016
 "$PUBFS" sync $site --on-change 'echo $$ >"$T/sleeper"; exec sleep 1000' >hung 2>&1 &
 hung=$!
-processes="$processes $hung"
+own "$hung"
 check "one that hangs: sync waits, and says so" wait_until grep -q "waiting for the end of .*sleep" hung
 same "it has exported all the same" "$likes" \
 	sh -c "'$PUBFS' cat latest/api/packages/oxygen.d/likes | jq .likes"

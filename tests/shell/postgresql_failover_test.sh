@@ -29,7 +29,7 @@ check "in step with it" wait_until in_step
 
 "$PUBFS" watch --base-url https://pub.example.com --runtime-version 2026.08.18 2>watch.log &
 watcher=$!
-processes="$processes $watcher"
+own "$watcher"
 
 # package NAME: committed, or it says that it is not known to be
 package() {
@@ -49,7 +49,7 @@ write_on() {
 : >writing
 write_on &
 writer=$!
-processes="$processes $writer"
+own "$writer"
 grown() { [ "$(wc -l <committed)" -ge "$1" ]; }
 exported() { [ -e "$PUBFS_HOME/bucket/latest/api/packages/$1" ]; }
 check "the updater is at work" wait_until exported a1

@@ -55,7 +55,7 @@ watching() {
 	# shellcheck disable=SC2086 # options
 	"$PUBFS" watch $site 2>>log &
 	watcher=$!
-	processes="$processes $watcher"
+	own "$watcher"
 }
 ended() {
 	kill -TERM "$watcher"

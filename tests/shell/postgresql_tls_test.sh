@@ -63,7 +63,7 @@ fails "a mode that is none" 3 'invalid sslmode value: "bogus"' through localhost
 # shellcheck disable=SC2086
 "$PUBFS" watch $site --db "$(over_tls localhost sslmode=verify-full "sslrootcert=$T/right.pem")" 2>watch.log &
 watcher=$!
-processes="$processes $watcher"
+own "$watcher"
 shows() { "$PUBFS" cat latest/api/packages/oxygen | grep -q "$1"; }
 encrypted() {
 	sql "SELECT count(*) FILTER (WHERE ssl) || ' of ' || count(*) FROM pg_stat_ssl

@@ -60,7 +60,7 @@ END
 stop_half_way() { # OLD
 	perl half.pl "$m/$archive" "$1" >said 2>&1 &
 	half=$!
-	processes="$processes $half"
+	own "$half"
 	wait_until grep -q '^State:.*stopped' "/proc/$half/status"
 }
 go_on() {

@@ -15,7 +15,7 @@ watching() { # OPTION...: one, whose id is $watcher
 	# shellcheck disable=SC2086 # options
 	"$PUBFS" watch $site "$@" 2>>"$T/log" &
 	watcher=$!
-	processes="$processes $watcher"
+	own "$watcher"
 }
 status() { # FILTER: of what the watcher says of itself
 	"$PUBFS" status --json >"$T/status"

@@ -22,7 +22,7 @@ serve() {
 		fi
 		exit 0
 	fi
-	processes="$processes $server"
+	own "$server"
 	servers="$server $servers"
 	url=$(cat "$T/url")
 }

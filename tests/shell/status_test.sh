@@ -99,7 +99,7 @@ check "lines: none of them" grep -qx '      names: -' lines
 # processes of this host
 "$PUBFS" watch $site --metrics-port 0 --log-level info 2>"$T/log" &
 watcher=$!
-processes="$processes $watcher"
+own "$watcher"
 check "a watch tells of itself" wait_until says 0 ".processes[\"$watcher\"] | .command == \"watch\" and
 	.pid == $watcher and .updater.passes > 2 and .updater.lag == 0 and .updater.last_result == \"done\""
 check "its host is live" says 0 "$(deployed '[.hosts[].state] == ["live"]')"

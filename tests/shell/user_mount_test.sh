@@ -37,7 +37,7 @@ start() { # OPTIONS...: a daemon of the user's. Sets $daemon.
 	user_pubfs mount "$m" --log-file "$log" "$@" || return 1
 	mounted="$m"
 	daemon=$(as_user jq .pid "$m/.pubfs/status")
-	processes="$processes $daemon"
+	own "$daemon"
 	echo "$0" >>"${PUBFS_TEST_MOUNTS:-/dev/null}"
 }
 gone() { ! kill -0 "$daemon"; }

@@ -16,7 +16,7 @@ watching() {
 	# shellcheck disable=SC2086 # options
 	"$PUBFS" watch $url --runtime-version "$version" --ttl 0 "$@" 2>>"$T/log" &
 	watcher=$!
-	processes="$processes $watcher"
+	own "$watcher"
 }
 has() { [ -e "$bucket/$1" ]; }
 has_not() { ! has "$1"; }
