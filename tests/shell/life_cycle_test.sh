@@ -254,7 +254,7 @@ perl -e 'setpgrp; $SIG{INT} = "DEFAULT"; exec @ARGV' "$PUBFS" mount "$m" $bucket
 starter=$!
 own "$starter"
 wait_until was_asked list 1
-daemon=$(cat "/proc/$starter/task/$starter/children")
+read -r daemon <"/proc/$starter/task/$starter/children"
 own "$daemon"
 kill -INT "-$starter"
 wait "$starter"
