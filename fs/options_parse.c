@@ -138,15 +138,18 @@ static int check_option(const struct command *command, int answer, const struct 
 	return 0;
 }
 
-/* A value as it may be said: of a URL with a user, without what may be a password. */
+/* A text as it may be said: of what has a user, without what may be a password. */
 static char *said_of(const char *text)
 {
-	const char *scheme = strstr(text, "://"), *at = scheme ? strrchr(scheme, '@') : NULL;
+	const char *scheme = strstr(text, "://"), *at = strrchr(text, '@');
 	const char *password = strstr(text, "password=");
 
 	if (password)
 		return xasprintf("%.*s...", (int)(password - text), scheme && !at ? text : "");
-	return at ? xasprintf("%.*s...%s", (int)(scheme - text) + 3, text, at) : xstrdup(text);
+	if (!at)
+		return xstrdup(text);
+	return xasprintf("%.*s...%s", scheme && scheme < at ? (int)(scheme - text) + 3 : 0, text,
+			 at);
 }
 
 static int bad_value(const struct command *command, const struct option_row *row, const char *text)
@@ -202,21 +205,25 @@ static char *trim(char *text)
 /* `name = value`; a line that is empty or begins with '#' says nothing. */
 static int read_config_line(struct reading *in, char *line, const char *where, uint64_t *in_file)
 {
-	char *name = trim(line), *equals = strchr(name, '='), *value;
+	char *name = trim(line), *value = strchr(name, '=');
 	struct options ignored = { .help = false };
+	CLEANUP(free_char) char *said = NULL;
 	const struct option_row *row;
 	int r;
 
 	if (!*name || *name == '#')
 		return 0;
-	if (!equals)
-		return fail(-EINVAL, "%s: '%s' is not 'name = value'", where, name);
-	*equals = '\0';
-	value = trim(equals + 1);
-	name = trim(name);
+	if (value) {
+		*value = '\0';
+		value = trim(value + 1);
+		name = trim(name);
+	}
+	said = said_of(name); /* it may be a URL, where a part of the line was forgotten */
+	if (!value)
+		return fail(-EINVAL, "%s: '%s' is not 'name = value'", where, said);
 	row = option_find(name, strlen(name));
 	if (!row)
-		return fail(-EINVAL, "%s: there is no option '%s'", where, name);
+		return fail(-EINVAL, "%s: there is no option '%s'", where, said);
 	if (!row->in_config)
 		return fail(-EINVAL, "%s: '%s' belongs on the command line alone", where, name);
 	if (*in_file & bit_of(row))
@@ -224,12 +231,11 @@ static int read_config_line(struct reading *in, char *line, const char *where, u
 	*in_file |= bit_of(row);
 	r = row->parse(row, value, NULL, in->said & bit_of(row) ? &ignored : in->o);
 	options_release(&ignored);
-	if (r < 0) {
-		CLEANUP(free_char) char *said = said_of(value);
-
-		return fail(r, "%s: %s: '%s' is not %s", where, name, said, row->expects);
-	}
-	return 0;
+	if (r == 0)
+		return 0;
+	free(said);
+	said = said_of(value);
+	return fail(r, "%s: %s: '%s' is not %s", where, name, said, row->expects);
 }
 
 static void close_file(FILE **f)
@@ -407,7 +413,8 @@ static int read_all(struct reading *in, int argc, char **argv)
 	if (r < 0)
 		return r;
 	r = fill_defaults(in->o);
-	r = check_needs(in->command, in->o);
+	if (r == 0)
+		r = check_needs(in->command, in->o);
 	return r < 0 ? r : check_accepted(in->command, in->o);
 }
 

@@ -256,6 +256,18 @@ Test(options, the_home_is_the_first_that_is_said)
 	assert_home("--home /line --home /again", "/again");
 }
 
+Test(options, a_home_that_nothing_says_is_asked_for)
+{
+	struct run r;
+
+	cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+	setenv("HOME", "relative", 1);
+	assert_mistake("ls", "", "--home is needed: HOME is not set to an absolute path");
+	assert_mistake("sync", SITE, "--home is needed");
+	assert_taken(&r, "ls", "--home /x");
+	options_release(&r.o);
+}
+
 Test(options, relative_paths_begin_in_the_current_folder)
 {
 	struct run r;
@@ -313,6 +325,7 @@ Test(options, bad_input_is_one_sentence_that_names_it)
 		{ "sync", "--db postgresq://u:secret@h/db", "'postgresq://...@h/db' is not sqlite: and" },
 		{ "sync", "--db mysql://h/db?password=secret", "'mysql://h/db?...' is not" },
 		{ "sync", "--db password=secret", "'...' is not" },
+		{ "sync", "--db postgresql//u:secret@h/db", "'...@h/db' is not" },
 		{ "sync", "--jobs 0", "--jobs: '0' is not a number from 1 to 1024" },
 		{ "sync", "--jobs 1025", "'1025' is not" },
 		{ "sync", "--jobs 2x", "'2x' is not" },
@@ -559,6 +572,8 @@ Test(config, mistakes_are_named_by_line)
 		{ "# a\n\nttl = 5\nhom = /x\n", ":4: there is no option 'hom'" },
 		{ "ttl\n", ":1: 'ttl' is not 'name = value'" },
 		{ "= 5\n", ":1: there is no option ''" },
+		{ "db postgresql://u:secret@h/d\n", ":1: 'db postgresql://...@h/d' is not 'name" },
+		{ "postgresql://u:secret@h/d?a=b\n", ":1: there is no option 'postgresql://...@" },
 		{ "ttl =\n", ":1: ttl: '' is not a whole number" },
 		{ "ttl = soon\n", ":1: ttl: 'soon' is not a whole number" },
 		{ "--ttl = 5\n", ":1: there is no option '--ttl'" },
