@@ -23,6 +23,10 @@
 
 #define JOBS_MAX 1024 /* what a pool takes */
 
+/* Of what help prints: a terminal's, and where the second column begins. */
+#define WIDTH  80
+#define COLUMN 25
+
 #define BIT(id)	     (1u << COMMAND_##id)
 #define TREE_READ    (BIT(CAT) | BIT(LS) | BIT(STAT))
 #define TREE	     (TREE_READ | BIT(PUT) | BIT(RM))
@@ -526,28 +530,56 @@ void options_release(struct options *o)
 	}
 }
 
+/* A row of two columns, so narrow that a terminal shows it. */
+static void add_row(const char *left, const char *text, struct strbuf *out)
+{
+	size_t at = strlen(left);
+
+	strbuf_addstr(out, left);
+	while (*text) {
+		size_t n = strlen(text);
+
+		while (n > WIDTH - COLUMN)
+			do
+				n--;
+			while (text[n] != ' ');
+		if (at >= COLUMN) {
+			strbuf_addch(out, '\n');
+			at = 0;
+		}
+		strbuf_addf(out, "%*s%.*s", (int)(COLUMN - at), "", (int)n, text);
+		at = COLUMN;
+		text += n + (text[n] == ' ');
+	}
+	strbuf_addch(out, '\n');
+}
+
 void options_overview(struct strbuf *out)
 {
 	strbuf_addstr(out, "usage: pubfs COMMAND [options]\n\n");
-	for (size_t i = 0; i < n_commands; i++)
-		strbuf_addf(out, "  %-8s %-22s %s\n", commands[i].name, commands[i].arguments,
-			    commands[i].summary);
+	for (size_t i = 0; i < n_commands; i++) {
+		CLEANUP(strbuf_release) struct strbuf left = STRBUF_INIT(256);
+
+		strbuf_addf(&left, "  %-8s %s", commands[i].name, commands[i].arguments);
+		add_row(left.buf, commands[i].summary, out);
+	}
 	strbuf_addstr(out, "\n'pubfs help COMMAND' lists what it takes; pubfs(1) tells all.\n");
 }
 
 void options_usage(const struct command *command, struct strbuf *out)
 {
-	strbuf_addf(out, "usage: pubfs %s [options] %s\n%s\n\n", command->name, command->arguments,
-		    command->summary);
+	strbuf_addf(out, "usage: pubfs %s [options]%s%s\n%s\n\n", command->name,
+		    *command->arguments ? " " : "", command->arguments, command->summary);
 	for (size_t i = 0; i < n_option_rows; i++) {
 		const struct option_row *row = &option_rows[i];
-		CLEANUP(strbuf_release) struct strbuf spelling = STRBUF_INIT(256);
+		CLEANUP(strbuf_release) struct strbuf left = STRBUF_INIT(256);
 
 		if (!option_is_taken(row, command))
 			continue;
-		option_spell(row, &spelling);
+		strbuf_addstr(&left, "  ");
+		option_spell(row, &left);
 		if (row->argument)
-			strbuf_addf(&spelling, " %s", row->argument);
-		strbuf_addf(out, "  %-22s %s\n", spelling.buf, row->help);
+			strbuf_addf(&left, " %s", row->argument);
+		add_row(left.buf, row->help, out);
 	}
 }

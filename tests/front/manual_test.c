@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* manual_test.c - the manual page names every command and option, for the right commands, and
- * nothing else. */
+/* manual_test.c - the manual page and `help` name every command and option, for the right commands,
+ * and nothing else. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "command.h"
 #include "memory.h"
 #include "options.h"
+#include "strbuf.h"
 
 #define LINES_MAX 2048
 
@@ -162,4 +164,72 @@ Test(manual, says_what_stands_on_the_command_line_alone)
 		cr_assert_eq(!strstr(text, words), option_rows[i].in_config, "%s",
 			     option_rows[i].name);
 	}
+}
+
+/* As one line, each run of blanks a single one. */
+static void flatten(struct strbuf *text)
+{
+	char *to = text->buf;
+
+	for (const char *from = text->buf; *from; from++)
+		if (!isspace((unsigned char)*from))
+			*to++ = *from;
+		else if (to > text->buf && to[-1] != ' ')
+			*to++ = ' ';
+	*to = '\0';
+}
+
+static void assert_fits_a_terminal(const char *text)
+{
+	for (; *text; text += strspn(text, "\n")) {
+		size_t n = strcspn(text, "\n");
+
+		cr_assert_leq(n, 80, "%.*s", (int)n, text);
+		cr_assert_neq(text[n - 1], ' ', "'%.*s'", (int)n, text);
+		text += n;
+	}
+}
+
+Test(help, of_a_command_has_exactly_what_it_takes)
+{
+	for (size_t i = 0; i < n_commands; i++) {
+		CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(1 << 16);
+
+		options_usage(&commands[i], &text);
+		assert_fits_a_terminal(text.buf);
+		flatten(&text);
+		cr_assert(strstr(text.buf, commands[i].arguments));
+		cr_assert(strstr(text.buf, commands[i].summary));
+		for (size_t k = 0; k < n_option_rows; k++) {
+			const struct option_row *row = &option_rows[k];
+			CLEANUP(strbuf_release) struct strbuf words = STRBUF_INIT(256);
+
+			strbuf_addch(&words, ' ');
+			option_spell(row, &words);
+			strbuf_addf(&words, "%s%s %s ", row->argument ? " " : "",
+				    row->argument ? row->argument : "", row->help);
+			cr_assert_eq(strstr(text.buf, words.buf) != NULL,
+				     option_is_taken(row, &commands[i]), "pubfs %s:%s",
+				     commands[i].name, words.buf);
+		}
+	}
+}
+
+Test(help, of_all_has_every_command)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(1 << 16);
+
+	options_overview(&text);
+	assert_fits_a_terminal(text.buf);
+	flatten(&text);
+	for (size_t i = 0; i < n_commands; i++) {
+		CLEANUP(strbuf_release) struct strbuf words = STRBUF_INIT(256);
+
+		strbuf_addf(&words, " %s %s%s%s ", commands[i].name, commands[i].arguments,
+			    *commands[i].arguments ? " " : "", commands[i].summary);
+		cr_assert(strstr(text.buf, words.buf), "%s", words.buf);
+		cr_assert_eq(command_find(commands[i].name), &commands[i]);
+	}
+	cr_assert_null(command_find("frobnicate"));
+	cr_assert_null(command_find("l"));
 }

@@ -630,40 +630,6 @@ Test(command, each_result_has_its_exit_status)
 	cr_assert_eq(exit_status_of(-EPIPE), 141);
 }
 
-Test(command, the_usage_has_exactly_what_the_command_takes)
-{
-	for (size_t i = 0; i < n_commands; i++) {
-		CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(1 << 16);
-
-		options_usage(&commands[i], &text);
-		cr_assert(strstr(text.buf, commands[i].arguments));
-		cr_assert(strstr(text.buf, commands[i].summary));
-		for (size_t k = 0; k < n_option_rows; k++) {
-			char words[256];
-			bool there;
-
-			snprintf(words, sizeof(words), "  %s\n", option_rows[k].help);
-			there = strstr(text.buf, words);
-			cr_assert_eq(there, option_is_taken(&option_rows[k], &commands[i]),
-				     "pubfs %s: %s", commands[i].name, option_rows[k].help);
-		}
-	}
-}
-
-Test(command, the_overview_has_every_command)
-{
-	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(1 << 16);
-
-	options_overview(&text);
-	for (size_t i = 0; i < n_commands; i++) {
-		cr_assert(strstr(text.buf, commands[i].name));
-		cr_assert(strstr(text.buf, commands[i].summary));
-		cr_assert_eq(command_find(commands[i].name), &commands[i]);
-	}
-	cr_assert_null(command_find("frobnicate"));
-	cr_assert_null(command_find("l"));
-}
-
 Test(options, a_bucket_elsewhere_is_told_by_its_url)
 {
 	struct run r;
