@@ -170,3 +170,10 @@ check "latest/ has it" sh -c "'$PUBFS' cat latest/api/packages/helium | jq -e .i
 fails "with a log file an error is seen all the same" 3 "none.db" \
 	by_file --db "sqlite:$T/none.db" --log-file "$T/log"
 check "and stands in it" grep -q "error: .*none.db" log
+
+# a bucket on this host that is made by hand
+same "provision makes a folder" "dir:$T/new: made" "$PUBFS" provision --store "dir:$T/new"
+same "and leaves one that is there" "dir:$T/new: it is there, nothing was changed" \
+	"$PUBFS" provision --store "dir:$T/new"
+fails "provision makes none in what is another's" 3 "no store of pubfs and holds other things" \
+	"$PUBFS" provision --store "dir:$T"
