@@ -370,6 +370,11 @@ check "mount" mount_at "$m"
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
 fails "a killed mount leaves a dead one" 1 "not connected" stat "$m"
+before_service() { # what systemd runs first; where a dash is in front, it may fail
+	sed -n "s|/srv/pubfs|'$m'|; s|^ExecStartPre=-\(.*\)|\1 \|\| true|p; s|^ExecStartPre=||p" \
+		"$tests/../scripts/dist/pubfs.service" | sh -e
+}
+check "which does not keep the service from beginning again" before_service
 check "mounting there again" mount_at "$m"
 check "detaches it, and says so" grep -q "dead mount was detached" "$m.log"
 check "and works" test -s "$listing"
