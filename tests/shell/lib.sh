@@ -115,11 +115,12 @@ mount_at() {
 	echo "$0" >>"${PUBFS_TEST_MOUNTS:-/dev/null}"
 }
 
-# unmount ID POINT: by SIGTERM; its exit status.
+# unmount ID POINT: by SIGTERM; its exit status. What one said that had ended before is shown.
 unmount() {
-	kill -TERM "$1"
+	kill -TERM "$1" || tail -n 20 "$2.log"
 	wait "$1"
 	unmount_status=$?
+	echo "the mount ended with status $unmount_status"
 	mountpoint -q "$2" && return 99
 	return "$unmount_status"
 }
