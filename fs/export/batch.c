@@ -349,8 +349,11 @@ static bool item_is_settled(const struct item *item)
 static void item_after(struct pass *pass, struct item *item, bool last_try)
 {
 	for (size_t k = 0; k < pass->n_prefixes; k++)
-		if (item->targets[k].tried)
+		if (item->targets[k].tried) {
 			target_after(pass, item, &item->targets[k], last_try);
+			if (item->targets[k].raced && pass_is_latest(pass, k))
+				pass_doubt_latest(pass);
+		}
 	if (pass_rehearses(pass) && !item_is_settled(item))
 		return; /* what comes next says the same again */
 	pthread_mutex_lock(&pass->lock);

@@ -273,15 +273,17 @@ static bool step_matters(const struct item *item, const struct step *step)
 }
 
 /* What belongs to one package is of one deployment, so that its listing and its advisories are. */
-static void leave_to_others(struct pass *pass, struct item *item, size_t k)
+static int leave_to_others(struct pass *pass, struct item *item, size_t k)
 {
 	struct target *t = &item->targets[k];
+	int r = pass_is_latest(pass, k) ? pass_leaves(pass, t->have.objects, t->have.n) : 0;
 
-	if (!pass_is_latest(pass, k) || !pass_leaves(pass, t->have.objects, t->have.n))
-		return;
+	if (r <= 0)
+		return r;
 	for (size_t i = 0; i < t->plan.n && !t->left; i++)
 		t->left = step_matters(item, &t->plan.steps[i]);
 	plan_keep_removals(&t->plan);
+	return 0;
 }
 
 static void force_suspects(const struct pass *pass, struct plan *plan)
@@ -317,10 +319,10 @@ void item_prepare(struct pass *pass, struct item *item)
 
 		r = plan_make(&item->pkg, item->unlistable ? NULL : &item->releases, t->prefix,
 			      &t->have, &item->canonical, &t->plan);
+		if (!r)
+			r = leave_to_others(pass, item, i);
 		if (r < 0)
 			target_fail(t, r);
-		else
-			leave_to_others(pass, item, i);
 		force_suspects(pass, &t->plan);
 		t->foreign = !r && contested_is_foreign(pass, i, t);
 		if (!r)

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "db.h"
+#include "exporter.h"
 #include "memory.h"
 #include "object.h"
 #include "store_links.h"
 #include "strbuf.h"
 
-#define WHY_MAX 4096
+#define WHY_MAX  4096
+#define LOOK_AGE SECOND_US /* two small queries */
 
 #define RESERVED_MAX ((size_t)16 << 20) /* a quarter of the memory that all of pubfs may take */
 
@@ -31,6 +33,7 @@ void room_release(struct room *room)
 void pass_init(struct pass *pass, const struct exporter_options *options, struct room *room)
 {
 	*pass = (struct pass){ .opt = options, .room = room };
+	pthread_mutex_init(&pass->look, NULL);
 	pthread_mutex_init(&pass->lock, NULL);
 	if (options->own)
 		pass->prefixes[pass->n_prefixes++] = options->runtime_version;
@@ -50,21 +53,25 @@ bool pass_holds(const struct pass *pass, size_t k)
 	return pass->held[k].n || pass->held_whole[k].n;
 }
 
-static int read_latest(struct pass *pass, bool filled, bool settled)
+/* With `look`. */
+static int read_latest(struct pass *pass)
 {
 	CLEANUP(strbuf_release) struct strbuf why = STRBUF_INIT(WHY_MAX);
 	CLEANUP(latest_view_release)
 	struct latest_view view = {
 		.own = xstrdup_or_null(pass->opt->runtime_version),
 		.deployment = pass->opt->deployment,
-		.filled = filled,
-		.settled = settled,
+		.filled = pass->latest.filled,
+		.settled = pass->latest.settled,
 	};
+	int64_t began = exporter_clock(pass->opt);
 	struct latest_view before;
 	int r = latest_view_read(pass->opt->db, &view);
 
 	if (r < 0)
 		return r;
+	pass->looked = true;
+	pass->looked_at = began;
 	pthread_mutex_lock(&pass->lock);
 	if (!pass->latest_closed && latest_is_closed(&view, &why)) {
 		pass->closed_why = xstrdup(why.buf);
@@ -77,34 +84,50 @@ static int read_latest(struct pass *pass, bool filled, bool settled)
 	return 0;
 }
 
+static int look_again(struct pass *pass)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&pass->look);
+	if (!pass->looked || exporter_clock(pass->opt) - pass->looked_at >= LOOK_AGE)
+		r = read_latest(pass);
+	pthread_mutex_unlock(&pass->look);
+	return r;
+}
+
 int pass_read_latest(struct pass *pass, bool filled, bool settled)
 {
 	pass->latest_read = true;
+	pass->latest.filled = filled;
+	pass->latest.settled = settled;
 	pass->filling = pass->opt->latest && pass->opt->deployment && !filled;
-	return pass->opt->latest ? read_latest(pass, filled, settled) : 0;
+	return pass->opt->latest ? look_again(pass) : 0;
 }
 
-int pass_read_latest_again(struct pass *pass)
+void pass_doubt_latest(struct pass *pass)
 {
-	if (!pass->latest_read || !pass->opt->latest)
-		return 0;
-	return read_latest(pass, pass->latest.filled, pass->latest.settled);
+	pthread_mutex_lock(&pass->look);
+	pass->looked = false;
+	pthread_mutex_unlock(&pass->look);
 }
 
-bool pass_leaves(struct pass *pass, const struct object *objects, size_t n)
+int pass_leaves(struct pass *pass, const struct object *objects, size_t n)
 {
-	bool leaves;
+	int r = look_again(pass);
 
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&pass->lock);
-	leaves = pass->latest_closed;
-	for (size_t i = 0; i < n && !leaves; i++)
-		leaves = latest_yields(&pass->latest, objects[i].runtime_version);
+	r = pass->latest_closed;
+	for (size_t i = 0; i < n && !r; i++)
+		r = latest_yields(&pass->latest, objects[i].runtime_version);
 	pthread_mutex_unlock(&pass->lock);
-	return leaves;
+	return r;
 }
 
 void pass_release(struct pass *pass)
 {
+	pthread_mutex_destroy(&pass->look);
 	pthread_mutex_destroy(&pass->lock);
 	export_counts_release(&pass->counts);
 	for (size_t i = 0; i < pass->n_failures; i++) {

@@ -80,8 +80,12 @@ struct pass {
 	 * packages of which only removals go through, and those of which nothing does */
 	struct names held[PREFIXES_MAX], held_whole[PREFIXES_MAX];
 
+	pthread_mutex_t look; /* of who looks who keeps latest/; before `lock` */
+	bool looked;	      /* and nothing has made that doubtful, */
+	int64_t looked_at;    /* by exporter_clock() */
+
 	pthread_mutex_t lock; /* guards all below */
-	struct latest_view latest; /* as it was when somebody looked last */
+	struct latest_view latest; /* as it was then; changed with `look` as well */
 	bool latest_closed;	   /* but for what is taken down; to the end of the pass */
 	char *closed_why;	   /* owned */
 	struct export_counts counts;
@@ -101,11 +105,11 @@ struct pass {
 void pass_init(struct pass *pass, const struct exporter_options *options, struct room *room);
 /* Who may write latest/, where that is a prefix of the pass. */
 int pass_read_latest(struct pass *pass, bool filled, bool settled) MUST_CHECK;
-/* The same, while the pass goes on. */
-int pass_read_latest_again(struct pass *pass) MUST_CHECK;
-/* Whether latest/ is left to others, but for what is taken down; with one of these objects there
- * all of them are. */
-bool pass_leaves(struct pass *pass, const struct object *objects, size_t n);
+/* 1: latest/ is left to others, but for what is taken down; with one of these objects there all of
+ * them are. Who keeps latest/ is looked at again where that was over a second ago, or in doubt. */
+int pass_leaves(struct pass *pass, const struct object *objects, size_t n) MUST_CHECK;
+/* Somebody else wrote first in latest/: he may be who keeps it by now. */
+void pass_doubt_latest(struct pass *pass);
 bool pass_is_latest(const struct pass *pass, size_t k);
 /* The brake holds something of a prefix. */
 bool pass_holds(const struct pass *pass, size_t k);

@@ -22,7 +22,6 @@
 
 #define BLOCK_MAX  64 /* one commit to claim so many, and one to let them go */
 #define BLOCKS_MIN 32 /* of as many blocks at least, each host finds some */
-#define LOOK_AFTER 64 /* packages; two small queries */
 
 struct block {
 	struct pass *pass;
@@ -157,21 +156,12 @@ static size_t block_size(const struct names *todo, size_t batch, bool claim)
 	return size < 1 ? 1 : size < BLOCK_MAX ? size : BLOCK_MAX;
 }
 
-/* Who keeps latest/ may have become another since the pass began. */
-static int look_at_latest(struct pass *pass, size_t at, size_t *look)
-{
-	if (at < *look)
-		return 0;
-	*look = at + LOOK_AFTER;
-	return pass_read_latest_again(pass);
-}
-
 int run_packages(struct pass *pass, run_fn *fn, const struct names *todo, bool claim)
 {
 	bool claimed = claim && pass->lease.owner && !pass_rehearses(pass);
 	size_t batch = pass->opt->store->batch ? pass->opt->store->batch : 1;
 	unsigned threads = run_threads(pass->opt, (todo->n + batch - 1) / batch);
-	size_t size = block_size(todo, batch, claimed), look = LOOK_AFTER;
+	size_t size = block_size(todo, batch, claimed);
 	struct pool *pool = NULL;
 	int r = threads > 1 ? pool_new(threads, &pool) : 0;
 
@@ -182,9 +172,7 @@ int run_packages(struct pass *pass, run_fn *fn, const struct names *todo, bool c
 		block->pass = pass;
 		block->fn = fn;
 		block->claimed = claimed;
-		r = claim ? look_at_latest(pass, at, &look) : 0;
-		if (!r)
-			r = fill(block, todo->names + at, n);
+		r = fill(block, todo->names + at, n);
 		if (r < 0)
 			block_free(block);
 		else

@@ -194,8 +194,9 @@ static int placed_look(struct pass *pass, size_t k, struct placed *p)
 	if (r < 0 && r != -ENOENT)
 		return fail(r, "cannot look at %s", p->key);
 	p->there = !r;
-	p->left = pass_is_latest(pass, k) && pass_leaves(pass, &p->have, 1);
-	return 0;
+	r = pass_is_latest(pass, k) ? pass_leaves(pass, &p->have, 1) : 0;
+	p->left = r > 0;
+	return r < 0 ? r : 0;
 }
 
 static void placed_describe(const struct pass *pass, size_t k, const struct placed *p,
@@ -286,6 +287,8 @@ static bool publish_open(struct pass *pass, struct placed *placed)
 	for (size_t i = 0; i < n; i++) {
 		placed_settle(pass, of[i], &pubs[i]);
 		again |= of[i]->open;
+		if (of[i]->open && pass_is_latest(pass, (size_t)(of[i] - placed)))
+			pass_doubt_latest(pass);
 		publication_release(&pubs[i]);
 	}
 	return again;
@@ -306,38 +309,57 @@ static int document_make(const struct pass *pass, const struct site_document *do
 }
 
 /* What is held of a prefix is another document there; else they share one. */
-static int document_place(const struct pass *pass, const struct site_document *doc,
-			  struct strbuf *texts, struct body *bodies, struct placed *placed)
+static int document_render(const struct pass *pass, const struct site_document *doc,
+			   struct strbuf *texts, struct body *bodies, struct placed *placed)
 {
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
 		bool shared = k && !pass_holds(pass, k - 1) && !pass_holds(pass, k);
-		int r = shared ? 0 : document_make(pass, doc, k, &texts[k]);
+		int r = 0;
 
+		strbuf_reset(&texts[k]);
+		if (!shared)
+			r = document_make(pass, doc, k, &texts[k]);
 		if (r < 0)
 			return r;
 		bodies[k] = body_of_strbuf(&texts[k]);
 		placed[k].body = shared ? placed[k - 1].body : &bodies[k];
-		placed[k].key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
-		placed[k].open = true;
 	}
 	return 0;
+}
+
+/* Who wrote first may have had newer rows: who lost renders anew. */
+static int document_publish(struct pass *pass, const struct site_document *doc,
+			    struct placed *placed)
+{
+	struct strbuf texts[PREFIXES_MAX];
+	struct body bodies[PREFIXES_MAX];
+	bool again = true;
+	int r = 0;
+
+	for (size_t k = 0; k < PREFIXES_MAX; k++)
+		strbuf_init(&texts[k], DOCUMENT_MAX);
+	for (unsigned tries = 0; !r && again && tries < TRIES_MAX; tries++) {
+		r = document_render(pass, doc, texts, bodies, placed);
+		again = !r && publish_open(pass, placed);
+	}
+	for (size_t k = 0; k < PREFIXES_MAX; k++)
+		strbuf_release(&texts[k]);
+	return r;
 }
 
 /* Sets of each prefix whether the document is left to another deployment. */
 static int document_run(struct pass *pass, const struct site_document *doc, bool *left)
 {
 	struct placed placed[PREFIXES_MAX] = { { .key = NULL } };
-	struct strbuf texts[PREFIXES_MAX];
-	struct body bodies[PREFIXES_MAX];
 	int r, first = 0;
 
-	for (size_t k = 0; k < PREFIXES_MAX; k++) {
-		strbuf_init(&texts[k], DOCUMENT_MAX);
+	for (size_t k = 0; k < PREFIXES_MAX; k++)
 		object_init(&placed[k].have);
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		placed[k].key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
+		placed[k].open = true;
 	}
-	r = document_place(pass, doc, texts, bodies, placed);
-	for (unsigned tries = 1; !r && publish_open(pass, placed) && tries < TRIES_MAX; tries++)
-		;
+	r = document_publish(pass, doc, placed);
 	for (size_t k = 0; k < PREFIXES_MAX; k++) {
 		struct placed *p = &placed[k];
 
@@ -348,7 +370,6 @@ static int document_run(struct pass *pass, const struct site_document *doc, bool
 		if (!first)
 			first = p->result;
 		placed_release(p);
-		strbuf_release(&texts[k]);
 	}
 	return r < 0 ? r : first;
 }

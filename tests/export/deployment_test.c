@@ -7,178 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clock.h"
 #include "db.h"
 #include "deployment.h"
 #include "memory.h"
-#include "world.h"
+#include "sides.h"
 
-#define LISTING "latest/api/packages/foo"
-#define ARCHIVE "latest/api/archives/foo-1.0.0.tar.gz"
-
-/* Of each the SDK is another, and so is the version of foo that it calls latest. */
-enum { OLD, MIDDLE, NEW, SIDES };
-static const struct {
-	const char *version, *sdk, *latest;
-} known[SIDES] = {
-	[OLD] = { "2026.01.01", "2.0.0", "\"latest\":{\"version\":\"1.0.0\"" },
-	[MIDDLE] = { "2026.02.01", "3.0.0", "\"latest\":{\"version\":\"2.0.0\"" },
-	[NEW] = { "2026.03.01", "4.0.0", "\"latest\":{\"version\":\"3.0.0\"" },
-};
-
-/* A deployment; `ex` NULL: it does not run. */
-struct side {
-	struct publisher *publisher;
-	struct exporter_options options;
-	struct exporter *ex;
-	bool filled;
-};
-
-static struct world w;
-static struct side sides[SIDES];
-
-static void require(const char *version, const char *sdk)
-{
-	world_add(&w, "foo", version);
-	if (sdk)
-		world_sql(&w,
-			  "UPDATE package_version SET pubspec = json_set(pubspec,"
-			  " '$.environment.sdk', '>=%s <9.0.0') WHERE version = '%s'",
-			  sdk, version);
-}
-
-/* So much goes by that nothing is put off. */
-static int64_t hurry(void *ctx)
-{
-	static int64_t now;
-
-	(void)ctx;
-	now += MINUTE_US;
-	return now;
-}
-
-static void init(void)
-{
-	world_init(&w);
-	for (int i = 0; i < SIDES; i++) {
-		const struct publisher_options options = { .store = w.counter,
-							   .gate = GATE_ENFORCE,
-							   .runtime_version = known[i].version };
-
-		cr_assert_eq(publisher_new(&options, &sides[i].publisher), 0);
-		sides[i].options = w.options;
-		sides[i].options.publisher = sides[i].publisher;
-		sides[i].options.runtime_version = known[i].version;
-		sides[i].options.rendering.sdk_dart = known[i].sdk;
-		sides[i].options.deployment = true;
-		sides[i].options.clock = hurry;
-	}
-	require("1.0.0", NULL);
-	require("2.0.0", "3.0.0");
-	require("3.0.0", "4.0.0");
-}
-
-static void fini(void)
-{
-	for (int i = 0; i < SIDES; i++) {
-		exporter_free(sides[i].ex);
-		publisher_free(sides[i].publisher);
-	}
-	world_release(&w);
-}
-
-TestSuite(deployments, .init = init, .fini = fini);
-
-static void beat(int i)
-{
-	char version[16], host[] = "host", accepted[] = "", base_url[] = BASE_URL;
-	const struct deployment d = {
-		.runtime_version = version,
-		.host = host,
-		.accepted = accepted,
-		.base_url = base_url,
-		.shadow = !sides[i].options.latest,
-	};
-
-	snprintf(version, sizeof(version), "%s", known[i].version);
-	cr_assert_eq(db_beat(w.db, &d), 0);
-}
-
-static void start(int i)
-{
-	if (sides[i].ex)
-		return;
-	cr_assert_eq(exporter_new(&sides[i].options, &sides[i].ex), 0);
-	sides[i].filled = false;
-	beat(i);
-}
-
-/* Its heartbeat counts for as long as the spec says, or is that old already. */
-static void stop(int i, bool long_ago)
-{
-	exporter_free(steal(sides[i].ex));
-	if (long_ago)
-		world_sql(&w,
-			  "UPDATE deployment SET heartbeat = '2026-01-01T00:00:00.000Z'"
-			  " WHERE runtime_version = '%s'",
-			  known[i].version);
-}
-
-/* As the updater does it; how many changes of objects that took. */
-static unsigned long pass_counted(int i, bool full, uint64_t *ret_read)
-{
-	struct export_counts counts = { 0 };
-	struct side *side = &sides[i];
-
-	counted_changes(w.counter);
-	exporter_set_latest(side->ex, side->filled, true);
-	cr_assert_eq(full ? export_all(side->ex, &counts) : export_changed(side->ex, &counts), 0);
-	*ret_read = counts.packages - counts.current;
-	export_counts_release(&counts);
-	side->filled |= full;
-	return counted_changes(w.counter);
-}
-
-static unsigned long pass(int i, bool full)
-{
-	uint64_t read;
-
-	return pass_counted(i, full, &read);
-}
-
-static void run(int i)
-{
-	start(i);
-	pass(i, true);
-	pass(i, true);
-}
-
-static void change(int n)
-{
-	world_sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'r%d'", n);
-}
-
-static bool shows(int i)
-{
-	return world_has_text(&w, LISTING, known[i].latest);
-}
-
-/* Whatever each of them does, nothing is changed any more, and no event pass has work. */
-static void expect_quiet(void)
-{
-	uint64_t read;
-
-	for (int round = 0; round < 2; round++)
-		for (int i = 0; i < SIDES; i++)
-			if (sides[i].ex) {
-				cr_assert_eq(pass_counted(i, false, &read), 0, "%s",
-					     known[i].version);
-				cr_assert_eq(read, 0, "%s", known[i].version);
-				cr_assert_eq(pass(i, true), 0, "%s", known[i].version);
-			}
-}
+TestSuite(deployments, .init = sides_init, .fini = sides_fini);
 
 Test(deployments, hosts_of_one_version_are_one_and_one_more_of_them_changes_nothing)
 {
@@ -651,8 +487,7 @@ Test(deployments, in_any_order_of_starts_crashes_retirements_and_returns_latest_
 	for (int i = 0; i < LIVES; i++) {
 		fprintf(stderr, "PUBFS_TEST_SEED=%u\n", seed + i);
 		live(seed + i);
-		fini();
-		memset(sides, 0, sizeof(sides));
-		init();
+		sides_fini();
+		sides_init();
 	}
 }

@@ -113,6 +113,29 @@ Test(share, what_another_host_did_meanwhile_is_not_done_again)
 	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
 }
 
+/* When all of foo is there, and the feed is about to be written. */
+static void other_host_writes_the_feed(void *ctx)
+{
+	if (!world_has(&w, "latest/api/packages/foo/score"))
+		return;
+	recorder_before(w.recorder, NULL, NULL);
+	world_add(&w, "bar", "1.0.0");
+	*(uint64_t *)ctx = changed(b);
+}
+
+Test(share, a_feed_of_older_rows_is_not_written_over_one_that_another_host_made_of_newer_ones)
+{
+	uint64_t written = 0;
+
+	world_add(&w, "foo", "1.0.0");
+	recorder_before(w.recorder, other_host_writes_the_feed, &written);
+	changed(a);
+	cr_assert_eq(written, WRITES);
+	cr_assert(world_has_text(&w, "latest/feed.atom", "bar"));
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "bar"));
+	cr_assert_eq(changed(a) + changed(b), 0);
+}
+
 static int64_t now;
 
 static int64_t read_clock(void *ctx)
@@ -217,6 +240,7 @@ static void hold_latest(void *ctx)
 {
 	(void)ctx;
 	recorder_before(w.recorder, NULL, NULL);
+	now += SECOND_US;
 	world_sql(&w, "INSERT INTO latest_hold VALUES ('2026.01.01', '2026-01-01T00:00:00.000Z')");
 }
 
@@ -224,6 +248,7 @@ static void write_as_a_newer_one(void *ctx)
 {
 	(void)ctx;
 	recorder_before(w.recorder, NULL, NULL);
+	now += SECOND_US;
 	world_sql(&w, "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
 		      " ('" RUNTIME "', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')");
 	world_put(&w, LATEST LAST, "{\"of\":\"the newer one\"}", "1-0123456789abcdef");
@@ -245,6 +270,8 @@ static void export_many(void (*hook)(void *ctx))
 	w.counter->batch = 1;
 	options.runtime_version = OLDER;
 	options.deployment = true;
+	options.clock = read_clock;
+	options.clock_ctx = &now;
 	cr_assert_eq(exporter_new(&options, &ex), 0);
 	exporter_set_latest(ex, true, true);
 	recorder_before(w.recorder, hook, NULL);
