@@ -24,7 +24,8 @@ struct target {
 	struct caller who;
 };
 
-/* The folder of one part, made where there is none: folders are only names here. */
+/* The folder of one part, made where there is none: folders are only names here. -EIO: what is
+ * wrong with its name was said. */
 static int enter_folder(const struct target *to, const char *name, uint64_t *id)
 {
 	struct node node;
@@ -33,7 +34,7 @@ static int enter_folder(const struct target *to, const char *name, uint64_t *id)
 	if (r == -ENOENT)
 		r = tree_mkdir(to->tree, *id, name, &node);
 	if (r < 0)
-		return r;
+		return r == -EINVAL ? -EIO : r;
 	tree_forget(to->tree, *id, 1);
 	*id = node.id;
 	return node.is_dir ? 0 : -ENOTDIR;
@@ -49,7 +50,7 @@ static int create(const struct target *to, struct file **ret)
 	if (r < 0)
 		return r;
 	if (scratch_name_matches(basename(rest), false, 0))
-		r = fail(-EINVAL, "cannot put %s: a file of this name never leaves a mount", rest);
+		r = fail(-EIO, "cannot put %s: a file of this name never leaves a mount", rest);
 	while (r == 0 && strchr(rest, '/'))
 		r = enter_folder(to, strsep(&rest, "/"), &folder.id);
 	if (r == 0)

@@ -226,8 +226,10 @@ static int osv_read(struct osv *osv)
 
 	if (r < 0)
 		return r;
+	strbuf_addstr(&osv->why, "it is no sound JSON: ");
 	if (json_parse(osv->text.buf, osv->text.len, &osv->document, &osv->why) < 0)
 		return refuse(osv, osv->why.buf);
+	strbuf_reset(&osv->why);
 	r = read_id(osv);
 	if (r < 0)
 		return r;

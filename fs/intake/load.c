@@ -127,10 +127,11 @@ static const struct {
 static int parse_row(const struct strbuf *line, struct row *row, struct strbuf *why)
 {
 	struct json top, value;
-	int r = json_parse(line->buf, line->len, &top, why);
 
-	if (r < 0)
-		return r;
+	strbuf_addstr(why, "it is no sound JSON: ");
+	if (json_parse(line->buf, line->len, &top, why) < 0)
+		return -EINVAL;
+	strbuf_reset(why);
 	if (top.type != JSON_OBJECT) {
 		strbuf_addstr(why, "it is not an object");
 		return -EINVAL;

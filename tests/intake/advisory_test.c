@@ -82,7 +82,7 @@ Test(advisory, what_no_client_could_use_is_refused_and_why)
 	} rows[] = {
 		{ "", "no value" },
 		{ "{", "no key" },
-		{ OSV("\"A\"", TIME, ENTRY) "x", "at byte" },
+		{ OSV("\"A\"", TIME, ENTRY) "x", "it is no sound JSON: more than one" },
 		{ "\xef\xbb\xbf" OSV("\"A\"", TIME, ENTRY), "at byte 0" },
 		{ WITH("\"x\":\"\xff\""), "invalid UTF-8" },
 		{ WITH("\"x\":\"\n\""), "a control character" },

@@ -110,11 +110,11 @@ Test(load, a_bad_line_is_named_and_nothing_of_its_file_stays)
 	static const struct {
 		const char *line, *why;
 	} rows[] = {
-		{ "{", "" },
-		{ "hello", "" },
+		{ "{", "it is no sound JSON: no key at byte 1" },
+		{ "hello", "it is no sound JSON" },
 		{ "[]", "not an object" },
 		{ "\"p\"", "not an object" },
-		{ "{}{}", "" },
+		{ "{}{}", "it is no sound JSON" },
 		{ "{\"version\":\"1.0.0\",\"published\":\"2024-01-01T00:00:00Z\",\"pubspec\":{}}",
 		  "no package" },
 		{ "{\"package\":\"p\",\"published\":\"2024-01-01T00:00:00Z\",\"pubspec\":{}}",

@@ -161,6 +161,11 @@ fails "ls of what is not there" 3 "argon" "$PUBFS" ls latest/api/packages/argon
 fails "rm of what is not there" 3 "argon" "$PUBFS" rm latest/api/packages/argon
 fails "put of a listing that clients could not read" 3 "text\|JSON" \
 	"$PUBFS" put text latest/api/packages/helium
+fails "put beside the tree" 3 "folder [.][.]" "$PUBFS" put text ../helium
+fails "put below a package" 3 "folder latest/api/packages/new" \
+	"$PUBFS" put text latest/api/packages/new/
+fails "put of what a mount keeps to itself" 3 "never leaves a mount" \
+	"$PUBFS" put text latest/api/packages/.helium.swp
 fails "put of an empty file" 3 "empty" "$PUBFS" put empty latest/api/packages/helium
 fails "put without the gate needs a reason" 2 "reason" \
 	"$PUBFS" put --gate off text latest/api/packages/helium
