@@ -39,6 +39,18 @@ static void add_seconds(uint64_t us, struct strbuf *out)
 	strbuf_addf(out, "%" PRIu64 ".%06" PRIu64, us / second, us % second);
 }
 
+/* A label's value is a text: each bound has the one spelling that others give it, as 0.25 or 1.0. */
+static void add_bound(int64_t us, struct strbuf *out)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(64);
+	size_t n;
+
+	add_seconds((uint64_t)us, &text);
+	for (n = text.len; text.buf[n - 1] == '0' && text.buf[n - 2] != '.'; n--)
+		;
+	strbuf_add(out, text.buf, n);
+}
+
 static void add_sample(const struct metric *m, struct strbuf *out)
 {
 	strbuf_addf(out, "pubfs_%s%s", m->name, types[m->type].suffix);
@@ -68,7 +80,7 @@ void metrics_add_histogram(const char *name, const char *help, const struct metr
 	begin_family(name, "histogram", help, out);
 	for (size_t i = 0; i < n_buckets; i++) {
 		strbuf_addf(out, "pubfs_%s_bucket{le=\"", name);
-		add_seconds((uint64_t)buckets[i].bound, out);
+		add_bound(buckets[i].bound, out);
 		strbuf_addf(out, "\"} %" PRIu64 "\n", buckets[i].within);
 	}
 	strbuf_addf(out, "pubfs_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, n);

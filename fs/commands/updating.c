@@ -144,7 +144,7 @@ void updating_add_metrics(const struct updating *u, struct strbuf *out)
 		{ METRIC_GAUGE, "last_pass_failed", NULL, "1: it was held, or something failed.",
 		  status.last_result < 0 },
 		{ METRIC_GAUGE, "lag_seconds", NULL,
-		  "Since when no pass has seen a change of the database through; 0: one has.",
+		  "For how long no pass has seen a change of the database through.",
 		  (uint64_t)status.lag },
 		{ METRIC_COUNTER, "changes", "action=\"write\"", changes, total->written },
 		{ METRIC_COUNTER, "changes", "action=\"copy\"", NULL, total->copied },
