@@ -177,25 +177,31 @@ static int check_db(const struct options *o)
 	return r;
 }
 
-enum exit_status command_check(const struct options *o, int argc, char *const *argv)
+static int check_store(const struct options *o)
 {
 	struct trial t = { .store = NULL };
 	unsigned char random[8];
 	char hex[2 * sizeof(random) + 1];
-	int r = stack_open_driver(o, o->store, false, &t.store), db;
+	int r = stack_open_driver(o, o->store, false, &t.store);
 
-	(void)argc;
-	(void)argv;
 	if (r < 0)
-		return exit_status_of(r);
+		return r;
 	arc4random_buf(random, sizeof(random));
 	hex_encode(random, sizeof(random), hex);
 	t.key = xasprintf(".pubfs-check-%s", hex);
 	t.copy = xasprintf(".pubfs-check-%s-copy", hex);
-	db = stack_has_db(o) ? check_db(o) : 0;
 	r = run_trials(&t);
 	free(t.key);
 	free(t.copy);
 	store_close(t.store);
-	return exit_status_of(r < 0 ? r : db);
+	return r;
+}
+
+enum exit_status command_check(const struct options *o, int argc, char *const *argv)
+{
+	int db = stack_has_db(o) ? check_db(o) : 0, store = check_store(o);
+
+	(void)argc;
+	(void)argv;
+	return exit_status_of(store < 0 ? store : db);
 }

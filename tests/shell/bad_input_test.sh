@@ -44,6 +44,8 @@ mount_fails "mounting a missing store" "bucket" "$T/mnt"
 check "no store was made" test ! -e "$PUBFS_HOME/bucket"
 
 "$PUBFS" publish "$golden"/archives/*.tar.gz >/dev/null || not_ok "publish"
+fails "check where there is no bucket yet" 3 "there is no store" "$PUBFS" check
+check "tells of the database" grep "^database  *works" .out
 sync_all >/dev/null || not_ok "sync"
 fails "a mistyped --db" 3 "pub.bd" sync_all --db "sqlite:$PUBFS_HOME/pub.bd"
 check "it was not made" test ! -e "$PUBFS_HOME/pub.bd"
