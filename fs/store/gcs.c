@@ -213,8 +213,10 @@ static int judge(struct gcs_store *g, enum gcs_call call, const char *about,
 	if (r == -EACCES)
 		return say_refused(g, call, about, answer->status, &c);
 	if (r == -ENOENT && call != CALL_BUCKET_GET && is_bucket_missing(call, &c))
-		return fail(-EIO, "there is no bucket %s at %s ('pubfs provision' makes it)",
-			    g->bucket, g->endpoint);
+		return fail(-EIO,
+			    "there is no bucket %s at %s; `pubfs provision --store gs://%s` makes "
+			    "it",
+			    g->bucket, g->endpoint, g->bucket);
 	if (r == -ENOENT || (r == -EEXIST && call == CALL_BUCKET_CREATE))
 		return r;
 	if (r == -EEXIST)

@@ -44,7 +44,7 @@ fails "a store that does not mind conditions" 3 "a condition that does not hold 
 	pubfs check --store gs://scratch
 same "is found out" 1 grep -c "^conditional create *fails$" .out
 control "reset"
-fails "a bucket that is not there" 3 "there is no bucket nothing" pubfs ls --store gs://nothing /
+fails "a bucket that is not there" 3 "no bucket nothing .*provision --store gs://nothing" pubfs ls --store gs://nothing /
 
 # making it
 same "provision" "gs://made: made" pubfs provision --store gs://made --project p \
