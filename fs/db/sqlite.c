@@ -143,6 +143,7 @@ int sqlite_fail(struct sqlite *db, const char *doing)
 	} known[] = {
 		{ SQLITE_BUSY, -EIO, "; another program has kept it locked for a minute" },
 		{ SQLITE_READONLY, -EACCES, "; pubfs keeps there what it has exported" },
+		{ SQLITE_CANTOPEN, -EIO, "; it and its folder must be such as can be written" },
 		{ SQLITE_PERM, -EACCES, "" },
 		{ SQLITE_TOOBIG, -E2BIG, "" },
 		{ SQLITE_CORRUPT, -EIO, "; restore it from a backup" },

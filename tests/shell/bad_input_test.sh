@@ -246,6 +246,10 @@ if [ "$(id -u)" = 0 ]; then
 	rm small/fill
 	check "with room again it goes on" sync_all --store "dir:$T/small/bucket"
 	check "and the index is made" "$PUBFS" ls --cache "$T/small/cache" /
+	cp "$PUBFS_HOME/pub.db" small/pub.db
+	mount -o remount,ro small
+	fails "a database where nothing can be written" 3 "pub.db: .*its folder" \
+		"$PUBFS" deployments --db "sqlite:$T/small/pub.db"
 fi
 
 # mount points
