@@ -172,7 +172,8 @@ static int read_command_line(struct reading *in, int argc, char **argv)
 	CLEANUP(free_options) struct option *longs = getopt_tables(&letters);
 	int answer;
 
-	optind = 0; /* glibc: begin anew */
+	unsetenv("POSIXLY_CORRECT"); /* else an option behind an argument would be another one */
+	optind = 0;		     /* glibc: begin anew */
 	opterr = 0;
 	while ((answer = getopt_long(argc, argv, letters.buf, longs, NULL)) != -1) {
 		bool apart = answer >= ROW_VALUE && optarg && optarg == argv[optind - 1];

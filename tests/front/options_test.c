@@ -438,6 +438,17 @@ Test(options, a_base_url_is_absolute_and_loses_its_last_slashes)
 	}
 }
 
+Test(options, stand_behind_arguments_whatever_the_environment_says)
+{
+	struct run r;
+
+	setenv("POSIXLY_CORRECT", "1", 1);
+	assert_taken(&r, "sync", SITE "oxygen --dry-run");
+	cr_assert(r.o.dry_run);
+	cr_assert_eq(r.argc - r.first, 1);
+	options_release(&r.o);
+}
+
 Test(options, operands_may_look_like_options_after_two_dashes)
 {
 	struct run r;
