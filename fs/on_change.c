@@ -3,7 +3,8 @@
  * on_change.c - a command that is told the name of each changed object, as to purge a CDN of it.
  *
  * Names are kept in memory until the command has taken them, so that a slow one holds up no export.
- * Beyond WAITING_MAX they are lost, and that is said. One that ended is run again.
+ * Beyond WAITING_MAX they are lost, and that is said. One that ended is run again. Its text is in no
+ * message: a token for the CDN may be in it.
  */
 #include "on_change.h"
 
@@ -69,18 +70,23 @@ static int spawn(struct on_change *oc, int fds[2])
 	return -error;
 }
 
+static int cannot_run(int error)
+{
+	return fail(-EIO, "cannot run the command of --on-change: %s", strerror(error));
+}
+
 static int run(struct on_change *oc)
 {
 	int fds[2], r;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return fail(-EIO, "cannot run %s: %s", oc->command, strerror(errno));
+		return cannot_run(errno);
 	r = spawn(oc, fds);
 	close(fds[0]);
 	if (r < 0) {
 		close(fds[1]);
 		oc->pid = 0;
-		return fail(-EIO, "cannot run %s: %s", oc->command, strerror(-r));
+		return cannot_run(-r);
 	}
 	oc->fd = fds[1];
 	return 0;
@@ -97,9 +103,8 @@ static void end(struct on_change *oc)
 		;
 	oc->pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		log_warning("%s (--on-change) ended with status %d; what it did not do of what it"
-			    " was told is not done again",
-			    oc->command,
+		log_warning("the command of --on-change ended with status %d; what it did not do "
+			    "of what it was told is not done again",
 			    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -119,8 +124,8 @@ static void give_all(struct on_change *oc, const char *text, size_t n)
 		if (oc->ended++)
 			nanosleep(&pause, NULL);
 	}
-	log_warning("%s (--on-change) takes no names; some objects changed without its knowing",
-		    oc->command);
+	log_warning("the command of --on-change takes no names; some objects changed without its "
+		    "knowing");
 	oc->ended = 0;
 }
 
@@ -169,7 +174,8 @@ int on_change_start(const char *command, struct on_change **ret)
 	if (error) {
 		free(oc->command);
 		free(oc);
-		return fail(-EAGAIN, "cannot start a thread for %s: %s", command, strerror(error));
+		return fail(-EAGAIN, "cannot start a thread for --on-change: %s",
+			    strerror(error));
 	}
 	*ret = oc;
 	return 0;
@@ -192,8 +198,9 @@ void on_change_tell(void *on_change, const struct publication *p)
 		pthread_cond_signal(&oc->more);
 	}
 	if (lost && !oc->lost)
-		log_warning("%s (--on-change) is too slow; it is not told of %s, and of others",
-			    oc->command, key);
+		log_warning("the command of --on-change is too slow; it is not told of %s, and of "
+			    "others",
+			    key);
 	oc->lost = lost;
 	pthread_mutex_unlock(&oc->lock);
 }
@@ -210,8 +217,8 @@ void on_change_stop(struct on_change *oc)
 	while (!oc->is_over && clock_wait(&oc->over, &oc->lock, until))
 		;
 	if (!oc->is_over)
-		log_warning("waiting for the end of %s (--on-change); a signal ends that",
-			    oc->command);
+		log_warning("waiting for the end of the command of --on-change; a signal ends "
+			    "that");
 	pthread_mutex_unlock(&oc->lock);
 	pthread_join(oc->thread, NULL);
 	pthread_cond_destroy(&oc->more);

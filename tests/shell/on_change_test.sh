@@ -81,9 +81,10 @@ bad_command() { # NAME COMMAND
 		sh -c "'$PUBFS' cat latest/api/packages/oxygen.d/likes | jq .likes"
 }
 bad_command "one that fails" 'cat >/dev/null; exit 5'
-check "its status is said" grep -q "(--on-change) ended with status 5; what it did not do" said
+check "its status is said" grep -q "of --on-change ended with status 5; what it did not do" said
+check "but not its text, in which there may be a token" sh -c "! grep 'exit 5' said"
 bad_command "one that is killed" 'cat >/dev/null; kill -KILL $$'
-check "that is said, too" grep -q "(--on-change) ended with status 137" said
+check "that is said, too" grep -q "of --on-change ended with status 137" said
 bad_command "one that is none" ./none
 bad_command "one that does not read" 'exec <&-'
 seq 300 | jq -c '{package: "p\(.)", version: "1.0.0", published: "2026-01-01T00:00:00Z",
@@ -101,7 +102,7 @@ change
 "$PUBFS" sync $site --on-change 'echo $$ >"$T/sleeper"; exec sleep 1000' >hung 2>&1 &
 hung=$!
 own "$hung"
-check "one that hangs: sync waits, and says so" wait_until grep -q "waiting for the end of .*sleep" hung
+check "one that hangs: sync waits, and says so" wait_until grep -q "waiting for the end of .*--on-change" hung
 same "it has exported all the same" "$likes" \
 	sh -c "'$PUBFS' cat latest/api/packages/oxygen.d/likes | jq .likes"
 kill -TERM "$hung"
