@@ -33,6 +33,14 @@ static int print_missing_archives(const struct export_counts *counts, const char
 	return r < 0 ? r : output_text("\n");
 }
 
+static int print_left(const struct export_counts *counts)
+{
+	if (!counts->left)
+		return output_text("latest/ is left as it is: %s\n", counts->left_why);
+	return output_text("latest/ of %" PRIu64 " package%s is left as it is: %s\n",
+			   counts->left, counts->left == 1 ? "" : "s", counts->left_why);
+}
+
 static int print_json(const struct export_counts *counts, bool dry_run)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(SUMMARY_MAX);
@@ -71,8 +79,7 @@ static int print_summary(const struct export_counts *counts, const struct option
 		r = output_text("%" PRIu64 " package%s held\n", counts->held,
 				counts->held == 1 ? " is" : "s are");
 	if (r == 0 && counts->left_why)
-		r = output_text("latest/ of %" PRIu64 " package%s is left as it is: %s\n",
-				counts->left, counts->left == 1 ? "" : "s", counts->left_why);
+		r = print_left(counts);
 	if (r == 0 && counts->left_out)
 		r = output_text("%" PRIu64 " version%s left out, since no client could read %s\n",
 				counts->left_out, counts->left_out == 1 ? " is" : "s are",

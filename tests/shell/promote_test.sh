@@ -37,6 +37,8 @@ check "and who leaves it alone says so" grep -q "held at $old" out
 check "its own deployment keeps it fresh" "$PUBFS" sync --runtime-version $old
 check "so that it is as the database says" sh -c \
 	'"$PUBFS" cat latest/api/packages/helium | grep -q isDiscontinued'
+same "where no package waits, none is counted" "latest/ is left as it is: latest/ is held at $old" \
+	sh -c "\"\$PUBFS\" sync --runtime-version $new | tail -n 1"
 sqlite3 "$db" "UPDATE package SET moderated = 1 WHERE name = 'oxygen_lamp'"
 "$PUBFS" sync --runtime-version $new >out 2>&1
 check "take-downs reach it all the same" sh -c '! "$PUBFS" stat latest/api/packages/oxygen_lamp 2>&1'
