@@ -141,7 +141,7 @@ static int hold_empty(const struct exporter *ex, const struct pass *pass)
 		if (r > 0)
 			return fail(-ECANCELED,
 				    "held: the database has no package at all, but %s has some; if "
-				    "it is the right one, repeat with --allow-mass-change",
+				    "it is the right one, pubfs sync --allow-mass-change goes on",
 				    all);
 	}
 	return 0;
@@ -162,8 +162,8 @@ static int hold_strangers(const struct collection *c)
 			return fail(-ECANCELED,
 				    "held: the database knows %" PRIu64 " of the %" PRIu64
 				    " packages in %s/, so it is another registry's, or has lost "
-				    "most of its own; if it is the right one, repeat with "
-				    "--allow-mass-change",
+				    "most of its own; if it is the right one, pubfs sync "
+				    "--allow-mass-change goes on",
 				    known, present, c->pass->prefixes[i]);
 	}
 	return 0;
@@ -175,8 +175,8 @@ static int hold_base(const struct collection *c)
 	for (size_t i = 0; i < c->pass->n_prefixes; i++)
 		if (c->foreign_base[i] && !c->ours[i] && !c->ex->opt.allow_mass_change)
 			return fail(-ECANCELED,
-				    "held: %s/ was written with another base URL (%s) than %s; to "
-				    "rewrite all of it, repeat with --allow-mass-change",
+				    "held: %s/ was written with another base URL (%s) than %s; "
+				    "pubfs sync --allow-mass-change rewrites all of it",
 				    c->pass->prefixes[i], c->foreign_base[i],
 				    c->ex->opt.rendering.base_url);
 	return 0;

@@ -195,8 +195,8 @@ check "it is retried" sync_all
 # held: status 4
 cp "$PUBFS_HOME/pub.db" kept.db
 sqlite3 kept.db "DELETE FROM package_version; DELETE FROM package; DELETE FROM export_state" >/dev/null
-fails "a database without any package" 4 "package" sync_all --db "sqlite:$T/kept.db"
-fails "another base URL" 4 "base-url\|base URL" \
+fails "a database without any package" 4 "no package.*pubfs sync --allow-mass-change" sync_all --db "sqlite:$T/kept.db"
+fails "another base URL" 4 "base URL.*pubfs sync --allow-mass-change" \
 	"$PUBFS" sync --base-url https://other.example.com --runtime-version 2026.08.18
 check "nothing was removed" "$PUBFS" cat latest/api/packages/oxygen
 
