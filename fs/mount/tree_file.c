@@ -104,9 +104,9 @@ static int load_base(struct file *f)
 		return 0;
 	r = content_open(f->tree->contents, &w->base, &content);
 	if (r < 0)
-		return r == -ESTALE ? fail(-EIO,
+		return r == -ESTALE ? fail((int)r,
 					   "cannot change %s: it was replaced after it was "
-					   "opened",
+					   "opened; look again",
 					   w->key)
 				    : (int)r;
 	piece = xmalloc(PIECE);

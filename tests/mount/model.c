@@ -8,7 +8,7 @@
  *
  * Not defined, and so never asked: the size of a new name that is being written; the old bytes of a
  * file that was opened to be changed, and replaced by others before they were needed (they may be
- * gone: EIO).
+ * gone: ESTALE).
  */
 #include "model.h"
 
