@@ -18,7 +18,7 @@ enum inode_type {
 };
 
 /* What a node is opened for. */
-enum inode_use { INODE_UNUSED, INODE_READ, INODE_WRITE };
+enum inode_use { INODE_READ, INODE_WRITE };
 
 /* A state of all names: how often the store's index and the overlay had changed. */
 struct names_version {

@@ -6,18 +6,7 @@
 
 #include "memory.h"
 
-struct sent_back_key {
-	uint64_t number, task;
-};
-
-struct sent_back_entry {
-	struct sent_back_key key;
-	enum inode_use use;
-	uint64_t node;
-	UT_hash_handle hh;
-};
-
-static struct sent_back_entry *find(const struct sent_back *s, pid_t task, uint64_t number)
+struct sent_back_entry *sent_back_find(const struct sent_back *s, pid_t task, uint64_t number)
 {
 	const struct sent_back_key key = { .number = number, .task = (uint64_t)task };
 	struct sent_back_entry *entry;
@@ -26,7 +15,7 @@ static struct sent_back_entry *find(const struct sent_back *s, pid_t task, uint6
 	return entry;
 }
 
-static void drop(struct sent_back *s, struct sent_back_entry *entry)
+void sent_back_forget(struct sent_back *s, struct sent_back_entry *entry)
 {
 	HASH_DEL(s->entries, entry);
 	free(entry);
@@ -35,42 +24,26 @@ static void drop(struct sent_back *s, struct sent_back_entry *entry)
 void sent_back_release(struct sent_back *s)
 {
 	while (s->entries)
-		drop(s, s->entries);
+		sent_back_forget(s, s->entries);
 }
 
-void sent_back_note(struct sent_back *s, pid_t task, const struct inode *inode, enum inode_use use)
+struct file *sent_back_note(struct sent_back *s, pid_t task, const struct inode *inode,
+			    enum inode_use use, int flags)
 {
-	struct sent_back_entry *entry;
+	struct sent_back_entry *entry = sent_back_find(s, task, inode->number);
+	struct file *left = NULL;
 
-	sent_back_forget(s, task, inode->number);
-	while (HASH_COUNT(s->entries) >= SENT_BACK_MAX)
-		drop(s, s->entries);
+	if (!entry && HASH_COUNT(s->entries) >= SENT_BACK_MAX)
+		entry = s->entries;
+	if (entry) {
+		left = entry->file;
+		sent_back_forget(s, entry);
+	}
 	entry = xcalloc(1, sizeof(*entry));
 	entry->key = (struct sent_back_key){ .number = inode->number, .task = (uint64_t)task };
-	entry->use = use;
 	entry->node = inode->id;
+	entry->use = use;
+	entry->flags = flags;
 	HASH_ADD(hh, s->entries, key, sizeof(entry->key), entry);
-}
-
-enum inode_use sent_back_find(const struct sent_back *s, pid_t task, uint64_t number)
-{
-	const struct sent_back_entry *entry = find(s, task, number);
-
-	return entry ? entry->use : INODE_UNUSED;
-}
-
-bool sent_back_from(const struct sent_back *s, pid_t task, const struct inode *inode,
-		    enum inode_use use)
-{
-	const struct sent_back_entry *entry = find(s, task, inode->number);
-
-	return entry && entry->node == inode->id && entry->use == use;
-}
-
-void sent_back_forget(struct sent_back *s, pid_t task, uint64_t number)
-{
-	struct sent_back_entry *entry = find(s, task, number);
-
-	if (entry)
-		drop(s, entry);
+	return left;
 }

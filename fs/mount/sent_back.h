@@ -3,27 +3,41 @@
 #ifndef PUBFS_SENT_BACK_H
 #define PUBFS_SENT_BACK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "compiler.h"
 #include "inode.h"
 
 /* Who was sent back comes again at once, or never; so the oldest are forgotten beyond this. */
 #define SENT_BACK_MAX 256
 
-struct sent_back_entry;
+struct file;
+
+struct sent_back_key {
+	uint64_t number, task; /* of the path, see inode_number(), and the caller */
+};
+
+struct sent_back_entry {
+	struct sent_back_key key;
+	uint64_t node; /* from which it was sent back */
+	enum inode_use use;
+	int flags;	   /* of its open */
+	struct file *file; /* opened for it when it looked the name up again; NULL: it has not */
+	UT_hash_handle hh;
+};
+
 struct sent_back {
 	struct sent_back_entry *entries; /* the oldest first */
 };
 
+/* The files of all entries are left to the caller. */
 void sent_back_release(struct sent_back *s);
-void sent_back_note(struct sent_back *s, pid_t task, const struct inode *inode, enum inode_use use);
-/* `number`: of the path, see inode_number(). INODE_UNUSED: it was not sent back from there. */
-enum inode_use sent_back_find(const struct sent_back *s, pid_t task, uint64_t number);
-/* True when it was sent back from that very node. */
-bool sent_back_from(const struct sent_back *s, pid_t task, const struct inode *inode,
-		    enum inode_use use);
-void sent_back_forget(struct sent_back *s, pid_t task, uint64_t number);
+/* The file of an entry that makes room for this one, to be closed, or NULL. */
+struct file *sent_back_note(struct sent_back *s, pid_t task, const struct inode *inode,
+			    enum inode_use use, int flags) MUST_CHECK;
+/* NULL: it was not sent back from there. */
+struct sent_back_entry *sent_back_find(const struct sent_back *s, pid_t task, uint64_t number);
+void sent_back_forget(struct sent_back *s, struct sent_back_entry *entry);
 
 #endif

@@ -15,7 +15,9 @@
  *    is checked against the bucket; a superseded node answers -ESTALE, unless it is open already.
  *    Who reads an object and who writes it have a node each, since its pages and its length are
  *    the node's: what a writer cuts would be cut for all who have it mapped. Who opens one that
- *    has files of the other use is sent back, and his next lookup gives him another.
+ *    has files of the other use is sent back, and his next lookup gives him another. So does who
+ *    opens a superseded one: what the next lookup finds is opened in it, since the kernel tries
+ *    no third time (open_ahead).
  * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
  *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those
@@ -46,6 +48,7 @@
 #include "publish.h"
 
 #define LISTING_PATIENCE SECOND_US
+#define LOOKS_MAX	 16 /* each of them finds another generation */
 
 #define FILE_MODE   0644
 #define FOLDER_MODE 0755
@@ -166,12 +169,12 @@ struct origin origin_of(const struct fingerprint *f)
 /* What the caller is going to do with an object; to look at it is to read it. */
 static enum inode_use wanted_use(const struct tree *t, const char *path)
 {
+	const struct sent_back_entry *entry;
+
 	if (!t->sent_back.entries) /* mostly there is none */
 		return INODE_READ;
-	return sent_back_find(&t->sent_back, caller_current(),
-			      inode_number_in(&t->inodes, path)) == INODE_WRITE ?
-		       INODE_WRITE :
-		       INODE_READ;
+	entry = sent_back_find(&t->sent_back, caller_current(), inode_number_in(&t->inodes, path));
+	return entry ? entry->use : INODE_READ;
 }
 
 /* Up to inode_of(): under the lock. */
@@ -518,12 +521,15 @@ static bool find_seen(struct tree *t, const char *path, struct names_version ver
 	return inode;
 }
 
-static int find_and_note(struct tree *t, const char *path, struct names_version version,
-			 struct node *ret)
+static int look_up(struct tree *t, const char *path, struct node *ret)
 {
+	struct names_version version = names_version(t);
 	struct inode *inode;
-	int r = path_find(t, path, &inode);
+	int r;
 
+	if (find_seen(t, path, version, ret))
+		return 0;
+	r = path_find(t, path, &inode);
 	if (r < 0)
 		return r;
 	inode_was_seen(t, inode, version);
@@ -535,17 +541,17 @@ int tree_lookup(struct tree *t, uint64_t dir, const char *name, struct node *ret
 {
 	NAME_BUF(path);
 	CLEANUP(inode_drop) struct held folder = { 0 };
-	struct names_version version;
 	int r = child_path(t, dir, name, &folder, &path);
 
 	if (!r && !path_is_control(path.buf)) /* what it says is asked for when the store hangs */
 		r = folder_refresh(t, folder.inode->path);
-	if (r < 0)
-		return r;
-	version = names_version(t);
-	if (find_seen(t, path.buf, version, ret))
-		return 0;
-	return find_and_note(t, path.buf, version, ret);
+	if (!r)
+		r = look_up(t, path.buf, ret);
+	for (int i = 0; !r && open_ahead(t, ret) == -ESTALE && i < LOOKS_MAX; i++) {
+		tree_forget(t, ret->id, 1);
+		r = look_up(t, path.buf, ret);
+	}
+	return r;
 }
 
 int tree_resolve(struct tree *t, const char *path, struct node *ret)

@@ -36,7 +36,7 @@ struct tree {
 	struct journal refusals, changes;
 	pthread_mutex_t lock; /* of all below */
 	struct inodes inodes;
-	struct sent_back sent_back; /* who tried to open a node that has files of another use */
+	struct sent_back sent_back; /* who came to open a node that was none for him */
 	struct overlay overlay;
 	uint64_t last_scratch; /* serial */
 	struct file *files;    /* what is open */
@@ -105,6 +105,10 @@ void keep_folders(struct tree *t, const char *path);
 int folder_refresh(struct tree *t, const char *path) MUST_CHECK;
 /* -ENOENT, or +1 reference to what has that path; asks for no refresh. */
 int path_find(struct tree *t, const char *path, struct inode **ret) MUST_CHECK;
+
+/* After a lookup: where the caller was sent back to it from an open, that is done now. -ESTALE:
+ * there is another node by now. */
+int open_ahead(struct tree *t, const struct node *node) MUST_CHECK;
 
 /* A new scratch file of that key, without bytes. -EEXIST: the overlay has such a name. */
 int scratch_create(struct tree *t, const char *path, const char *key, mode_t mode,

@@ -18,6 +18,11 @@ static bool wants_write(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
 }
 
+static enum inode_use use_of(int flags)
+{
+	return wants_write(flags) ? INODE_WRITE : INODE_READ;
+}
+
 static struct file *reader_new(struct tree *t, struct inode *inode, struct content *content)
 {
 	struct file *f = file_new(t, inode, FILE_READER);
@@ -161,36 +166,126 @@ static int open_admitted(struct tree *t, struct inode *inode, int flags, struct 
 	return open_reader(t, inode, &obj, ret);
 }
 
-/* False: the caller is to look the name up again, and gets another node then. Who comes back with
- * this one has no other, as by /dev/fd. */
-static bool admit(struct tree *t, struct inode *inode, enum inode_use use)
+/* -ESTALE: the caller is to look the name up again, and gets another node then; `shared`: he has no
+ * other, as by /dev/fd. */
+static int open_claimed(struct tree *t, struct inode *inode, int flags, bool shared,
+			struct file **ret)
 {
-	pid_t task = caller_current();
-	bool admitted;
-
-	pthread_mutex_lock(&t->lock);
-	admitted = inode_claim(inode, use, sent_back_from(&t->sent_back, task, inode, use));
-	if (admitted)
-		sent_back_forget(&t->sent_back, task, inode->number);
-	else
-		sent_back_note(&t->sent_back, task, inode, use);
-	pthread_mutex_unlock(&t->lock);
-	return admitted;
-}
-
-static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
-{
-	enum inode_use use = wants_write(flags) ? INODE_WRITE : INODE_READ;
+	enum inode_use use = use_of(flags);
+	bool claimed;
 	int r;
 
 	if (inode->type != INODE_OBJECT) /* a draft: there is nothing to read */
 		return open_admitted(t, inode, flags, ret);
-	if (!admit(t, inode, use))
+	pthread_mutex_lock(&t->lock);
+	claimed = inode_claim(inode, use, shared);
+	pthread_mutex_unlock(&t->lock);
+	if (!claimed)
 		return -ESTALE;
 	r = open_admitted(t, inode, flags, ret);
 	pthread_mutex_lock(&t->lock);
 	inode_let_go(inode, use);
 	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+static void close_left(struct file *f)
+{
+	if (f)
+		file_close(f);
+}
+
+static bool is_sent_back(struct tree *t, const struct node *node, int *ret_flags)
+{
+	const struct sent_back_entry *entry;
+
+	pthread_mutex_lock(&t->lock);
+	entry = sent_back_find(&t->sent_back, caller_current(), node->ino);
+	if (entry)
+		*ret_flags = entry->flags;
+	pthread_mutex_unlock(&t->lock);
+	return entry;
+}
+
+/* The kernel may look a name up more often than once before it opens it: the last one counts. */
+static void hand_over(struct tree *t, const struct node *node, struct file *f)
+{
+	struct sent_back_entry *entry;
+	struct file *left = f;
+
+	pthread_mutex_lock(&t->lock);
+	entry = sent_back_find(&t->sent_back, caller_current(), node->ino);
+	if (entry) {
+		left = entry->file;
+		entry->file = f;
+	}
+	pthread_mutex_unlock(&t->lock);
+	close_left(left);
+}
+
+int open_ahead(struct tree *t, const struct node *node)
+{
+	CLEANUP(inode_drop) struct held held = { 0 };
+	struct file *f;
+	int flags, r;
+
+	if (!node->generation || !is_sent_back(t, node, &flags))
+		return 0;
+	r = inode_hold(t, node->id, &held);
+	if (!r)
+		r = open_claimed(t, held.inode, flags, false, &f);
+	if (!r)
+		hand_over(t, node, f);
+	return r;
+}
+
+/* How a caller comes to a node. */
+struct visit {
+	bool again;  /* he was sent back from the path before, */
+	bool same;   /* and from this very node */
+	struct file *opened; /* of this node, when he looked it up; NULL: nothing was */
+};
+
+/* What there was to know of him is forgotten: he comes no third time. */
+static struct visit visit_of(struct tree *t, const struct inode *inode, int flags)
+{
+	struct visit visit = { 0 };
+	struct sent_back_entry *entry;
+	struct file *left = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	entry = sent_back_find(&t->sent_back, caller_current(), inode->number);
+	if (entry) {
+		visit.again = true;
+		visit.same = entry->node == inode->id && entry->use == use_of(flags);
+		if (entry->file && entry->file->held.inode == inode && entry->flags == flags)
+			visit.opened = entry->file;
+		else
+			left = entry->file;
+		sent_back_forget(&t->sent_back, entry);
+	}
+	pthread_mutex_unlock(&t->lock);
+	close_left(left);
+	return visit;
+}
+
+static int open_object(struct tree *t, struct inode *inode, int flags, struct file **ret)
+{
+	struct visit visit = visit_of(t, inode, flags);
+	struct file *left = NULL;
+	int r;
+
+	if (visit.opened) {
+		*ret = visit.opened;
+		return 0;
+	}
+	r = open_claimed(t, inode, flags, visit.same, ret);
+	if (r == -ESTALE && !visit.again) {
+		pthread_mutex_lock(&t->lock);
+		left = sent_back_note(&t->sent_back, caller_current(), inode, use_of(flags), flags);
+		pthread_mutex_unlock(&t->lock);
+	}
+	close_left(left);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../fs/mount/caller.h"
 #include "../../fs/mount/sent_back.h"
 #include "../../fs/mount/spool.h"
 #include "compiler.h"
@@ -242,21 +243,169 @@ Test(handles, who_was_sent_back_alone_gets_the_node_for_writing)
 
 Test(handles, of_those_who_were_sent_back_the_last_256_are_known)
 {
-	const struct inode inode = { .id = 11, .number = 7 }, other = { .id = 12, .number = 7 };
+	const struct inode inode = { .id = 11, .number = 7 };
+	struct file *opened = xmalloc(1); /* it is not looked into */
 	struct sent_back s = { 0 };
 
 	for (pid_t task = 1; task <= SENT_BACK_MAX; task++)
-		sent_back_note(&s, task, &inode, INODE_WRITE);
-	sent_back_note(&s, 1, &inode, INODE_READ);
-	cr_assert_eq(sent_back_find(&s, 1, 7), INODE_READ);
-	cr_assert_eq(sent_back_find(&s, 1, 8), INODE_UNUSED);
-	cr_assert(sent_back_from(&s, 1, &inode, INODE_READ));
-	cr_assert_not(sent_back_from(&s, 1, &inode, INODE_WRITE));
-	cr_assert_not(sent_back_from(&s, 1, &other, INODE_READ));
-	sent_back_note(&s, 4711, &inode, INODE_WRITE);
-	cr_assert_eq(sent_back_find(&s, 2, 7), INODE_UNUSED, "the oldest");
-	cr_assert_eq(sent_back_find(&s, 3, 7), INODE_WRITE);
+		cr_assert_null(sent_back_note(&s, task, &inode, INODE_WRITE, O_WRONLY));
+	cr_assert_null(sent_back_note(&s, 1, &inode, INODE_READ, O_RDONLY));
+	cr_assert_eq(sent_back_find(&s, 1, 7)->use, INODE_READ);
+	cr_assert_null(sent_back_find(&s, 1, 8));
+	sent_back_find(&s, 2, 7)->file = opened;
+	cr_assert_eq(sent_back_note(&s, 4711, &inode, INODE_WRITE, O_WRONLY), opened);
+	cr_assert_null(sent_back_find(&s, 2, 7), "the oldest");
+	cr_assert_eq(sent_back_find(&s, 3, 7)->use, INODE_WRITE);
+	sent_back_find(&s, 3, 7)->file = opened;
+	cr_assert_eq(sent_back_note(&s, 3, &inode, INODE_WRITE, O_WRONLY), opened);
+	cr_assert_null(sent_back_find(&s, 3, 7)->file);
 	sent_back_release(&s);
+	free(opened);
+}
+
+/* As the kernel does it. The node is to be forgotten. */
+static struct node looked_up(struct world *w)
+{
+	struct node folder, node = { 0 };
+
+	cr_assert_eq(tree_resolve(w->tree, LATEST, &folder), 0);
+	cr_assert_eq(tree_lookup(w->tree, folder.id, "http", &node), 0);
+	tree_forget(w->tree, folder.id, 1);
+	return node;
+}
+
+static void expect_opened(struct world *w, const struct node *node, int flags, const char *text)
+{
+	struct file *f;
+
+	cr_assert_eq(tree_open(w->tree, node->id, flags, &f), 0);
+	expect_bytes(f, text, strlen(text));
+	file_close(f);
+}
+
+/* The second of three generations is opened by the look, before the third comes. */
+static struct file *opened_between(struct world *w, int flags)
+{
+	struct node first, second;
+	struct file *f = NULL;
+
+	put_document(w->store, LATEST "http", "first", false);
+	first = looked_up(w);
+	put_document(w->store, LATEST "http", "second", false);
+	cr_assert_eq(tree_open(w->tree, first.id, flags, &f), -ESTALE);
+	second = looked_up(w);
+	put_document(w->store, LATEST "http", "third", false);
+	cr_assert_eq(tree_open(w->tree, second.id, flags, &f), 0);
+	tree_forget(w->tree, first.id, 1);
+	tree_forget(w->tree, second.id, 1);
+	return f;
+}
+
+Test(handles, who_is_sent_back_has_it_opened_by_his_next_look_whatever_comes_then)
+{
+	struct world w = world_make(LONG_TTL);
+	struct file *f = opened_between(&w, O_RDONLY);
+
+	expect_bytes(f, "second", strlen("second"));
+	expect_text(&w, HTTP, "third");
+	file_close(f);
+	f = opened_between(&w, O_RDWR);
+	cr_assert_eq(file_write(f, 0, "x", 1), -ESTALE, "its bytes are gone");
+	cr_assert_eq(file_flush(f, &me), -ESTALE);
+	file_close(f);
+	f = opened_between(&w, O_RDWR);
+	cr_assert_eq(file_truncate(f, 0), 0);
+	put(f, 0, "fourth");
+	cr_assert_eq(file_flush(f, &me), -ESTALE, "it was opened for a change of the second");
+	expect_text(&w, HTTP, "third");
+	file_close(f);
+	world_remove(&w);
+}
+
+Test(handles, what_was_opened_by_a_look_is_for_that_open_alone)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node first, second;
+	struct file *f;
+
+	for (int i = 0; i < 2; i++) {
+		put_document(w.store, LATEST "http", "first", false);
+		first = looked_up(&w);
+		put_document(w.store, LATEST "http", "second", false);
+		cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE);
+		second = looked_up(&w);
+		if (i == 0) {
+			cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE);
+		} else {
+			cr_assert_eq(tree_open(w.tree, second.id, O_WRONLY, &f), 0);
+			cr_assert_eq(file_truncate(f, 4), 0, "it is no reader's");
+			file_close(f);
+		}
+		caller_set(4711);
+		cr_assert_eq(tree_open(w.tree, second.id, O_WRONLY, &f), 0, "nobody reads it");
+		caller_set(CALLER_ITSELF);
+		file_close(f);
+		tree_forget(w.tree, first.id, 1);
+		tree_forget(w.tree, second.id, 1);
+	}
+	world_remove(&w);
+}
+
+Test(handles, a_look_that_opens_finds_what_another_host_has_put_there)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node first, third;
+	struct file *f;
+
+	put_document(w.store, LATEST "http", "first", false);
+	first = looked_up(&w);
+	put_document(w.store, LATEST "http", "second", false);
+	cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE);
+	put_document(w.driver, LATEST "http", "third", false);
+	third = looked_up(&w);
+	expect_opened(&w, &third, O_RDONLY, "third");
+	tree_forget(w.tree, first.id, 1);
+	tree_forget(w.tree, third.id, 1);
+	world_remove(&w);
+}
+
+Test(handles, who_was_refused_twice_is_expected_no_more)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node first, second;
+	struct file *f;
+
+	put_document(w.store, LATEST "http", "first", false);
+	first = looked_up(&w);
+	put_document(w.store, LATEST "http", "second", false);
+	cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE);
+	cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE, "as by /dev/fd");
+	world_requests(&w);
+	second = looked_up(&w);
+	cr_assert_eq(world_requests(&w), 0, "it is not opened for him");
+	tree_forget(w.tree, first.id, 1);
+	tree_forget(w.tree, second.id, 1);
+	world_remove(&w);
+}
+
+Test(handles, a_writer_does_not_take_the_node_that_a_reader_was_sent_to)
+{
+	struct world w = world_make(LONG_TTL);
+	struct node first, second;
+	struct file *f;
+
+	put_document(w.store, LATEST "http", "first", false);
+	first = looked_up(&w);
+	put_document(w.store, LATEST "http", "second", false);
+	cr_assert_eq(tree_open(w.tree, first.id, O_RDONLY, &f), -ESTALE);
+	second = looked_up(&w);
+	caller_set(4711);
+	cr_assert_eq(tree_open(w.tree, second.id, O_RDWR, &f), -ESTALE, "another program");
+	caller_set(CALLER_ITSELF);
+	expect_opened(&w, &second, O_RDONLY, "second");
+	tree_forget(w.tree, first.id, 1);
+	tree_forget(w.tree, second.id, 1);
+	world_remove(&w);
 }
 
 /* Without a reader there is nothing to be spared, and nobody is sent back. */
