@@ -37,6 +37,8 @@ bool latest_view_same(const struct latest_view *a, const struct latest_view *b);
 /* True: a newer one kept latest/ in the view `before`, and none does now, so that this one takes it
  * over; what the other one has sent last may still be under way. */
 bool latest_view_takes_over(const struct latest_view *before, const struct latest_view *now);
+/* True: latest/ is to be as the own deployment has it. */
+bool latest_view_keeps(const struct latest_view *v);
 
 /* True: only what is taken down may be changed in latest/; `why` (may be NULL) says why. Pure. */
 bool latest_is_closed(const struct latest_view *v, struct strbuf *why);

@@ -91,6 +91,8 @@ void exporter_free(struct exporter *ex);
 void exporter_keep_pace(struct exporter *ex, struct exporter *with);
 /* Of a deployment, for the passes to come (struct latest_view): both are false at first. */
 void exporter_set_latest(struct exporter *ex, bool filled, bool settled);
+/* The next full pass that goes through lists latest/ itself, whatever `ttl` would believe. */
+void exporter_look_anew(struct exporter *ex);
 /* For the passes to come, as exporter_options.rebase. */
 void exporter_set_rebase(struct exporter *ex, bool rebase);
 /* The packages of which latest/ is not as this exporter would have it, since it is left to others:

@@ -26,7 +26,7 @@ struct promote_options { /* all borrowed for the call */
 	const char *held;	/* where the plan that the brake holds is kept; NULL: nowhere */
 	bool allow_mass_change; /* an operator's word for this run: release what is held there */
 	unsigned jobs;
-	int64_t ttl; /* microseconds: how old the index may be */
+	int64_t ttl; /* microseconds: how old the index of the archives may be */
 	/* Called for each change that would be made, and then nothing is done; NULL: do it. */
 	void (*see)(void *ctx, const struct planned *p);
 	void *ctx;

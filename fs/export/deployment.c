@@ -126,12 +126,19 @@ static const char *newest(const struct latest_view *v)
 	return v->n_live ? v->live[0] : NULL;
 }
 
+static const char *keeper(const struct latest_view *v)
+{
+	return v->held ? v->held : newest(v);
+}
+
+bool latest_view_keeps(const struct latest_view *v)
+{
+	return same_text(keeper(v), v->own);
+}
+
 bool latest_view_takes_over(const struct latest_view *before, const struct latest_view *now)
 {
-	const char *was = before->held ? before->held : newest(before);
-	const char *is = now->held ? now->held : newest(now);
-
-	return is && !strcmp(is, now->own) && was && strcmp(was, now->own) != 0;
+	return latest_view_keeps(now) && keeper(before) && !latest_view_keeps(before);
 }
 
 bool latest_is_closed(const struct latest_view *v, struct strbuf *why)

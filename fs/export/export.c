@@ -110,7 +110,8 @@ static int pass_refresh(const struct exporter *ex, const struct pass *pass)
 {
 	for (size_t i = 0; i < pass->n_prefixes; i++) {
 		CLEANUP(free_char) char *all = xasprintf("%s/", pass->prefixes[i]);
-		int r = store_refresh(ex->opt.store, all, ex->opt.ttl);
+		int64_t ttl = ex->look_anew && pass_is_latest(pass, i) ? 0 : ex->opt.ttl;
+		int r = store_refresh(ex->opt.store, all, ttl);
 
 		if (r < 0)
 			return r;

@@ -16,6 +16,11 @@ void exporter_set_latest(struct exporter *ex, bool filled, bool settled)
 	ex->settled = settled;
 }
 
+void exporter_look_anew(struct exporter *ex)
+{
+	ex->look_anew = true;
+}
+
 void exporter_set_rebase(struct exporter *ex, bool rebase)
 {
 	ex->opt.rebase = rebase;
@@ -138,4 +143,5 @@ void exporter_remember(struct exporter *ex, struct pass *pass, const struct name
 {
 	remember_results(ex, pass, seen, full);
 	remember_left(ex, pass, seen, full);
+	ex->look_anew &= !full;
 }

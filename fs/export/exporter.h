@@ -31,6 +31,7 @@ struct exporter {
 	struct names left;  /* see exporter_left() */
 	char *left_why;	    /* of the last pass that asked; owned */
 	bool filled, settled;
+	bool look_anew; /* what the index knows of latest/ is not believed */
 	struct pace own_pace, *pace; /* or that of another exporter */
 	struct event_pass *event_passes; /* that are under way */
 	struct room room;

@@ -120,10 +120,10 @@ static int compare(struct promotion *p)
 	const struct diff_side from = { opt->store, p->prefix }, to = { opt->store, "latest/" };
 	struct diff_sizes sizes;
 	uint64_t listings;
-	int r = store_refresh(opt->store, p->prefix, opt->ttl);
+	int r = store_refresh(opt->store, p->prefix, 0);
 
 	if (!r)
-		r = store_refresh(opt->store, "latest/", opt->ttl);
+		r = store_refresh(opt->store, "latest/", 0);
 	if (!r)
 		r = store_refresh(opt->archives, "packages/", opt->ttl);
 	if (!r)

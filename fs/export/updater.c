@@ -14,8 +14,8 @@
  * is work for the next one: nothing is queued here.
  *
  * latest/ is open once the own prefix was filled by a full pass; a full pass follows whenever
- * another deployment begins or ceases to keep it, and after a take-over not before the last request
- * of the former keeper is over (struct latest_view).
+ * another deployment begins or ceases to keep it, and another one, of who keeps it then, when the
+ * last request of the others is over; after a take-over that alone (struct latest_view).
  *
  * `lock` guards `status`, `behind`, `filled` and `settled`; all else belongs to one thread. It is
  * never held while a pass runs, so the status can always be asked.
@@ -238,6 +238,27 @@ static void run_event(struct updater *u, enum due kind)
 	start_event(u, kind);
 }
 
+static void look_at_all(struct updater *u, int64_t now)
+{
+	exporter_look_anew(u->passes.exporter);
+	schedule_full(&u->schedule, now);
+}
+
+/* What another deployment sent last may be under way still: who keeps latest/ looks at everything
+ * when that is over, and before that, unless it was that one's. */
+static void note_deployments(struct updater *u, const struct latest_view *view, int64_t now)
+{
+	bool wait = u->viewed && latest_view_takes_over(&u->view, view);
+	bool others = u->viewed || view->n_live > 1;
+
+	u->settles_at = others && latest_view_keeps(view) ? now + RETRY_DEADLINE : SCHEDULE_NEVER;
+	if (u->viewed && !wait)
+		look_at_all(u, now);
+	pthread_mutex_lock(&u->lock);
+	u->settled = !wait && (u->settled || u->settles_at == SCHEDULE_NEVER);
+	pthread_mutex_unlock(&u->lock);
+}
+
 /* Who keeps latest/ may have changed; then everything is looked at. */
 static void look_at_deployments(struct updater *u, int64_t now)
 {
@@ -246,15 +267,8 @@ static void look_at_deployments(struct updater *u, int64_t now)
 
 	if (latest_view_read(u->export.db, &view) < 0)
 		return; /* said; asked again soon */
-	if (u->viewed && !latest_view_same(&view, &u->view)) {
-		bool wait = latest_view_takes_over(&u->view, &view);
-
-		u->settles_at = wait ? now + RETRY_DEADLINE : SCHEDULE_NEVER;
-		schedule_full(&u->schedule, wait ? u->settles_at : now);
-		pthread_mutex_lock(&u->lock);
-		u->settled = !wait;
-		pthread_mutex_unlock(&u->lock);
-	}
+	if (!u->viewed || !latest_view_same(&view, &u->view))
+		note_deployments(u, &view, now);
 	latest_view_release(&u->view);
 	u->view = view;
 	u->viewed = true;
@@ -266,6 +280,7 @@ static void settle(struct updater *u, int64_t now)
 	if (now < u->settles_at)
 		return;
 	u->settles_at = SCHEDULE_NEVER;
+	look_at_all(u, now);
 	pthread_mutex_lock(&u->lock);
 	u->settled = true;
 	pthread_mutex_unlock(&u->lock);

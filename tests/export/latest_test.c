@@ -109,18 +109,23 @@ Test(latest, it_is_closed_to_all_but_take_downs_where_another_one_keeps_it)
 	}
 }
 
-Test(latest, it_is_taken_over_from_who_kept_it_before)
+Test(latest, it_is_kept_and_taken_over_from_who_kept_it_before)
 {
 	static char a[] = A, b[] = B;
 	static const struct {
 		char *held, *live[3], *held_now, *live_now[3];
-		bool takes_over;
+		bool keeps, takes_over;
 	} rows[] = {
-		{ NULL, { b, a }, NULL, { a }, true },	  { NULL, { a }, NULL, { a }, false },
-		{ NULL, { a }, NULL, { b, a }, false },	  { NULL, { b, a }, NULL, { b, a }, false },
-		{ NULL, { NULL }, NULL, { a }, false },	  { b, { b, a }, NULL, { a }, true },
-		{ b, { a }, a, { a }, true },		  { a, { b, a }, NULL, { b, a }, false },
-		{ NULL, { b, a }, a, { b, a }, true },
+		{ NULL, { b, a }, NULL, { a }, true, true },
+		{ NULL, { a }, NULL, { a }, true, false },
+		{ NULL, { a }, NULL, { b, a }, false, false },
+		{ NULL, { b, a }, NULL, { b, a }, false, false },
+		{ NULL, { NULL }, NULL, { a }, true, false },
+		{ NULL, { a }, NULL, { NULL }, false, false },
+		{ b, { b, a }, NULL, { a }, true, true },
+		{ b, { a }, a, { a }, true, true },
+		{ a, { b, a }, NULL, { b, a }, false, false },
+		{ NULL, { b, a }, a, { b, a }, true, true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -133,6 +138,7 @@ Test(latest, it_is_taken_over_from_who_kept_it_before)
 		now = view_of(a, rows[i].held_now, live_now);
 		cr_assert_eq(latest_view_takes_over(&before, &now), rows[i].takes_over, "row %zu",
 			     i);
+		cr_assert_eq(latest_view_keeps(&now), rows[i].keeps, "row %zu", i);
 	}
 }
 

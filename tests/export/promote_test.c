@@ -184,6 +184,28 @@ Test(promote, the_same_content_costs_nothing)
 	expect_held(RUNTIME);
 }
 
+/* What another deployment had under way when latest/ was held may land behind a promotion. */
+Test(promote, another_run_sees_what_landed_after_the_first_one_however_young_the_index_is)
+{
+	CLEANUP(free_char) char *cache = xasprintf("%s/cache", w.folder);
+	struct promote_options options = options_of();
+	struct promote_counts counts;
+	struct store *index;
+
+	make_apart();
+	cr_assert_eq(index_push(w.counter, cache, &index), 0);
+	options.store = index;
+	options.ttl = DAY_US;
+	cr_assert_eq(run_promote(&options, NULL), 0);
+	expect_equal();
+	world_put(&w, "latest/api/packages/foo/likes", "{\"package\":\"foo\",\"likes\":99}", NULL);
+	cr_assert_eq(run_promote(&options, &counts), 0);
+	cr_assert_eq(counts.copied, 1);
+	expect_equal();
+	index->next = NULL;
+	store_close(index);
+}
+
 Test(promote, what_was_copied_has_the_headers_and_marks_of_its_source)
 {
 	struct object from, to;

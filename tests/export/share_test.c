@@ -426,3 +426,28 @@ Test(share, a_host_asks_for_nothing_that_it_has_left_so_itself)
 	cr_assert_eq(counter_read(w.counter).stat, 0);
 	hosts_release(&h);
 }
+
+/* How many lists of the bucket a full pass asks for. */
+static unsigned long lists_of_full_pass(struct exporter *ex)
+{
+	struct export_counts counts = { 0 };
+
+	counter_read(w.counter);
+	cr_assert_eq(export_all(ex, &counts), 0);
+	export_counts_release(&counts);
+	return counter_read(w.counter).list;
+}
+
+Test(share, a_full_pass_that_is_to_look_anew_lists_latest_alone_and_the_next_one_does_not)
+{
+	struct hosts h;
+
+	w.options.ttl = DAY_US;
+	hosts_init(&h);
+	lists_of_full_pass(h.behind);
+	cr_assert_eq(lists_of_full_pass(h.behind), 0);
+	exporter_look_anew(h.behind);
+	cr_assert_eq(lists_of_full_pass(h.behind), 1);
+	cr_assert_eq(lists_of_full_pass(h.behind), 0);
+	hosts_release(&h);
+}

@@ -9,8 +9,6 @@
 #include "store_links.h"
 #include "updating.h"
 
-#define OLDER "2020.01.01"
-#define NEWER "2027.01.01"
 
 static atomic_llong now;
 
@@ -35,21 +33,6 @@ static struct updater *start_quiet(void)
 static void discontinue(const char *package)
 {
 	world_sql(&w, "UPDATE package SET discontinued = 1 WHERE name = '%s'", package);
-}
-
-static bool is_discontinued(const char *prefix, const char *package)
-{
-	CLEANUP(free_char) char *key = xasprintf("%s/api/packages/%s", prefix, package);
-
-	return world_has(&w, key) && world_has_text(&w, key, "isDiscontinued");
-}
-
-static void add_deployment(const char *version)
-{
-	world_sql(&w,
-		  "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
-		  " ('%s', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')",
-		  version);
 }
 
 Test(updater_turns, what_is_committed_is_exported_by_its_event_alone)
@@ -153,58 +136,6 @@ Test(updater_turns, of_several_hosts_one_collects_and_not_before_both_prefixes_a
 	}
 	updater_stop(hosts[0]);
 	updater_stop(hosts[1]);
-}
-
-Test(updater_turns, where_a_deployment_comes_or_goes_everything_is_looked_at_at_once)
-{
-	struct updater *u;
-
-	world_add(&w, "foo", "1.0.0");
-	u = start_quiet();
-	add_deployment(OLDER);
-	WAIT_UNTIL(total_of(u).current == 1);
-	world_sql(&w, "DELETE FROM deployment WHERE runtime_version = '" OLDER "'");
-	WAIT_UNTIL(total_of(u).current == 2);
-	updater_stop(u);
-}
-
-/* latest/ as another deployment wrote it, which is newer, and live. */
-static void let_a_newer_one_keep_latest(void)
-{
-	const struct publisher_options options = { .store = w.options.store,
-						   .gate = GATE_ENFORCE,
-						   .runtime_version = NEWER };
-	struct exporter_options newer = w.options;
-	struct export_counts counts = { 0 };
-	struct exporter *ex;
-
-	world_add(&w, "foo", "1.0.0");
-	newer.runtime_version = NEWER;
-	cr_assert_eq(publisher_new(&options, &newer.publisher), 0);
-	cr_assert_eq(exporter_new(&newer, &ex), 0);
-	cr_assert_eq(export_all(ex, &counts), 0);
-	export_counts_release(&counts);
-	exporter_free(ex);
-	publisher_free(newer.publisher);
-	add_deployment(NEWER);
-}
-
-Test(updater_turns, who_takes_latest_over_waits_for_the_last_requests_of_the_one_before)
-{
-	struct updater *u;
-
-	let_a_newer_one_keep_latest();
-	u = start_quiet();
-	world_sql(&w, "BEGIN; UPDATE deployment SET retired = 1 WHERE runtime_version = '" NEWER
-		      "'; UPDATE package SET discontinued = 1; COMMIT");
-	WAIT_UNTIL(is_discontinued(RUNTIME, "foo"));
-	now += RETRY_DEADLINE - 1;
-	world_add(&w, "bar", "1.0.0");
-	wait_for("latest/api/packages/bar", "1.0.0"); /* which that one never wrote */
-	cr_assert_not(is_discontinued("latest", "foo"));
-	now += 1;
-	WAIT_UNTIL(is_discontinued("latest", "foo"));
-	updater_stop(u);
 }
 
 /* A full pass, in the middle of a package that comes together with another deployment. */
@@ -372,7 +303,7 @@ Test(updater_turns, what_failed_beside_a_long_pass_and_was_done_by_another_is_no
 	struct standstill still, again;
 	struct updater *u;
 	atomic_bool fails = false;
-	uint64_t failed, passes;
+	uint64_t failed, passes, current;
 
 	world_add(&w, "foo", "1.0.0");
 	u = start_a_long_pass(&still, 1);
@@ -386,7 +317,9 @@ Test(updater_turns, what_failed_beside_a_long_pass_and_was_done_by_another_is_no
 	wait_for_count("SELECT count(*) FROM export_state s JOIN package_change c"
 		       " ON c.package = s.package AND c.change = s.change WHERE s.package = 'foo'",
 		       PREFIXES);
+	current = total_of(u).current;
 	now += MINUTE_US;
+	WAIT_UNTIL(total_of(u).current > current); /* the last look at what came with the other one */
 	stand_still(&again, 1);
 	world_sql(&w, "BEGIN; DELETE FROM deployment WHERE host = 'other';"
 		      "UPDATE package SET discontinued = 1 WHERE name = 'new'; COMMIT");

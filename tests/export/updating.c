@@ -2,6 +2,8 @@
 /* updating.c - an updater on the world of the export, and how a test waits for what it does. */
 #include "updating.h"
 
+#include "memory.h"
+
 struct world w;
 
 void updating_init(void)
@@ -146,4 +148,19 @@ void stand_still_at_reads(struct standstill *still, int most)
 void let_go(struct standstill *still)
 {
 	still->let_go = true;
+}
+
+bool is_discontinued(const char *prefix, const char *package)
+{
+	CLEANUP(free_char) char *key = xasprintf("%s/api/packages/%s", prefix, package);
+
+	return world_has(&w, key) && world_has_text(&w, key, "isDiscontinued");
+}
+
+void add_deployment(const char *version)
+{
+	world_sql(&w,
+		  "INSERT INTO deployment (runtime_version, host, heartbeat, accepted) VALUES"
+		  " ('%s', 'other', strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), '')",
+		  version);
 }

@@ -52,6 +52,12 @@ int64_t lag_of(struct updater *u);
 struct export_counts total_of(struct updater *u);
 uint64_t passes_of(struct updater *u);
 
+bool is_discontinued(const char *prefix, const char *package); /* in its listing */
+/* A host of another deployment, which is live. */
+#define OLDER "2020.01.01"
+#define NEWER "2027.01.01"
+void add_deployment(const char *version);
+
 /* The first changes of the store, or reads, one on each thread, stand still until they are let go.
  */
 struct standstill {
