@@ -16,7 +16,7 @@
 struct db;
 struct strbuf;
 
-#define DB_SCHEMA_VERSION 3
+#define DB_SCHEMA_VERSION 4
 
 enum db_mode {
 	DB_OPEN,   /* -ENOENT when it is not there (said); never makes one */

@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS schema_version (
 	version integer NOT NULL,
 	one boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one)
 );
-INSERT INTO schema_version (version) VALUES (3) ON CONFLICT DO NOTHING;
+INSERT INTO schema_version (version) VALUES (4) ON CONFLICT DO NOTHING;
 DO $$
 BEGIN
-	IF (SELECT version FROM schema_version) > 3 THEN
-		RAISE EXCEPTION 'there is a pubfs schema of version %, and this is version 3',
+	IF (SELECT version FROM schema_version) > 4 THEN
+		RAISE EXCEPTION 'there is a pubfs schema of version %, and this is version 4',
 			(SELECT version FROM schema_version);
 	END IF;
 END $$;
@@ -124,7 +124,7 @@ INSERT INTO settled (total) VALUES (0) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS advisory_event (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	advisory text NOT NULL,
-	package text, -- whose name went away; null: of all that are named
+	package text, -- whose name came or went; null: of all that are named
 	removed boolean NOT NULL,
 	noted text[] NOT NULL,
 	at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -242,9 +242,11 @@ CREATE CONSTRAINT TRIGGER pubfs_stamp_removal AFTER INSERT ON package_event
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.removes)
 EXECUTE FUNCTION stamp_removal();
 
--- Whether an advisory is about few enough packages to move their times: it names at most 50.
+-- Whether an advisory is about few enough packages to move their times: it names at most 50. Who
+-- writes an advisory asks it for the index advisory_moving; others ask that index, since a document
+-- may be long and the packages many: hence the cost.
 CREATE OR REPLACE FUNCTION advisory_moves(osv text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql IMMUTABLE COST 100000 SET search_path FROM CURRENT AS $$
 DECLARE
 	affected json;
 BEGIN
@@ -257,34 +259,62 @@ BEGIN
 EXCEPTION WHEN others THEN -- it is not JSON
 	RETURN true;
 END $$;
+GRANT EXECUTE ON FUNCTION advisory_moves TO PUBLIC; -- where it is not the default
 
--- Packages that an advisory names, one or all of them, have changed with it.
-CREATE OR REPLACE FUNCTION note_advisory(advisory text, osv text, synced timestamptz,
-	only_package text, removed boolean) RETURNS void
+DROP FUNCTION IF EXISTS note_advisory(text, text, timestamptz, text, boolean); -- of version 3
+
+-- What a transaction did to an advisory: to all that are named, or (package) to one.
+CREATE OR REPLACE FUNCTION note_advisory_event(advisory text, package text, removed boolean,
+	noted text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+	INSERT INTO advisory_event (advisory, package, removed, noted)
+	VALUES (note_advisory_event.advisory, note_advisory_event.package,
+		note_advisory_event.removed, note_advisory_event.noted);
+	IF current_setting('pubfs.notify', true) IS DISTINCT FROM 'off' THEN
+		PERFORM pg_notify(current_schema(), '');
+	END IF;
+END $$;
+
+-- All packages that an advisory names have changed with it.
+CREATE OR REPLACE FUNCTION note_advisory(advisory text, moves boolean, synced timestamptz,
+	removed boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-	moves boolean := advisory_moves(osv);
 	noted text[] := ARRAY(
 		SELECT n.package::text
 		FROM advisory_package n JOIN package p ON p.name = n.package
 		WHERE n.advisory = note_advisory.advisory
-			AND (only_package IS NULL OR n.package = only_package)
-			AND osv IS NOT NULL
 	);
 BEGIN
 	PERFORM note(one, CASE WHEN moves THEN clock_timestamp() END,
 		CASE WHEN moves AND NOT removed THEN synced END, moves AND removed)
 	FROM unnest(noted) AS one;
-	IF only_package IS NULL OR noted = '{}' THEN
-		INSERT INTO advisory_event (advisory, package, removed, noted)
-		VALUES (note_advisory.advisory, CASE WHEN removed THEN only_package END, removed,
-			noted);
-		IF current_setting('pubfs.notify', true) IS DISTINCT FROM 'off' THEN
-			PERFORM pg_notify(current_schema(), '');
-		END IF;
+	PERFORM note_advisory_event(advisory, NULL, removed, noted);
+END $$;
+
+-- One of them has changed with its name there. Where the advisory or the package is not to be seen,
+-- another transaction may be about to write it: settle() sees to that.
+CREATE OR REPLACE FUNCTION note_name(advisory text, package text, removed boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	moves boolean;
+	synced timestamptz;
+BEGIN
+	SELECT EXISTS (
+		SELECT FROM advisory m
+		WHERE m.id = note_name.advisory AND advisory_moves(m.osv::text)
+	), a.synced INTO moves, synced
+	FROM advisory a JOIN package p ON p.name = note_name.package
+	WHERE a.id = note_name.advisory;
+	IF FOUND THEN
+		PERFORM note(package, CASE WHEN moves THEN clock_timestamp() END,
+			CASE WHEN moves AND NOT removed THEN synced END, moves AND removed);
+	ELSE
+		PERFORM note_advisory_event(advisory, package, removed, '{}');
 	END IF;
 END $$;
-REVOKE ALL ON FUNCTION note_advisory FROM PUBLIC;
+REVOKE ALL ON FUNCTION note_advisory_event, note_advisory, note_name FROM PUBLIC;
 
 -- Statements on a package move its own row in passing. One that sets `updated` is believed.
 CREATE OR REPLACE FUNCTION package_before_update() RETURNS trigger
@@ -307,14 +337,15 @@ BEGIN
 		PERFORM note(name, NULL, NULL, false) FROM package;
 		RETURN NULL;
 	END IF;
-	IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND NEW.name <> OLD.name) THEN
-		PERFORM note(OLD.name, NULL, NULL, false);
-	END IF;
-	IF TG_OP = 'DELETE' THEN -- those that it replaced are replaced by none
-		PERFORM note(name, NULL, NULL, false) FROM package WHERE replaced_by = OLD.name;
-	ELSIF TG_OP = 'UPDATE' THEN
+	IF NEW.name = OLD.name THEN
 		PERFORM note(NEW.name, NULL, NULL, false);
-	ELSE
+		RETURN NULL;
+	END IF;
+	IF TG_OP <> 'INSERT' THEN -- it goes, and those that it replaced are replaced by none
+		PERFORM note(OLD.name, NULL, NULL, false);
+		PERFORM note(name, NULL, NULL, false) FROM package WHERE replaced_by = OLD.name;
+	END IF;
+	IF TG_OP <> 'DELETE' THEN
 		PERFORM note(name, NULL, NULL, false) FROM package
 		WHERE replaced_by = NEW.name
 			AND EXISTS (SELECT FROM package_change WHERE package = NEW.name);
@@ -350,14 +381,14 @@ CREATE OR REPLACE FUNCTION advisory_noted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		PERFORM note_advisory(id, osv::text, synced, NULL, true) FROM advisory;
+		PERFORM note_advisory(id, advisory_moves(osv::text), synced, true) FROM advisory;
 		RETURN NULL;
 	END IF;
 	IF TG_WHEN = 'BEFORE' THEN
-		PERFORM note_advisory(OLD.id, OLD.osv::text, OLD.synced, NULL, true);
+		PERFORM note_advisory(OLD.id, advisory_moves(OLD.osv::text), OLD.synced, true);
 		RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 	END IF;
-	PERFORM note_advisory(NEW.id, NEW.osv::text, NEW.synced, NULL, false);
+	PERFORM note_advisory(NEW.id, advisory_moves(NEW.osv::text), NEW.synced, false);
 	RETURN NULL;
 END $$;
 
@@ -365,17 +396,14 @@ CREATE OR REPLACE FUNCTION advisory_package_noted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
 	IF TG_OP = 'TRUNCATE' THEN
-		PERFORM note_advisory(n.advisory, a.osv::text, a.synced, n.package, true)
-		FROM advisory_package n LEFT JOIN advisory a ON a.id = n.advisory;
+		PERFORM note_name(advisory, package, true) FROM advisory_package;
 		RETURN NULL;
 	END IF;
 	IF TG_WHEN = 'BEFORE' THEN
-		PERFORM note_advisory(OLD.advisory, a.osv::text, a.synced, OLD.package, true)
-		FROM (SELECT) AS one LEFT JOIN advisory a ON a.id = OLD.advisory;
+		PERFORM note_name(OLD.advisory, OLD.package, true);
 		RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 	END IF;
-	PERFORM note_advisory(NEW.advisory, a.osv::text, a.synced, NEW.package, false)
-	FROM (SELECT) AS one LEFT JOIN advisory a ON a.id = NEW.advisory;
+	PERFORM note_name(NEW.advisory, NEW.package, false);
 	RETURN NULL;
 END $$;
 
@@ -441,6 +469,10 @@ BEGIN
 	END IF;
 
 	IF is_table('advisory') THEN
+		-- made anew, since the function may have become another one
+		DROP INDEX IF EXISTS advisory_moving;
+		CREATE INDEX advisory_moving ON advisory (id) WHERE advisory_moves(osv::text);
+
 		CREATE OR REPLACE TRIGGER pubfs_insert AFTER INSERT ON advisory
 		FOR EACH ROW EXECUTE FUNCTION advisory_noted();
 
@@ -518,17 +550,25 @@ BEGIN
 		DELETE FROM advisory_event WHERE id IN (
 			SELECT id FROM advisory_event LIMIT at_most
 		) RETURNING *
+	), told AS (
+		SELECT id, unnest(noted) AS package FROM taken
+	), judged AS MATERIALIZED ( -- each advisory once, however many packages it names
+		SELECT id, synced, advisory_moves(osv::text) AS moves
+		FROM advisory WHERE id IN (SELECT advisory FROM taken)
 	), missed AS (
-		SELECT t.removed, t.at, n.package, a.synced,
-			coalesce(advisory_moves(a.osv::text), true) AS moves
+		SELECT t.removed, t.at, p.name AS package, a.synced,
+			coalesce(a.moves, true) AS moves
 		FROM taken t JOIN advisory_package n ON n.advisory = t.advisory
 			JOIN package p ON p.name = n.package
-			LEFT JOIN advisory a ON a.id = t.advisory
-		WHERE t.package IS NULL AND n.package <> ALL (t.noted)
-			AND (t.removed OR a.id IS NOT NULL)
+			LEFT JOIN judged a ON a.id = t.advisory
+		WHERE t.package IS NULL AND (t.removed OR a.id IS NOT NULL) AND NOT EXISTS (
+			SELECT FROM told WHERE told.id = t.id AND told.package = n.package
+		)
 		UNION ALL
-		SELECT t.removed, t.at, p.name, NULL, true
+		SELECT t.removed, t.at, p.name, a.synced, coalesce(a.moves, true)
 		FROM taken t JOIN package p ON p.name = t.package
+			LEFT JOIN judged a ON a.id = t.advisory
+		WHERE t.removed OR a.id IS NOT NULL
 	), found AS (
 		INSERT INTO package_event (package, moved, advised)
 		SELECT package, CASE WHEN moves THEN at END,
@@ -557,7 +597,8 @@ BEGIN
 END $$;
 
 -- Where no trigger tells of changes: counts one for each package whose row has another look than
--- the last time, of those that were updated in the last so many microseconds. How many these are.
+-- the last time, of those that were updated in the last so many microseconds (of all, if that is 95
+-- years) or have no such time. How many these are.
 CREATE OR REPLACE FUNCTION scan(span bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -567,8 +608,9 @@ BEGIN
 		SELECT p.name::text COLLATE "C" AS name, p.updated,
 			hashtextextended(p::text, 0) AS digest
 		FROM package p
-		WHERE p.updated > clock_timestamp()
+		WHERE (span >= 3000000000000000 OR p.updated > clock_timestamp()
 				- make_interval(secs => least(span, 3000000000000000) / 1000000.0)
+			) IS NOT FALSE
 			AND p.name ~ '^[A-Za-z_][A-Za-z0-9_]{0,63}$'
 	), other AS (
 		SELECT l.* FROM looked l LEFT JOIN package_scan s ON s.package = l.name
@@ -599,7 +641,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT, INSERT, DELETE ON latest_hold, package_event TO %s', role);
 	EXECUTE format('GRANT SELECT, DELETE ON advisory_event TO %s', role);
 	EXECUTE format('GRANT SELECT, UPDATE ON settled TO %s', role);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION settle, scan, advisory_moves TO %s', role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION settle, scan TO %s', role);
 END $$;
 
 CREATE OR REPLACE FUNCTION grant_intake(role regrole) RETURNS void
@@ -610,6 +652,6 @@ BEGIN
 		' advisory_package TO %s', role);
 END $$;
 
-UPDATE schema_version SET version = 3 WHERE version < 3;
+UPDATE schema_version SET version = 4 WHERE version < 4;
 
 COMMIT;

@@ -61,6 +61,14 @@ CREATE TABLE advisory_package (
 
 CREATE INDEX advisory_package_by_package ON advisory_package (package, advisory);
 
+-- What the triggers ask of an advisory, so that no document is read again for each package that it
+-- names; written by them. moves: it is about few enough packages to move their times.
+CREATE TABLE advisory_brief (
+	advisory TEXT NOT NULL PRIMARY KEY,
+	synced TEXT NOT NULL,
+	moves INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The state of each package that has or had rows: '<n>-<16 hex digits>'. n counts its changes, the
 -- digits are random, so that a restored database that counts to the same n is noticed.
 CREATE TABLE package_change (
@@ -141,26 +149,36 @@ BEGIN
 			OR rtrim(latest_advisory, 'Z') < rtrim(NEW.advised, 'Z'));
 END;
 
--- Whether an advisory is about few enough packages to move their times: it names at most 50.
-CREATE VIEW advisory_reach (advisory, moves) AS
-SELECT id, (
-	SELECT count(DISTINCT json_extract(osv, affected.fullkey || '.package.name')) <= 50
-	FROM json_each(CASE WHEN json_valid(osv) THEN osv ELSE '{}' END, '$.affected') AS affected
-	WHERE lower(json_extract(osv, affected.fullkey || '.package.ecosystem')) = 'pub'
+-- What advisory_brief has of an advisory: it moves times if it names at most 50 packages.
+CREATE VIEW advisory_reach (advisory, synced, moves) AS
+SELECT id, synced, (
+	SELECT count(*) <= 50
+	FROM (
+		SELECT DISTINCT json_extract(one.value, '$.package.name')
+		FROM json_each(CASE WHEN json_valid(osv) THEN osv ELSE '{}' END, '$.affected') AS one
+		WHERE CASE one.type WHEN 'object'
+			THEN lower(json_extract(one.value, '$.package.ecosystem')) = 'pub'
+				AND json_extract(one.value, '$.package.name') IS NOT NULL
+		END
+		LIMIT 51
+	)
 )
 FROM advisory;
+
+INSERT OR REPLACE INTO advisory_brief SELECT advisory, synced, moves FROM advisory_reach;
+
+-- The times that the advisories which name a package move it to.
+CREATE VIEW package_advised (package, synced) AS
+SELECT n.package, b.synced
+FROM advisory_package n JOIN advisory_brief b ON b.advisory = n.advisory
+WHERE b.moves;
 
 CREATE TRIGGER package_insert AFTER INSERT ON package
 BEGIN
 	INSERT INTO package_event
 	SELECT NEW.name, 0, (
-		SELECT a.synced
-		FROM advisory_package n
-			JOIN advisory a ON a.id = n.advisory
-			JOIN advisory_reach r ON r.advisory = a.id
-		WHERE n.package = NEW.name AND r.moves
-		ORDER BY rtrim(a.synced, 'Z') DESC
-		LIMIT 1
+		SELECT synced FROM package_advised WHERE package = NEW.name
+		ORDER BY rtrim(synced, 'Z') DESC LIMIT 1
 	);
 END;
 
@@ -178,14 +196,24 @@ BEGIN
 	WHERE name = NEW.name AND OLD.discontinued AND NOT NEW.discontinued
 		AND NEW.replaced_by IS NOT NULL;
 
-	INSERT INTO package_event SELECT OLD.name, 0, NULL WHERE OLD.name <> NEW.name;
 	INSERT INTO package_event VALUES (NEW.name, NEW.updated = OLD.updated AND (
 		(NEW.name, NEW.created, NEW.moderated, NEW.deleted, NEW.discontinued, NEW.unlisted,
 			NEW.latest_version, NEW.latest_advisory, NEW.publisher)
 		IS NOT (OLD.name, OLD.created, OLD.moderated, OLD.deleted, OLD.discontinued,
 			OLD.unlisted, OLD.latest_version, OLD.latest_advisory, OLD.publisher)
 		OR NEW.replaced_by IS NOT OLD.replaced_by AND (NEW.replaced_by IS NOT NULL
-			OR EXISTS (SELECT 1 FROM package WHERE name = OLD.replaced_by))), NULL);
+			OR EXISTS (SELECT 1 FROM package WHERE name = OLD.replaced_by))), (
+		SELECT synced FROM package_advised
+		WHERE package = NEW.name AND NEW.name <> OLD.name
+		ORDER BY rtrim(synced, 'Z') DESC LIMIT 1
+	));
+END;
+
+-- The old name goes as if it had been deleted; the new one comes with package_update.
+CREATE TRIGGER package_rename AFTER UPDATE ON package WHEN NEW.name <> OLD.name
+BEGIN
+	INSERT INTO package_event VALUES (OLD.name, 0, NULL);
+	UPDATE package SET replaced_by = NULL WHERE replaced_by = OLD.name;
 END;
 
 CREATE TRIGGER package_delete AFTER DELETE ON package
@@ -218,41 +246,65 @@ END;
 -- both are there, and again, by BEFORE triggers, while both are still there.
 CREATE VIEW advisory_event (advisory, package, synced) AS SELECT NULL, NULL, NULL WHERE 0;
 
-CREATE TRIGGER advisory_event_insert INSTEAD OF INSERT ON advisory_event
+CREATE TRIGGER advisory_event_of_all INSTEAD OF INSERT ON advisory_event
+WHEN NEW.package IS NULL
 BEGIN
 	INSERT INTO package_event
-	SELECT p.name, r.moves, CASE WHEN r.moves THEN NEW.synced END
-	FROM (SELECT moves FROM advisory_reach WHERE advisory = NEW.advisory LIMIT 1) r
-		JOIN advisory_package n ON n.advisory = NEW.advisory
+	SELECT p.name, b.moves, CASE WHEN b.moves THEN NEW.synced END
+	FROM advisory_brief b
+		JOIN advisory_package n ON n.advisory = b.advisory
 		JOIN package p ON p.name = n.package
-	WHERE NEW.package IS NULL OR n.package = NEW.package;
+	WHERE b.advisory = NEW.advisory;
+END;
+
+CREATE TRIGGER advisory_event_of_one INSTEAD OF INSERT ON advisory_event
+WHEN NEW.package IS NOT NULL
+BEGIN
+	INSERT INTO package_event
+	SELECT p.name, b.moves, CASE WHEN b.moves THEN NEW.synced END
+	FROM advisory_brief b JOIN package p ON p.name = NEW.package
+	WHERE b.advisory = NEW.advisory;
+END;
+
+CREATE VIEW advisory_written (advisory) AS SELECT NULL WHERE 0;
+
+CREATE TRIGGER advisory_written_insert INSTEAD OF INSERT ON advisory_written
+BEGIN
+	INSERT INTO advisory_brief
+	SELECT advisory, synced, moves FROM advisory_reach WHERE advisory = NEW.advisory
+	ON CONFLICT (advisory) DO UPDATE SET synced = excluded.synced, moves = excluded.moves;
+
+	INSERT INTO advisory_event
+	SELECT advisory, NULL, synced FROM advisory_brief WHERE advisory = NEW.advisory;
 END;
 
 CREATE TRIGGER advisory_insert AFTER INSERT ON advisory
 BEGIN
-	INSERT INTO advisory_event VALUES (NEW.id, NULL, NEW.synced);
+	INSERT INTO advisory_written VALUES (NEW.id);
 END;
 
 CREATE TRIGGER advisory_renamed BEFORE UPDATE ON advisory WHEN NEW.id <> OLD.id
 BEGIN
 	INSERT INTO advisory_event VALUES (OLD.id, NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
+	DELETE FROM advisory_brief WHERE advisory = OLD.id;
 END;
 
 CREATE TRIGGER advisory_update AFTER UPDATE ON advisory
 WHEN (NEW.id, NEW.osv, NEW.synced) IS NOT (OLD.id, OLD.osv, OLD.synced)
 BEGIN
-	INSERT INTO advisory_event VALUES (NEW.id, NULL, NEW.synced);
+	INSERT INTO advisory_written VALUES (NEW.id);
 END;
 
 CREATE TRIGGER advisory_delete BEFORE DELETE ON advisory
 BEGIN
 	INSERT INTO advisory_event VALUES (OLD.id, NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));
+	DELETE FROM advisory_brief WHERE advisory = OLD.id;
 END;
 
 CREATE TRIGGER advisory_package_insert AFTER INSERT ON advisory_package
 BEGIN
 	INSERT INTO advisory_event
-	SELECT id, NEW.package, synced FROM advisory WHERE id = NEW.advisory;
+	SELECT advisory, NEW.package, synced FROM advisory_brief WHERE advisory = NEW.advisory;
 END;
 
 CREATE TRIGGER advisory_package_renamed BEFORE UPDATE ON advisory_package
@@ -266,7 +318,7 @@ CREATE TRIGGER advisory_package_update AFTER UPDATE ON advisory_package
 WHEN (NEW.advisory, NEW.package) IS NOT (OLD.advisory, OLD.package)
 BEGIN
 	INSERT INTO advisory_event
-	SELECT id, NEW.package, synced FROM advisory WHERE id = NEW.advisory;
+	SELECT advisory, NEW.package, synced FROM advisory_brief WHERE advisory = NEW.advisory;
 END;
 
 CREATE TRIGGER advisory_package_delete BEFORE DELETE ON advisory_package
@@ -276,7 +328,7 @@ BEGIN
 END;
 
 PRAGMA application_id = 0x70756266; -- "pubf"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 COMMIT;
 

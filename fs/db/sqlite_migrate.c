@@ -21,6 +21,9 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	      " PRIMARY KEY (store, runtime_version, name)) STRICT, WITHOUT ROWID;",
 	[2] = "ALTER TABLE deployment ADD COLUMN shadow INTEGER NOT NULL DEFAULT 0"
 	      " CHECK (shadow IN (0, 1));",
+	[3] = "CREATE TABLE advisory_brief ("
+	      " advisory TEXT NOT NULL PRIMARY KEY, synced TEXT NOT NULL, moves INTEGER NOT NULL)"
+	      " STRICT, WITHOUT ROWID;",
 };
 
 /* The schema from its views and triggers on, to its commit. */

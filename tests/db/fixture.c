@@ -72,7 +72,7 @@ void sql(struct world *w, const char *text, ...)
 
 const char *ask(struct world *w, const char *text, ...)
 {
-	static char answer[4096];
+	static char answer[ANSWER_MAX];
 	CLEANUP(free_char) char *statement = NULL;
 	sqlite3_stmt *stmt = NULL;
 	const char *value = NULL;

@@ -37,6 +37,7 @@ sqlite3 *raw_open(const char *path);
 struct pg_conn *raw_connect(const char *database);
 void sql(struct world *w, const char *text, ...) __attribute__((format(printf, 2, 3)));
 bool sql_is_taken(struct world *w, const char *text); /* one statement, which may be refused */
+#define ANSWER_MAX (1 << 17)
 /* The first column of the first row, "" for none or null; good until the next call. */
 const char *ask(struct world *w, const char *text, ...) __attribute__((format(printf, 2, 3)));
 /* Where what a version or an advisory moved is not in the package's own row, forgets it. */

@@ -124,7 +124,7 @@ bool sql_is_taken(struct world *w, const char *text)
 
 const char *ask(struct world *w, const char *text, ...)
 {
-	static char answer[4096];
+	static char answer[ANSWER_MAX];
 	CLEANUP(free_char) char *statement = NULL;
 	PGresult *result;
 	va_list ap;

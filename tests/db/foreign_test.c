@@ -185,6 +185,23 @@ Test(foreign, without_them_updated_is_looked_at)
 	cr_assert_str_eq(work("1"), "helium ");
 }
 
+/* A registry need not keep the time at all. */
+Test(foreign, a_package_without_a_time_and_one_of_old_are_found)
+{
+	uint64_t found = 0;
+
+	sql(&w, "INSERT INTO registry.project (title, touched) VALUES ('none', NULL),"
+		" ('never', '-infinity'), ('old', '1900-01-01'), ('new', clock_timestamp())");
+	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
+	cr_assert_eq(db_scan(w.db, HOUR_US, &found), 0);
+	cr_assert_eq(found, 2);
+	cr_assert_str_eq(work("1"), "new none ");
+	cr_assert_str_eq(work(NULL), "never new none old ");
+	sql(&w, "UPDATE registry.project SET state = 1");
+	cr_assert_eq(db_scan(w.db, HOUR_US, &found), 0);
+	cr_assert_eq(found, 2, "and what changes of it");
+}
+
 static int add_ranked(void *ctx, const char *package, const char *latest)
 {
 	(void)latest;
@@ -373,7 +390,7 @@ Test(foreign, each_right_that_is_missing_is_named)
 		sql(&w, "GRANT %s ON pubfs.%s TO %s", right, table, role);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		sql(&w, "REVOKE EXECUTE ON FUNCTION pubfs.%s FROM %s", functions[i], role);
+		sql(&w, "REVOKE EXECUTE ON FUNCTION pubfs.%s FROM %s, PUBLIC", functions[i], role);
 		cr_assert_eq(db_open(url, DB_OPEN, &w.db), -EACCES, "%s", functions[i]);
 		cr_assert(said("has no right EXECUTE on", functions[i], NULL));
 		sql(&w, "GRANT EXECUTE ON FUNCTION pubfs.%s TO %s", functions[i], role);

@@ -30,6 +30,7 @@ static void make_earlier(void)
 	w.raw = raw_open(w.path);
 	sql(&w, "%s", ddl.buf);
 	sql(&w, "INSERT INTO package (name) VALUES ('p');"
+		"INSERT INTO advisory (id, osv) VALUES ('A', '{}');"
 		"INSERT INTO deployment VALUES ('2026.01.01', 'h', '2026-01-01T00:00:00Z', '', 1)");
 }
 
@@ -57,9 +58,11 @@ Test(migrate, an_earlier_file_becomes_what_a_new_one_is_and_keeps_its_rows)
 	CLEANUP(free_char) char *migrated = NULL, *made = NULL;
 
 	cr_assert_eq(db_open(w.url, DB_OPEN, &w.db), 0);
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "4");
 	cr_assert_eq(count_of(&w, "p"), 1);
 	cr_assert_str_eq(ask(&w, "SELECT retired || base_url || shadow FROM deployment"), "10");
+	sql(&w, "INSERT INTO advisory_package VALUES ('A', 'p')");
+	cr_assert_eq(count_of(&w, "p"), 2, "an advisory of before is known");
 	migrated = describe();
 	db_close(w.db);
 	sqlite3_close(w.raw);
@@ -112,5 +115,5 @@ Test(migrate, processes_that_find_it_at_the_same_time_all_succeed)
 		cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
 		cr_assert(WIFEXITED(status) && !WEXITSTATUS(status));
 	}
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "4");
 }

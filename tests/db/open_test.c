@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codec.h"
 #include "compiler.h"
 #include "fixture.h"
 #include "memory.h"
@@ -75,14 +76,14 @@ Test(open, a_new_database_has_version_application_and_wal)
 	cr_assert_eq(try_open(DB_CREATE), 0);
 	cr_assert_str_eq(w.db->url, w.url);
 	w.raw = raw_open(w.path);
-	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "3");
+	cr_assert_str_eq(ask(&w, "PRAGMA user_version"), "4");
 	cr_assert_str_eq(ask(&w, "PRAGMA application_id"), "1886741094");
 	cr_assert_str_eq(ask(&w, "PRAGMA journal_mode"), "wal");
 	cr_assert_str_eq(ask(&w,
 			     "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema"
 			     " WHERE type = 'table' AND name NOT LIKE 'sqlite%%' ORDER BY name)"),
-			 "advisory,advisory_package,deployment,export_state,latest_hold,lease,"
-			 "package,package_change,package_version");
+			 "advisory,advisory_brief,advisory_package,deployment,export_state,"
+			 "latest_hold,lease,package,package_change,package_version");
 }
 
 Test(open, an_existing_database_is_kept)
@@ -127,6 +128,54 @@ Test(open, the_ddl_is_whole_and_makes_a_database_that_opens)
 	w.raw = raw_open(w.path);
 	sql(&w, "%s", ddl.buf);
 	cr_assert_eq(try_open(DB_OPEN), 0);
+}
+
+/*
+ * What each schema is, without its comments and blanks. Where that changes, the databases of before
+ * are only brought to it, or refused, if its number is another one:
+ * DB_SCHEMA_VERSION (include/db.h), the number in both schemas, and a step of sqlite_migrate.c.
+ */
+static const struct {
+	const char *database, *version, *sha256;
+} schemas[] = {
+	{ "sqlite", "4", "efee01353f8af40543793e7b173628cc9cc9105b07aa011728aac33c223fe813" },
+	{ "postgresql", "4", "ed334d20ec04ec4413c791736625c1f3f6c8ce2f525aef84243af40e424f262c" },
+};
+
+static void strip(const struct strbuf *ddl, struct strbuf *out)
+{
+	for (const char *at = ddl->buf; *at;) {
+		size_t blank = strspn(at, " \t\n");
+
+		if (!strncmp(at, "--", 2)) {
+			at += strcspn(at, "\n");
+			continue;
+		}
+		if (blank)
+			at += blank;
+		else
+			strbuf_addch(out, *at++);
+	}
+}
+
+Test(open, a_schema_that_changes_has_another_version)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(schemas); i++) {
+		CLEANUP(strbuf_release) struct strbuf ddl = STRBUF_INIT(1 << 20);
+		CLEANUP(strbuf_release) struct strbuf bare = STRBUF_INIT(1 << 20);
+		unsigned char digest[SHA256_SIZE];
+		char hex[2 * SHA256_SIZE + 1];
+
+		if (db_schema(schemas[i].database, NULL, &ddl) == -ENOENT)
+			continue; /* built without it */
+		strip(&ddl, &bare);
+		sha256(bare.buf, bare.len, digest);
+		hex_encode(digest, sizeof(digest), hex);
+		cr_assert_str_eq(hex, schemas[i].sha256,
+				 "the schema of %s is %s: raise DB_SCHEMA_VERSION, and put that here",
+				 schemas[i].database, hex);
+		cr_assert_eq(atoi(schemas[i].version), DB_SCHEMA_VERSION);
+	}
 }
 
 Test(open, files_that_are_no_database_are_refused_in_both_modes)
@@ -213,7 +262,7 @@ Test(open, other_schema_versions_and_other_programs_files_are_refused)
 	static const struct {
 		const char *sql, *said;
 	} rows[] = {
-		{ "PRAGMA user_version = 4", "schema version 4" },
+		{ "PRAGMA user_version = 5", "schema version 5" },
 		{ "PRAGMA user_version = 0", "schema version 0" },
 		{ "PRAGMA application_id = 7", "another program" },
 		{ "PRAGMA application_id = 0", "another program" },

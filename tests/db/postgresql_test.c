@@ -652,6 +652,42 @@ Test(postgresql, the_first_packages_are_not_read_for_each_other)
 	run(0, "COMMIT");
 }
 
+/* An advisory of so many packages, and their names, one by one: in either order. */
+static const char *const large[] = {
+	"INSERT INTO advisory (id, osv) SELECT 'A', json_build_object('affected',"
+	" json_agg(json_build_object('package', json_build_object('ecosystem', 'Pub', 'name', name))))"
+	" FROM package",
+	"INSERT INTO advisory_package SELECT 'A', name FROM package",
+};
+
+Test(postgresql, an_advisory_is_read_once_however_many_packages_it_names)
+{
+	enum { MANY = 200 };
+
+	sql(&w, "INSERT INTO package (name) SELECT 'p' || n FROM generate_series(1, %d) n", MANY);
+	run(0, "SET track_functions = 'all'");
+	for (int first = 0; first < 2; first++) {
+		sql(&w, "SELECT settle(1000)");
+		run(0, "BEGIN");
+		run(0, "%s", large[first]);
+		run(0, "%s", large[1 - first]);
+		run(0, "INSERT INTO advisory_package SELECT 'A', 'new' || n"
+		       " FROM generate_series(1, %d) n", MANY);
+		run(0, "INSERT INTO package (name) SELECT 'new' || n FROM generate_series(1, %d) n",
+		    MANY);
+		run(0, "DELETE FROM advisory_package WHERE package LIKE 'new%%'");
+		run(0, "SELECT settle(10000)");
+		run(0, "DO $$ BEGIN ASSERT (SELECT sum(calls) FROM pg_stat_xact_user_functions"
+		       " WHERE funcname = 'advisory_moves') <= 3 * %d,"
+		       " 'for the index, for its packages, and for settle()'; END $$",
+		    first + 1);
+		run(0, "DO $$ BEGIN ASSERT (SELECT sum(n) FROM package_counter"
+		       " WHERE package LIKE 'p%%') <= %d, 'told of it twice at most'; END $$",
+		    3 * MANY);
+		run(0, "ROLLBACK");
+	}
+}
+
 Test(postgresql, times_are_exact_to_the_microsecond)
 {
 	static const int64_t times[] = { 0, 1, -1, 1700000000123456, 253402300799999999 };

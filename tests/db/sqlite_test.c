@@ -225,6 +225,71 @@ Test(sqlite, a_synced_that_is_no_time_moves_nothing)
 	cr_assert_str_eq(ask(&w, "SELECT latest_advisory FROM package"), "2024-01-01T00:00:01Z");
 }
 
+/* An advisory that names p1 to pn, which are there. */
+static void add_large_advisory(const char *id, int n)
+{
+	sql(&w,
+	    "INSERT INTO advisory (id, osv) WITH RECURSIVE r (i) AS"
+	    " (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < %d)"
+	    " SELECT '%s', json_object('affected', json_group_array(json_object('package',"
+	    " json_object('ecosystem', 'Pub', 'name', 'p' || i)))) FROM r",
+	    n, id);
+}
+
+/* How many pages a statement looks at, and instructions it takes. */
+struct cost {
+	int pages, steps;
+};
+
+static struct cost cost_of(const char *text)
+{
+	struct cost cost;
+	sqlite3_stmt *stmt = NULL;
+	int high, misses;
+
+	sqlite3_db_status(w.raw, SQLITE_DBSTATUS_CACHE_HIT, &cost.pages, &high, 1);
+	sqlite3_db_status(w.raw, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1);
+	cr_assert_eq(sqlite3_prepare_v2(w.raw, text, -1, &stmt, NULL), SQLITE_OK, "%s", text);
+	cr_assert_eq(sqlite3_step(stmt), SQLITE_DONE, "%s", text);
+	cost.steps = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+	sqlite3_finalize(stmt);
+	sqlite3_db_status(w.raw, SQLITE_DBSTATUS_CACHE_HIT, &cost.pages, &high, 1);
+	sqlite3_db_status(w.raw, SQLITE_DBSTATUS_CACHE_MISS, &misses, &high, 1);
+	cost.pages += misses;
+	return cost;
+}
+
+Test(sqlite, what_an_advisory_names_costs_the_same_however_much_it_names)
+{
+	enum { MANY = 5000 };
+	static const char *const ways[][2] = {
+		{ "INSERT INTO advisory_package VALUES ('few', 'last')",
+		  "INSERT INTO advisory_package VALUES ('many', 'last')" },
+		{ "UPDATE advisory_package SET package = 'p0' WHERE (advisory, package) = ('few', 'last')",
+		  "UPDATE advisory_package SET package = 'p0'"
+		  " WHERE (advisory, package) = ('many', 'last')" },
+		{ "INSERT INTO package (name) VALUES ('of_few')",
+		  "INSERT INTO package (name) VALUES ('of_many')" },
+		{ "DELETE FROM advisory_package WHERE (advisory, package) = ('few', 'p0')",
+		  "DELETE FROM advisory_package WHERE (advisory, package) = ('many', 'p0')" },
+	};
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p0'), ('last')");
+	add_large_advisory("few", 1);
+	add_large_advisory("many", MANY);
+	sql(&w, "INSERT INTO advisory_package VALUES ('few', 'of_few'), ('many', 'of_many');"
+		"INSERT INTO advisory_package SELECT a.id, value ->> '$.package.name'"
+		" FROM advisory a, json_each(osv, '$.affected') WHERE a.id = 'many'");
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct cost few = cost_of(ways[i][0]), many = cost_of(ways[i][1]);
+
+		cr_assert_lt(many.steps, few.steps + 50, "%s: %d instead of %d steps", ways[i][1],
+			     many.steps, few.steps);
+		cr_assert_lt(many.pages, few.pages + 20, "%s: %d instead of %d pages", ways[i][1],
+			     many.pages, few.pages);
+	}
+}
+
 /* What is put there is a database of its own, with nothing of the other one beside it. */
 static void put_in_its_place(const char *from)
 {

@@ -159,6 +159,23 @@ Test(trigger, a_moved_version_and_a_renamed_package_count_for_both_names)
 			 "a new name moves the time");
 }
 
+Test(trigger, a_package_that_is_renamed_is_one_that_goes_and_one_that_comes)
+{
+	two_packages();
+	sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'p2' WHERE name = 'p1';"
+		"INSERT INTO advisory (id, osv, synced) VALUES ('A', '{}', '2024-05-05T05:05:05.123Z');"
+		"INSERT INTO advisory_package VALUES ('A', 'p3');"
+		"UPDATE package SET updated = '" OLD "'");
+	forget_moves(&w);
+	cr_assert_eq(count_of(&w, "p1"), 3);
+	sql(&w, "UPDATE package SET name = 'p3' WHERE name = 'p2'");
+	cr_assert_str_eq(ask(&w, "SELECT replaced_by FROM package WHERE name = 'p1'"), "");
+	cr_assert_eq(count_of(&w, "p1"), 4);
+	cr_assert_str_eq(ask(&w, "SELECT updated FROM package WHERE name = 'p1'"), OLD);
+	cr_assert_str_eq(ask(&w, "SELECT latest_advisory FROM package WHERE name = 'p3'"),
+			 "2024-05-05T05:05:05.123Z");
+}
+
 Test(trigger, versions_may_come_before_their_package)
 {
 	sql(&w,
