@@ -39,6 +39,7 @@ struct proxy {
 	struct pair pairs[PAIRS_MAX];
 	atomic_int left; /* steps to the cut; 0: it was made, or none is to be */
 	atomic_int cut, connections;
+	atomic_int version; /* that the server is to say; 0: its own */
 };
 
 static int path_socket(const char *folder, struct sockaddr_un *ret)
@@ -179,11 +180,26 @@ static void hear_client(struct proxy *proxy, struct pair *p)
 	}
 }
 
-static void hear_server(struct pair *p)
+/* Its first two digits, in what a server says at first. */
+static void set_version(char *bytes, size_t n, int version)
+{
+	static const char name[] = "server_version";
+	char *at = memmem(bytes, n, name, sizeof(name));
+
+	if (!at || (size_t)(bytes + n - at) < sizeof(name) + 2)
+		return;
+	at[sizeof(name)] = (char)('0' + version / 10);
+	at[sizeof(name) + 1] = (char)('0' + version % 10);
+}
+
+static void hear_server(const struct proxy *proxy, struct pair *p)
 {
 	char buf[65536];
 	ssize_t n = recv(p->server, buf, sizeof(buf), 0);
+	int version = atomic_load(&proxy->version);
 
+	if (n > 0 && version)
+		set_version(buf, (size_t)n, version);
 	if (n <= 0 || !send_all(p->client, buf, (size_t)n))
 		close_pair(p);
 }
@@ -226,7 +242,7 @@ static void *serve(void *ctx)
 			struct pair *p = &proxy->pairs[i];
 
 			if (fds[3 + 2 * i].revents)
-				hear_server(p);
+				hear_server(proxy, p);
 			if (fds[2 + 2 * i].revents && p->client >= 0)
 				hear_client(proxy, p);
 		}
@@ -278,6 +294,11 @@ void proxy_arm(struct proxy *proxy, enum cut cut, int n)
 {
 	atomic_store(&proxy->cut, (int)cut);
 	atomic_store(&proxy->left, n);
+}
+
+void proxy_say_version(struct proxy *proxy, int version)
+{
+	atomic_store(&proxy->version, version);
 }
 
 bool proxy_fired(const struct proxy *proxy)

@@ -26,6 +26,8 @@ const char *proxy_folder(const struct proxy *proxy);
 
 /* The n-th step from now on, of all connections together, is cut; those behind it are not. */
 void proxy_arm(struct proxy *proxy, enum cut cut, int n);
+/* Of which version, from 10 to 99, the server says it is to those that connect from now on. */
+void proxy_say_version(struct proxy *proxy, int version);
 bool proxy_fired(const struct proxy *proxy);
 /* How many connections there ever were. */
 int proxy_connections(const struct proxy *proxy);

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "compiler.h"
 #include "fixture.h"
 #include "memory.h"
+#include "proxy.h"
 #include "strbuf.h"
 
 static struct world w;
@@ -95,4 +97,33 @@ Test(upgrade, an_earlier_schema_is_refused_until_it_is_what_a_new_one_is)
 	upgrade();
 	made = describe();
 	cr_assert_str_eq(upgraded, made);
+}
+
+/* Through a proxy, whose server is of the version that it is told to say. */
+Test(upgrade, a_server_before_15_is_refused)
+{
+	static const struct {
+		int version;
+		bool taken;
+	} rows[] = { { 13, false }, { 14, false }, { 15, true }, { 16, true } };
+	struct proxy *proxy = proxy_start();
+	CLEANUP(free_char)
+	char *url = xasprintf("postgresql://pubfs_test@/%s?host=%s", w.path, proxy_folder(proxy));
+	CLEANUP(free_char)
+	char *command = xasprintf(PUBFS " deployments --home '%s' --db '%s' 2>/dev/null", w.dir, url);
+
+	upgrade();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(free_char)
+		char *sentence = xasprintf("is PostgreSQL %d, and 15 or later is needed",
+					   rows[i].version);
+		struct db *db = NULL;
+
+		proxy_say_version(proxy, rows[i].version);
+		cr_assert_eq(db_open(url, DB_OPEN, &db), rows[i].taken ? 0 : -EIO, "%s", sentence);
+		cr_assert(rows[i].taken || said("the server of postgresql://", sentence, NULL));
+		db_close(db);
+		cr_assert_eq(WEXITSTATUS(system(command)), rows[i].taken ? 0 : 3, "%s", sentence);
+	}
+	proxy_stop(proxy);
 }
