@@ -28,6 +28,8 @@
  *  7. Many changes are made like one, with one syncfs() for step 1 and one for step 3.
  *  8. Readers take no lock: an open file is one generation, since a file is never written again.
  *  9. Folders come and go under the lock, with the first and the last object below them.
+ * 10. What is not found is not there only if the store still is: a disk that is not mounted any
+ *     more would look like a store without objects.
  * The lock is held over no other lock, no new body and no first syncfs().
  */
 #include "dir.h"
@@ -82,7 +84,8 @@ static const struct {
 	  "permission denied; run as the owner of the folder, or change its mode" },
 	{ EPERM, -EACCES, "not permitted; run as the owner of the folder" },
 	{ EOPNOTSUPP, -EIO, "the file system keeps no user extended attributes; use ext4 or xfs" },
-	{ ENOENT, -EIO, "the store, or its folder " DIR_OWN ", has been removed" },
+	{ ENOENT, -EIO,
+	  "the store, or its folder " DIR_OWN ", has been removed, or its disk is not mounted" },
 	{ EISDIR, -EIO, "a folder of that name is in the way" },
 	{ ENOTEMPTY, -EIO, "a folder of that name is in the way" },
 	{ ENOTDIR, -EIO, "another object stands where its folder would be" },
@@ -110,8 +113,11 @@ int dir_open_object(const struct dir_store *d, const char *key, int *ret_fd)
 	/* not blocking: somebody may have put a pipe there */
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO ||
-		       errno == ENAMETOOLONG))
-		return -ENOENT;
+		       errno == ENAMETOOLONG)) {
+		int r = dir_check_own(d, "open", key);
+
+		return r < 0 ? r : -ENOENT;
+	}
 	if (fd < 0)
 		return dir_fail(d, "open", key);
 	*ret_fd = fd;

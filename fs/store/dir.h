@@ -39,7 +39,7 @@ static inline struct dir_store *dir_of(struct store *s)
  * caller. NULL: no path can show it. */
 char *dir_object_path(const struct dir_store *d, const char *key);
 char *dir_folder_path(const struct dir_store *d, const char *key);
-/* Opens an object's file. -ENOENT: there is none. */
+/* Opens an object's file. -ENOENT: there is none; -EIO (said): nor is the store. */
 int dir_open_object(const struct dir_store *d, const char *key, int *ret_fd) MUST_CHECK;
 /* Says what errno means here: "cannot <verb> <what> in dir:/path: <why, and what to do>". */
 int dir_fail(const struct dir_store *d, const char *verb, const char *what);
@@ -56,6 +56,8 @@ struct dir_lock {
 /* Makes or opens the store at `path`: its real path and identity. `made_by`: see store_options. */
 int dir_open_own(const char *path, enum store_mode mode, const char *made_by, char **ret_root,
 		 char **ret_identity) MUST_CHECK;
+/* For who has found nothing of that name: 0, or -EIO (said) where the store itself is gone. */
+int dir_check_own(const struct dir_store *d, const char *verb, const char *what) MUST_CHECK;
 /* Keeps every other thread and process from changing the store. `key` is for the message. */
 int dir_lock_take(const struct dir_store *d, const char *key, struct dir_lock *ret) MUST_CHECK;
 void dir_lock_release(struct dir_lock *lock);

@@ -94,9 +94,14 @@ static int sort_names(const struct walk *w, struct names *names)
 	return 0;
 }
 
+static const char *place_of(const struct walk *w)
+{
+	return *w->key.buf ? w->key.buf : "the top";
+}
+
 static int list_failed(const struct walk *w)
 {
-	return dir_fail(w->d, "list", *w->key.buf ? w->key.buf : "the top");
+	return dir_fail(w->d, "list", place_of(w));
 }
 
 /* NULL, with errno 0: the end; with another one it failed. */
@@ -219,6 +224,8 @@ int dir_list(struct store *s, const char *prefix, bool deep, const char *after, 
 	if (slash)
 		strbuf_add(&w.key, prefix, (size_t)(slash - prefix) + 1);
 	r = strbuf_error(&w.key) < 0 ? 0 : walk_folder(&w); /* no key is that long */
+	if (!r)
+		r = dir_check_own(w.d, "list", place_of(&w));
 	strbuf_release(&w.key);
 	return r;
 }

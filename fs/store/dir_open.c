@@ -211,6 +211,16 @@ int dir_open_own(const char *path, enum store_mode mode, const char *made_by, ch
 
 /* The lock */
 
+int dir_check_own(const struct dir_store *d, const char *verb, const char *what)
+{
+	CLEANUP(free_char) char *path = xasprintf("%s/" DIR_OWN "/id", d->root);
+
+	if (!access(path, F_OK) || (errno != ENOENT && errno != ENOTDIR))
+		return 0;
+	errno = ENOENT;
+	return dir_fail(d, verb, what);
+}
+
 int dir_lock_take(const struct dir_store *d, const char *key, struct dir_lock *ret)
 {
 	CLEANUP(free_char) char *path = xasprintf("%s/" DIR_OWN "/lock", d->root);

@@ -17,6 +17,7 @@
 #include "dir_world.h"
 #include "log.h"
 #include "memory.h"
+#include "strbuf.h"
 
 #define OWN    ".pubfs-store"
 #define NOBODY 65534
@@ -210,6 +211,40 @@ Test(dir_open, a_store_that_was_removed_meanwhile_takes_no_more)
 	cr_assert_not_null(strstr(log_last_failure(), "has been removed"));
 	cr_assert_eq(remove_key(w.store, "key", STORE_ANY), -EIO);
 	cr_assert_eq(access(w.root, F_OK), -1);
+	dir_world_remove(&w);
+}
+
+static int count_one(void *ctx, const struct object *obj)
+{
+	(void)obj;
+	++*(int *)ctx;
+	return 0;
+}
+
+/* Without, and as a folder on which a disk is not mounted any more. */
+Test(dir_open, a_store_that_was_removed_meanwhile_does_not_look_empty)
+{
+	struct dir_world w = dir_world_make();
+	CLEANUP(free_char) char *away = home_path(&w, "away");
+	CLEANUP(object_release) struct object obj = { .validated = NO_TIME };
+	CLEANUP(strbuf_release) struct strbuf body = STRBUF_INIT(16);
+	uint64_t generation;
+	int n = 0;
+
+	cr_assert_eq(put_text(w.store, "a/key", "x", STORE_ABSENT, &generation), 0);
+	cr_assert_eq(rename(w.root, away), 0);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(store_stat(w.store, "a/key", &obj), -EIO);
+		cr_assert_not_null(strstr(log_last_failure(), "has been removed"));
+		cr_assert_eq(store_read(w.store, "a/key", generation, 0, 1, &body), -EIO);
+		cr_assert_eq(store_list(w.store, "", true, NULL, count_one, &n), -EIO);
+		cr_assert_eq(store_list(w.store, "a/", false, NULL, count_one, &n), -EIO);
+		cr_assert_eq(i ? rmdir(w.root) : mkdir(w.root, 0755), 0);
+	}
+	cr_assert_eq(rename(away, w.root), 0);
+	cr_assert_eq(store_stat(w.store, "b/key", &obj), -ENOENT);
+	cr_assert_eq(store_list(w.store, "", true, NULL, count_one, &n), 0);
+	cr_assert_eq(n, 1);
 	dir_world_remove(&w);
 }
 
