@@ -7,6 +7,9 @@
  * pass does that only where something can have changed; new versions are in the feed
  * at once. They carry no `change`, which is a package's. latest/ has those of one deployment, which
  * each other one leaves alone. Of a package that the brake holds each keeps what it shows (kept.h).
+ *
+ * How each was left is recorded: where the index has it otherwise, another host has been at it, and
+ * the bucket is asked for it first.
  */
 #include "site.h"
 
@@ -176,6 +179,7 @@ struct placed {
 	bool left; /* to another deployment */
 	bool open; /* still to be published */
 	int result;
+	unsigned char recorded[SHA256_SIZE], seen[SHA256_SIZE]; /* before, and as it is now */
 };
 
 static void placed_release(struct placed *p)
@@ -197,6 +201,33 @@ static int placed_look(struct pass *pass, size_t k, struct placed *p)
 	r = pass_is_latest(pass, k) ? pass_leaves(pass, &p->have, 1) : 0;
 	p->left = r > 0;
 	return r < 0 ? r : 0;
+}
+
+static char *record_name(const struct site_document *doc)
+{
+	return xasprintf(RECORDED "/%s", doc->name);
+}
+
+/* What the index knows of it may be from before another host wrote it. */
+static int placed_catch_up(struct pass *pass, const struct site_document *doc, size_t k,
+			   struct placed *p)
+{
+	CLEANUP(export_state_release) struct export_state known = { .change = NULL };
+	CLEANUP(free_char) char *name = record_name(doc);
+	unsigned char digest[SHA256_SIZE] = { 0 };
+	int r = db_state(pass->opt->db, pass->opt->store->url, pass->keys[k], name, &known);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	memcpy(p->recorded, known.seen, SHA256_SIZE);
+	r = placed_look(pass, k, p);
+	if (r < 0)
+		return r;
+	if (p->there)
+		survey_toggle(digest, &p->have);
+	return memcmp(digest, p->recorded, SHA256_SIZE) != 0
+		       ? store_refresh(pass->opt->store, p->key, 0)
+		       : 0;
 }
 
 static void placed_describe(const struct pass *pass, size_t k, const struct placed *p,
@@ -249,8 +280,11 @@ static void placed_settle(struct pass *pass, struct placed *p, const struct publ
 {
 	p->result = pub->result;
 	p->open = pub->result == -ESTALE;
-	if (!p->result)
+	if (!p->result) {
 		publication_count(pass, pub);
+		memset(p->seen, 0, SHA256_SIZE);
+		survey_toggle(p->seen, &pub->now);
+	}
 	if (!p->open)
 		return;
 	p->result = store_refresh(pass->opt->store, p->key, 0);
@@ -347,6 +381,31 @@ static int document_publish(struct pass *pass, const struct site_document *doc,
 	return r;
 }
 
+static int document_record(const struct pass *pass, const struct site_document *doc,
+			   const struct placed *placed)
+{
+	struct export_record records[PREFIXES_MAX];
+	CLEANUP(free_char) char *name = record_name(doc);
+	char made[] = "made";
+	size_t n = 0;
+
+	for (size_t k = 0; k < pass->n_prefixes; k++) {
+		const struct placed *p = &placed[k];
+		struct export_record *record = &records[n];
+
+		if (p->result < 0 || p->left || !memcmp(p->seen, p->recorded, SHA256_SIZE))
+			continue;
+		*record = (struct export_record){
+			.prefix = pass->keys[k],
+			.package = name,
+			.state = { .change = made, .renderer = pass->renderer },
+		};
+		memcpy(record->state.seen, p->seen, SHA256_SIZE);
+		n++;
+	}
+	return n ? db_record(pass->opt->db, pass->opt->store->url, records, n) : 0;
+}
+
 /* Sets of each prefix whether the document is left to another deployment. */
 static int document_run(struct pass *pass, const struct site_document *doc, bool *left)
 {
@@ -356,10 +415,16 @@ static int document_run(struct pass *pass, const struct site_document *doc, bool
 	for (size_t k = 0; k < PREFIXES_MAX; k++)
 		object_init(&placed[k].have);
 	for (size_t k = 0; k < pass->n_prefixes; k++) {
-		placed[k].key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
-		placed[k].open = true;
+		struct placed *p = &placed[k];
+
+		p->key = xasprintf("%s/%s", pass->prefixes[k], doc->name);
+		if (!pass->opt->verifier) /* which believes no record */
+			p->result = placed_catch_up(pass, doc, k, p);
+		p->open = !p->result;
 	}
 	r = document_publish(pass, doc, placed);
+	if (!r && !pass_rehearses(pass))
+		r = document_record(pass, doc, placed);
 	for (size_t k = 0; k < PREFIXES_MAX; k++) {
 		struct placed *p = &placed[k];
 

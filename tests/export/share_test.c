@@ -357,6 +357,22 @@ Test(share, a_version_that_another_host_took_down_is_brought_back_with_its_archi
 			    "UPDATE package_version SET deleted = 0");
 }
 
+/* As the one that is behind wrote it, and as it has to be once more. */
+Test(share, a_feed_that_another_host_has_changed_is_changed_back)
+{
+	struct hosts h;
+
+	hosts_init(&h);
+	world_sql(&w, "UPDATE package_version SET moderated = 1 WHERE version = '2.0.0'");
+	changed(h.other);
+	cr_assert_not(world_has_text(&w, LATEST "feed.atom", "v2.0.0"));
+	world_sql(&w, "UPDATE package_version SET moderated = 0");
+	changed(h.behind);
+	cr_assert(world_has_text(&w, LATEST "feed.atom", "v2.0.0"));
+	cr_assert(world_has_text(&w, RUNTIME "/feed.atom", "v2.0.0"));
+	hosts_release(&h);
+}
+
 static void expect_taken_down(const char *statement)
 {
 	struct hosts h;
@@ -449,5 +465,32 @@ Test(share, a_full_pass_that_is_to_look_anew_lists_latest_alone_and_the_next_one
 	exporter_look_anew(h.behind);
 	cr_assert_eq(lists_of_full_pass(h.behind), 1);
 	cr_assert_eq(lists_of_full_pass(h.behind), 0);
+	hosts_release(&h);
+}
+
+#define COMPLETION "api/package-name-completion-data"
+
+static void need_dart_3(void)
+{
+	world_sql(&w, "UPDATE package_version SET pubspec = json_set(pubspec,"
+		      " '$.environment.sdk', '>=3.0.0 <9.0.0')");
+}
+
+Test(share, names_that_another_host_has_changed_are_changed_back_though_the_index_is_young)
+{
+	struct hosts h;
+
+	w.options.ttl = DAY_US;
+	hosts_init(&h);
+	need_dart_3();
+	lists_of_full_pass(h.behind);
+	cr_assert(world_has_text(&w, LATEST COMPLETION, "foo"));
+	world_sql(&w, "UPDATE package SET unlisted = 1");
+	lists_of_full_pass(h.other);
+	cr_assert_not(world_has_text(&w, LATEST COMPLETION, "foo"));
+	world_sql(&w, "UPDATE package SET unlisted = 0");
+	lists_of_full_pass(h.behind);
+	cr_assert(world_has_text(&w, LATEST COMPLETION, "foo"));
+	cr_assert(world_has_text(&w, RUNTIME "/" COMPLETION, "foo"));
 	hosts_release(&h);
 }
