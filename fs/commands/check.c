@@ -199,7 +199,7 @@ static int check_store(const struct options *o)
 
 enum exit_status command_check(const struct options *o, int argc, char *const *argv)
 {
-	int db = stack_has_db(o) ? check_db(o) : 0, store = check_store(o);
+	int db = o->named_db || stack_has_db(o) ? check_db(o) : 0, store = check_store(o);
 
 	(void)argc;
 	(void)argv;

@@ -48,6 +48,7 @@ fails "check where there is no bucket yet" 3 "there is no store" "$PUBFS" check
 check "tells of the database" grep "^database  *works" .out
 sync_all >/dev/null || not_ok "sync"
 fails "a mistyped --db" 3 "pub.bd" sync_all --db "sqlite:$PUBFS_HOME/pub.bd"
+fails "check of a mistyped --db" 3 "pub.bd" "$PUBFS" check --db "sqlite:$PUBFS_HOME/pub.bd"
 check "it was not made" test ! -e "$PUBFS_HOME/pub.bd"
 mkdir folder
 echo "this is no database, it is a text that is long enough to be looked at" >text
