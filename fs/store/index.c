@@ -376,17 +376,15 @@ static int index_fingerprints(struct store *s, const char *prefix, bool deep, co
 	return r;
 }
 
+/* Who is told that another generation is there looks again: so that has to be known by then. */
 static int index_read_range(struct store *s, const char *key, uint64_t generation, uint64_t offset,
 			    size_t length, struct strbuf *out)
 {
-	int again, r = store_read(s->next, key, generation, offset, length, out);
+	int learnt = 0, r = store_read(s->next, key, generation, offset, length, out);
 
-	if (r == -ESTALE || r == -ENOENT) {
-		again = index_refresh_object(index_of(s), key, 0);
-		if (again < 0)
-			log_debug("%s stays as the index has it", key);
-	}
-	return r;
+	if (r == -ESTALE || r == -ENOENT)
+		learnt = index_refresh_object(index_of(s), key, 0);
+	return learnt < 0 ? learnt : r;
 }
 
 /* Puts the successful ones in one transaction. ask[i]: the store has to be asked what is there, as

@@ -245,6 +245,24 @@ Test(index, who_lost_a_race_sees_the_winner)
 	world_close(&w);
 }
 
+Test(index, a_read_is_not_said_to_be_stale_where_nothing_else_could_be_learnt)
+{
+	struct world w;
+	uint64_t mine, theirs;
+	struct strbuf out = STRBUF_INIT(100);
+
+	world_open(&w);
+	refresh(&w, "latest/");
+	cr_assert_eq(put_text(w.s, KEY, "mine", STORE_ABSENT, &mine), 0);
+	cr_assert_eq(put_text(w.mem, KEY, "theirs", STORE_ANY, &theirs), 0);
+	fault_arm(w.fault, 2, -EIO);
+	cr_assert_eq(store_read(w.s, KEY, mine, 0, 10, &out), -EIO);
+	cr_assert_eq(generation_of(w.s, KEY), mine);
+	cr_assert_eq(store_read(w.s, KEY, mine, 0, 10, &out), -ESTALE);
+	cr_assert_eq(generation_of(w.s, KEY), theirs);
+	world_close(&w);
+}
+
 Test(index, after_an_edit_that_failed_the_store_is_asked_what_is_there)
 {
 	struct world w;
