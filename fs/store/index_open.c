@@ -158,6 +158,11 @@ int index_lock(const struct index *x, const char *name, int operation, int *ret_
 	CLEANUP(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int r;
 
+	if (fd < 0 && errno == ENOENT)
+		return fail(-EIO,
+			    "the cache %s was removed while it was in use: end this pubfs and "
+			    "start it again",
+			    x->dir);
 	if (fd < 0)
 		return fail(-EIO, "cannot open %s: %s; name another folder with --cache", path,
 			    strerror(errno));

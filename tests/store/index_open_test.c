@@ -77,6 +77,18 @@ Test(index_open, an_index_that_was_closed_is_used_again)
 	world_close(&w);
 }
 
+Test(index_open, one_that_was_removed_while_it_was_in_use_is_said)
+{
+	struct world w;
+
+	fill(&w);
+	remove_tree(world_index(&w)->dir);
+	cr_assert_eq(store_refresh(w.s, "latest/", 0), -EIO);
+	cr_assert_not_null(strstr(log_last_failure(), "start it again"));
+	cr_assert_neq(generation_of(w.s, KEY), 0);
+	world_close(&w);
+}
+
 Test(index_open, what_makes_an_index_worthless)
 {
 	static const struct {
