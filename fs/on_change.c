@@ -3,8 +3,8 @@
  * on_change.c - a command that is told the name of each changed object, as to purge a CDN of it.
  *
  * Names are kept in memory until the command has taken them, so that a slow one holds up no export.
- * Beyond WAITING_MAX they are lost, and that is said. One that ended is run again. Its text is in no
- * message: a token for the CDN may be in it.
+ * Beyond WAITING_MAX they are lost, and that is said. One that ended is run again. Its text is in
+ * no message: a token for the CDN may be in it.
  */
 #include "on_change.h"
 

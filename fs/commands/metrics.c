@@ -39,7 +39,7 @@ static void add_seconds(uint64_t us, struct strbuf *out)
 	strbuf_addf(out, "%" PRIu64 ".%06" PRIu64, us / second, us % second);
 }
 
-/* A label's value is a text: each bound has the one spelling that others give it, as 0.25 or 1.0. */
+/* A label's value is a text: each bound has the one spelling that others give it, such as 1.0. */
 static void add_bound(int64_t us, struct strbuf *out)
 {
 	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(64);
