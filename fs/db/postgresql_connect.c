@@ -5,7 +5,8 @@
  * 1. Of several hosts the first is taken that answers and is what target_session_attrs says. One
  *    that is silent for connect_timeout is passed over, which libpq does where it waits itself.
  * 2. What waits here ends with the program (postgresql_link.c, 5). To ask for the address of a name
- *    is libpq's, and does not.
+ *    is libpq's, and does not: getaddrinfo() takes as long as resolv.conf(5) has it, 10 seconds for
+ *    each name server that is silent unless it says otherwise. An address in the URL asks nobody.
  * 3. What a server says that nobody asked for is in the log from the first byte on: libpq would
  *    print it.
  */
@@ -157,6 +158,10 @@ int postgresql_connect(struct link *link)
 
 	if (r < 0)
 		return r;
+	if (PQsetnonblocking(link->conn, 1)) {
+		link_set_why(link, PQerrorMessage(link->conn), "");
+		return -EAGAIN;
+	}
 	arguments_set(&args, "s", link->db->schema);
 	return link_ask(link, &result,
 			"SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false)",

@@ -13,6 +13,10 @@
  * 5. When the program is to end (db.h, `cancel`), or nobody waits for this thread's call any more
  *    (interrupt.h), what the server answers at once is still done; nothing is repeated, and a
  *    server that does not answer is left.
+ * 6. Nothing waits within libpq: a connection does not block, and no statement is cancelled, since
+ *    PQcancel() waits for the server's answer.
+ * 7. Where a caller of link_each() has seen enough, the connection is closed with the rest of its
+ *    rows, which ends the statement; that of db_begin() is kept, and they are read and thrown away.
  */
 #include "postgresql.h"
 
@@ -196,13 +200,24 @@ static int wait_for_result(struct link *link)
 	return 0;
 }
 
+/* The connection does not block: what the server does not take at once is handed over here. */
 static int send_statement(struct link *link, const char *sql, const struct arguments *args)
 {
-	return PQsendQueryParams(link->conn, sql, args ? args->n : 0, NULL,
-				 args ? args->values : NULL, args ? args->lengths : NULL,
-				 args ? args->formats : NULL, 0)
-		       ? 0
-		       : failed(link, NULL);
+	int64_t grace = INT64_MAX;
+	int left, r;
+
+	if (!PQsendQueryParams(link->conn, sql, args ? args->n : 0, NULL,
+			       args ? args->values : NULL, args ? args->lengths : NULL,
+			       args ? args->formats : NULL, 0))
+		return failed(link, NULL);
+	while ((left = PQflush(link->conn)) > 0) {
+		r = link_poll(link, POLLIN | POLLOUT, &grace);
+		if (r < 0)
+			return r;
+		if (!PQconsumeInput(link->conn))
+			return failed(link, NULL);
+	}
+	return left < 0 ? failed(link, NULL) : 0;
 }
 
 /* The last of its results, or what the server said when it ended the connection. */
@@ -261,15 +276,14 @@ int link_run(struct link *link, const char *sql, const char *types, ...)
 	return r < 0 ? r : atoi(PQcmdTuples(result));
 }
 
-static void cancel(struct link *link)
+static bool is_writer(struct postgresql *db)
 {
-	char why[256];
-	PGcancel *handle = PQgetCancel(link->conn);
+	bool is;
 
-	/* where it cannot be, the rest is read and thrown away */
-	if (handle)
-		PQcancel(handle, why, sizeof(why));
-	PQfreeCancel(handle);
+	pthread_mutex_lock(&db->lock);
+	is = db->writing && pthread_equal(db->writer, pthread_self());
+	pthread_mutex_unlock(&db->lock);
+	return is;
 }
 
 int link_each(struct link *link, const char *sql, const struct arguments *args, row_fn *fn,
@@ -290,8 +304,10 @@ int link_each(struct link *link, const char *sql, const struct arguments *args, 
 			link->seen = true;
 			r = fn(ctx, result);
 			ended = r != 0;
-			if (ended)
-				cancel(link);
+			if (ended && !is_writer(link->db)) {
+				PQclear(result);
+				return r; /* and the connection is given up (7) */
+			}
 		} else if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && !ended) {
 			r = failed(link, result);
 			ended = true;
@@ -427,7 +443,7 @@ static int run(struct link *link, enum call how, link_fn *fn, void *ctx)
 
 	if (r == 0)
 		r = fn(link, ctx);
-	if (how == CALL_ONE)
+	if (how == CALL_ONE || PQtransactionStatus(link->conn) == PQTRANS_ACTIVE)
 		return r;
 	if (r >= 0) {
 		end = commit(link, how == CALL_INTAKE);
@@ -446,16 +462,6 @@ static int say(struct link *link, int r, const char *doing)
 	free(link->why);
 	link->why = NULL;
 	return r;
-}
-
-static bool is_writer(struct postgresql *db)
-{
-	bool is;
-
-	pthread_mutex_lock(&db->lock);
-	is = db->writing && pthread_equal(db->writer, pthread_self());
-	pthread_mutex_unlock(&db->lock);
-	return is;
 }
 
 static int join_transaction(struct postgresql *db, const char *doing, link_fn *fn, void *ctx)

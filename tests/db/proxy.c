@@ -23,7 +23,7 @@
 
 #define SOCKET	     ".s.PGSQL.5432"
 #define PAIRS_MAX    16
-#define STEP_MAX     ((size_t)16 << 20)
+#define STEP_MAX     ((size_t)64 << 20)
 #define CANCEL_WORDS 80877102 /* another connection's; no step */
 
 struct pair {
@@ -39,6 +39,7 @@ struct proxy {
 	struct pair pairs[PAIRS_MAX];
 	atomic_int left; /* steps to the cut; 0: it was made, or none is to be */
 	atomic_int cut, connections;
+	atomic_bool still;
 	atomic_int version; /* that the server is to say; 0: its own */
 };
 
@@ -238,6 +239,10 @@ static void *serve(void *ctx)
 			abort();
 		if (fds[0].revents)
 			return NULL;
+		if (atomic_load(&proxy->still)) {
+			poll(fds, 1, -1);
+			return NULL;
+		}
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
 			struct pair *p = &proxy->pairs[i];
 
@@ -299,6 +304,11 @@ void proxy_arm(struct proxy *proxy, enum cut cut, int n)
 void proxy_say_version(struct proxy *proxy, int version)
 {
 	atomic_store(&proxy->version, version);
+}
+
+void proxy_stand_still(struct proxy *proxy)
+{
+	atomic_store(&proxy->still, true);
 }
 
 bool proxy_fired(const struct proxy *proxy)

@@ -28,6 +28,8 @@ const char *proxy_folder(const struct proxy *proxy);
 void proxy_arm(struct proxy *proxy, enum cut cut, int n);
 /* Of which version, from 10 to 99, the server says it is to those that connect from now on. */
 void proxy_say_version(struct proxy *proxy, int version);
+/* From now on it takes nothing from anyone, and says nothing. */
+void proxy_stand_still(struct proxy *proxy);
 bool proxy_fired(const struct proxy *proxy);
 /* How many connections there ever were. */
 int proxy_connections(const struct proxy *proxy);

@@ -33,7 +33,8 @@ static char *osv_naming(int n, int other)
 {
 	struct strbuf osv = STRBUF_INIT(1 << 20);
 
-	strbuf_addstr(&osv, "{\"affected\":[null,\"x\",{\"package\":7}");
+	strbuf_addstr(&osv, "{\"affected\":[null,\"x\",{\"package\":7},"
+			    "{\"package\":{\"ecosystem\":\"Pub\"}}");
 	for (int i = 1; i <= n; i++)
 		for (int twice = 0; twice < 2; twice++)
 			strbuf_addf(&osv, ",{\"package\":{\"ecosystem\":\"Pub\",\"name\":\"p%d\"}}",
@@ -130,7 +131,7 @@ Test(trigger, each_statement_counts_once_and_only_if_it_changes_something)
 
 Test(trigger, the_count_outlives_the_package_and_its_digits_differ)
 {
-	CLEANUP(free_char) char *first = NULL;
+	CLEANUP(free_char) char *first = NULL, *second = NULL;
 
 	sql(&w, "INSERT INTO package (name) VALUES ('p1')");
 	cr_assert_eq(count_of(&w, "p1"), 1);
@@ -139,8 +140,12 @@ Test(trigger, the_count_outlives_the_package_and_its_digits_differ)
 	cr_assert_eq(count_of(&w, "p1"), 2);
 	cr_assert_str_neq(strchr(ask(&w, "SELECT change FROM package_change"), '-'),
 			  strchr(first, '-'), "each change has digits of its own");
+	second = xstrdup(ask(&w, "SELECT change FROM package_change"));
 	sql(&w, "INSERT INTO package (name) VALUES ('p1'), ('p2')");
 	cr_assert_eq(count_of(&w, "p1"), 3);
+	cr_assert_str_neq(
+		strchr(ask(&w, "SELECT change FROM package_change WHERE package = 'p1'"), '-'),
+		strchr(second, '-'));
 	cr_assert_str_neq(ask(&w, "SELECT change FROM package_change WHERE package = 'p2'"), first,
 			  "the same n of another package, other digits");
 }
@@ -163,8 +168,9 @@ Test(trigger, a_package_that_is_renamed_is_one_that_goes_and_one_that_comes)
 {
 	two_packages();
 	sql(&w, "UPDATE package SET discontinued = 1, replaced_by = 'p2' WHERE name = 'p1';"
-		"INSERT INTO advisory (id, osv, synced) VALUES ('A', '{}', '2024-05-05T05:05:05.123Z');"
-		"INSERT INTO advisory_package VALUES ('A', 'p3');"
+		"INSERT INTO advisory (id, osv, synced) VALUES ('A', '{}', '2023-05-05T05:05:05.123Z'),"
+		" ('B', '{}', '2024-05-05T05:05:05.123Z'), ('C', '{}', '2022-05-05T05:05:05.123Z');"
+		"INSERT INTO advisory_package VALUES ('A', 'p3'), ('B', 'p3'), ('C', 'p3');"
 		"UPDATE package SET updated = '" OLD "'");
 	forget_moves(&w);
 	cr_assert_eq(count_of(&w, "p1"), 3);
