@@ -151,6 +151,10 @@ for tool in "install -m 644" "cp --remove-destination"; do
 	check "$tool of a broken file has removed the object" test ! -e "$listing"
 	cp kept "$listing"
 done
+tar cf named.tar --xattrs --xattrs-include='user.*' -C "$packages" oxygen
+check "tar x --xattrs fails" sh -c '! tar xf named.tar --xattrs --xattrs-include="user.*" --no-same-owner -C "$1"' sh "$packages"
+check "tar x --xattrs has removed the object" test ! -e "$listing"
+cp kept "$listing"
 refused "truncate to half" truncate -s 100 "$listing"
 for shell in bash dash; do
 	check "echo in $shell does not tell of a refusal" $shell -c 'echo broken >"$1"' $shell "$listing"
@@ -205,6 +209,10 @@ check "rsync of a folder with a refused file ends with 23" test $? -eq 23
 cp first wanted
 wrote "the file beside the refused one"
 check "the refused one is as it was" cmp helium.kept "$packages/helium"
+cp second some/oxygen
+rsync -rc --delay-updates some/ "$packages/" >/dev/null 2>said
+check "rsync --delay-updates says what it has discarded" grep -q 'oxygen -- discarding' said
+check "rsync --delay-updates writes nothing" cmp first "$listing"
 check "rsync has left nothing" sh -c "! ls -A '$packages' | grep -q '^[.]'"
 
 # who was killed has written nothing, and nothing was refused
