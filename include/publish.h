@@ -43,7 +43,7 @@ struct publication {
 	const char *why;	   /* for the log line */
 	bool force;		   /* send it even when nothing differs */
 	bool refresh;		   /* renew `validated` when it is older than VALIDATED_MAX_AGE */
-	bool mark;		   /* another `change` alone is corrected too (a rebase) */
+	bool mark;		   /* another `change` alone is corrected, too */
 	bool renamed;		   /* PUBLISH_COPY: gate it: it was gated under another name */
 
 	const struct body *body;     /* PUBLISH_WRITE: decoded bytes */

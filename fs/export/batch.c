@@ -34,6 +34,7 @@
 #include "order.h"
 #include "planned.h"
 #include "publish.h"
+#include "unlisted.h"
 #include "verifier.h"
 #include "weigh.h"
 
@@ -75,6 +76,7 @@ static void item_plan(struct pass *pass, struct item *item)
 	int burdens;
 
 	item_prepare(pass, item);
+	unlisted_mark(pass, item);
 	if (item->gone || item->targets[0].error || pass_rehearses(pass) ||
 	    weigh_is_known(pass, item))
 		return;
@@ -99,8 +101,8 @@ static void publication_make(const struct pass *pass, const struct item *item,
 	ret->why = step->why;
 	ret->force = pass->opt->force || step->force;
 	ret->refresh = pass->refresh;
-	ret->mark = pass->opt->rebase && step->have &&
-		    change_is_foreign(step->have->change, item->pkg.change);
+	ret->mark = step->mark || (pass->opt->rebase && step->have &&
+				   change_is_foreign(step->have->change, item->pkg.change));
 	if (step->kind == STEP_COPY) {
 		ret->action = PUBLISH_COPY;
 		ret->from = pass->opt->archives;
@@ -221,10 +223,10 @@ static int target_look_again(const struct pass *pass, const struct target *t)
 		const struct publication *p = &t->publications[i];
 		int r;
 
-		if (p->result != -ESTALE && p->action != PUBLISH_WRITE)
+		if (p->result != -ESTALE && p->action != PUBLISH_WRITE && !p->mark)
 			continue;
 		r = store_refresh(pass->opt->store, p->key, 0);
-		if (!r && p->action == PUBLISH_COPY)
+		if (!r && p->action == PUBLISH_COPY && p->result == -ESTALE)
 			r = store_refresh(pass->opt->archives, p->source->key, 0);
 		if (r < 0)
 			return r;

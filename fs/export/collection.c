@@ -34,6 +34,7 @@ void collection_release(struct collection *c)
 	names_release(&c->todo);
 	names_release(&c->pending);
 	names_release(&c->behind);
+	names_release(&c->returned);
 	for (size_t i = 0; i < c->n_gone; i++) {
 		free(c->gone[i].package);
 		free(c->gone[i].change);
@@ -141,6 +142,17 @@ static bool is_behind(const struct collection *c, const struct work *work, size_
 	return !survey_is_seen(c->pass->prefixes[i], have, canonical, state->seen);
 }
 
+/* Nothing was left of it that anybody needs: its row was gone. */
+static bool is_returned(const struct collection *c, const struct work *work)
+{
+	static const unsigned char nothing[SHA256_SIZE];
+
+	for (size_t i = 0; i < c->pass->n_prefixes; i++)
+		if (work->states[i].change && !memcmp(work->states[i].seen, nothing, SHA256_SIZE))
+			return true;
+	return false;
+}
+
 /* 1: everything is as it was left. */
 static int collect_objects(struct collection *c, const struct work *work)
 {
@@ -240,6 +252,8 @@ static int collect_work(void *ctx, const struct work *work)
 		c->pass->counts.current++;
 		return 0;
 	}
+	if (is_returned(c, work))
+		names_add(&c->returned, work->package);
 	names_add(work->urgent ? &c->urgent : &c->todo, work->package);
 	if (pass_is_event(c->kind) || !is_recorded_everywhere(c, work))
 		names_add(&c->pending, work->package);

@@ -44,6 +44,7 @@ struct collection {
 	struct names todo;   /* and these */
 	struct names pending; /* of both, those that the database calls work */
 	struct names behind;  /* not as they were recorded last: the index may not know that yet */
+	struct names returned; /* their rows were gone, so a collection may be at them */
 	struct gone *gone;
 	size_t n_gone, gone_alloc;
 	char *foreign_base[PREFIXES_MAX]; /* another base URL that it was written with */

@@ -449,6 +449,7 @@ static struct event_pass *begin_pass(struct exporter *ex, enum pass_kind kind, s
 	p->pass.recent = &ex->pace->packages;
 	p->pass.pending = &p->c.pending;
 	p->pass.urgent = &p->c.urgent;
+	p->pass.returned = &p->c.returned;
 	if (wanted) {
 		p->c.wanted = *wanted;
 		*wanted = (struct names){ 0 };

@@ -236,6 +236,40 @@ static int is_as_judged(const struct gc_collection *c, const struct gc_lot *lot,
 	return r < 0 ? r : !r;
 }
 
+/* As an export records a package without a row: who exports it again relies on nothing that is
+ * there (unlisted.h). */
+static int note_gone(const struct gc_collection *c, const struct gc_lot *lot,
+		     const char *runtime_version)
+{
+	static const unsigned char nothing[SHA256_SIZE];
+	CLEANUP(free_char) char *key = export_state_key(lot->prefix, runtime_version);
+	struct export_record record = { .prefix = key, .package = lot->package };
+	const char *url = c->opt->store->url;
+	int r = db_state(c->opt->db, url, key, lot->package, &record.state);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (record.state.change && memcmp(record.state.seen, nothing, SHA256_SIZE) != 0) {
+		memset(record.state.seen, 0, SHA256_SIZE);
+		free(record.state.last_error);
+		record.state.last_error = NULL;
+		r = db_record(c->opt->db, url, &record, 1);
+	}
+	export_state_release(&record.state);
+	return r;
+}
+
+/* In front of the question whether its row has come back: who is to know it and does not, has
+ * begun with a row that this will find. In latest/ each deployment has a record of its own. */
+static int note_gone_everywhere(const struct gc_collection *c, const struct gc_lot *lot)
+{
+	int r = note_gone(c, lot, c->policy.own);
+
+	for (size_t i = 0; i < c->used.n && !r && !strcmp(lot->prefix, "latest"); i++)
+		r = note_gone(c, lot, c->used.names[i]);
+	return r;
+}
+
 static int apply_package(struct basket *b, size_t i)
 {
 	struct gc_collection *c = b->c;
@@ -244,6 +278,8 @@ static int apply_package(struct basket *b, size_t i)
 	struct gc_ruling *rulings;
 	int r = survey_prefix(c->opt->store, lot->prefix, lot->package, &have);
 
+	if (!r && lot->kind == GC_LOT_PACKAGE && !lot->held && !c->opt->see)
+		r = note_gone_everywhere(c, lot);
 	if (r < 0)
 		return r;
 	rulings = xcalloc(have.n + 1, sizeof(*rulings));

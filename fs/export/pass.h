@@ -71,6 +71,7 @@ struct pass {
 	struct recent *recent; /* a deployment's: told of what is written */
 	const struct names *pending; /* what was not exported when the pass began, sorted */
 	const struct names *urgent;  /* what was urgent then, sorted */
+	const struct names *returned; /* whose rows had been gone, sorted */
 	bool refresh;	/* renew `validated` where it is old */
 	bool deep;	/* there are so many packages that each change is looked at more closely */
 	struct names suspects;	/* see suspects.h, sorted */

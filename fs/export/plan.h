@@ -30,6 +30,7 @@ struct step {
 	char *key;		     /* owned */
 	const char *why;	     /* a constant */
 	bool force;		     /* also where nothing differs */
+	bool mark;		     /* another `change` alone is corrected, too */
 	const struct object *have;   /* borrowed from the survey; NULL: it is not there */
 	const struct object *source; /* STEP_COPY: the canonical archive, borrowed */
 	const char *sha256;	     /* STEP_COPY: of the version's row, borrowed; may be NULL */

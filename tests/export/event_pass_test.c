@@ -277,3 +277,23 @@ Test(event_pass, of_what_is_taken_down_a_change_that_clients_see_is_measured_and
 	cr_assert_eq(export_changed(ex, &counts), 0);
 	cr_assert_eq(counts.takedowns.n, 0);
 }
+
+static unsigned long reads(const char *statement)
+{
+	world_sql(&w, "%s", statement);
+	now += MINUTE_US;
+	counter_read(w.counter);
+	export_counts_release(&counts);
+	cr_assert_eq(export_changed(ex, &counts), 0);
+	return counter_read(w.counter).read;
+}
+
+/* Which archives it names matters only where archives are there and it comes to name others. */
+Test(event_pass, the_listing_that_is_there_is_read_only_where_another_takes_its_place)
+{
+	cr_assert_eq(reads("UPDATE package SET likes = 7 WHERE name = 'foo'"), 0);
+	cr_assert_eq(reads("UPDATE package SET discontinued = 1 WHERE name = 'foo'"), PREFIXES);
+	world_add_row(&w, "none", "1.0.0");
+	cr_assert_eq(reads(""), 0);
+	cr_assert_eq(reads("UPDATE package SET discontinued = 1 WHERE name = 'none'"), 0);
+}

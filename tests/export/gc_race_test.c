@@ -149,10 +149,26 @@ static int odd_deployments(struct db *db, deployment_fn *fn, void *ctx)
 	return db_deployments(w.db, fn, ctx);
 }
 
+static int odd_state(struct db *db, const char *store, const char *prefix, const char *package,
+		     struct export_state *ret)
+{
+	(void)db;
+	return db_state(w.db, store, prefix, package, ret);
+}
+
+static int odd_record(struct db *db, const char *store, const struct export_record *records,
+		      size_t n)
+{
+	(void)db;
+	return db_record(w.db, store, records, n);
+}
+
 static const struct db_ops odd_ops = { .name = "odd",
 				       .names = odd_names,
 				       .work = odd_work,
 				       .package = odd_package,
+				       .state = odd_state,
+				       .record = odd_record,
 				       .held = odd_held,
 				       .deployments = odd_deployments };
 

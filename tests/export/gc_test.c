@@ -426,3 +426,38 @@ Test(gc, what_would_be_held_is_seen_as_held_and_no_plan_is_kept)
 	options.allow_mass_change = true;
 	expect_untouched(-ECANCELED);
 }
+
+static int64_t recorded_as_gone(void)
+{
+	return world_query(&w, "SELECT count(*) FROM export_state WHERE package = 'foo'"
+			       " AND seen = zeroblob(32)");
+}
+
+static void expect_recorded(void *ctx)
+{
+	*(bool *)ctx = true;
+	cr_assert_eq(recorded_as_gone(), PREFIXES);
+}
+
+/* As an export does that finds no row; an export that finds one again relies on nothing then. */
+Test(gc, what_is_collected_of_a_package_is_recorded_as_gone_before_it_goes)
+{
+	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(BIG);
+	bool removes = false;
+
+	fill((const char *[]){ "bar", "baz", "foo", NULL });
+	purge("foo");
+	options.accepted = NULL;
+	options.see = see;
+	options.ctx = &seen;
+	cr_assert_eq(collect(), 0);
+	options.see = NULL;
+	cr_assert_eq(recorded_as_gone(), 0);
+	options.removals = (struct brake_limit){ .number = 0 };
+	cr_assert_eq(collect(), -ECANCELED);
+	cr_assert_eq(recorded_as_gone(), 0);
+	options.removals = brake_defaults.removals;
+	recorder_before(w.recorder, expect_recorded, &removes);
+	cr_assert_eq(collect(), 0);
+	cr_assert(removes);
+}

@@ -662,6 +662,7 @@ Test(mass, what_cannot_be_compared_is_not_changed_unseen)
 	world_export_well(&w, &counts);
 	world_sql(&w, "DELETE FROM advisory");
 	w.options.jobs = 1;
+	counter_read(w.counter);
 	for (unsigned n = 1; n < 100; n++) {
 		fault_arm(w.fault, n, -EIO);
 		cr_assert_eq(world_export_changed(&w, &counts), -EIO);
