@@ -15,9 +15,8 @@
  *    is checked against the bucket; a superseded node answers -ESTALE, unless it is open already.
  *    Who reads an object and who writes it have a node each, since its pages and its length are
  *    the node's: what a writer cuts would be cut for all who have it mapped. Who opens one that
- *    has files of the other use is sent back, and his next lookup gives him another. So does who
- *    opens a superseded one: what the next lookup finds is opened in it, since the kernel tries
- *    no third time (open_ahead).
+ *    has files of the other use is sent back, as is who opens a superseded one; his next lookup
+ *    gives him another (tree_open.c).
  * 2. Where a key is an object and a folder at once, the folder wins, in lookup and listing alike.
  *    path.c keeps packages out of this: what lies below one is in its `.d` folder.
  * 3. The overlay has the folders that are always there (`permanent`), those made by mkdir, those

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tree_open.c - files opened and made: what a name has decides what it is opened as. */
+/*
+ * tree_open.c - files opened and made: what a name has decides what it is opened as.
+ *
+ * The node that an open comes to may be the wrong one: it was superseded, or has files of the other
+ * use. Then the caller is sent back (-ESTALE), and the kernel looks the name up once, and only once,
+ * more. So that lookup opens the file already:
+ *
+ *	open --> a file
+ *	     --> sent back --lookup: opens what it finds--> open of that node --> that file
+ *	                   --no lookup, as by /dev/fd-----> open of the same node, which is shared
+ *
+ * What is known of a caller who was sent back goes with his next open, whatever becomes of that.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +201,7 @@ static int open_claimed(struct tree *t, struct inode *inode, int flags, bool sha
 	return r;
 }
 
+/* A file that was opened for a caller who came for something else, or never. */
 static void close_left(struct file *f)
 {
 	if (f)
@@ -241,12 +254,11 @@ int open_ahead(struct tree *t, const struct node *node)
 
 /* How a caller comes to a node. */
 struct visit {
-	bool again;  /* he was sent back from the path before, */
-	bool same;   /* and from this very node */
+	bool again;	     /* he was sent back from the path before, */
+	bool same;	     /* and from this very node */
 	struct file *opened; /* of this node, when he looked it up; NULL: nothing was */
 };
 
-/* What there was to know of him is forgotten: he comes no third time. */
 static struct visit visit_of(struct tree *t, const struct inode *inode, int flags)
 {
 	struct visit visit = { 0 };
