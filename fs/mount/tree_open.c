@@ -2,9 +2,9 @@
 /*
  * tree_open.c - files opened and made: what a name has decides what it is opened as.
  *
- * The node that an open comes to may be the wrong one: it was superseded, or has files of the other
- * use. Then the caller is sent back (-ESTALE), and the kernel looks the name up once, and only once,
- * more. So that lookup opens the file already:
+ * The node that an open comes to may be the wrong one: it was superseded, or has files of the
+ * other use. Then the caller is sent back (-ESTALE), and the kernel looks the name up once more,
+ * and never twice. So that lookup opens the file already:
  *
  *	open --> a file
  *	     --> sent back --lookup: opens what it finds--> open of that node --> that file
