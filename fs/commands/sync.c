@@ -105,7 +105,7 @@ static int export(const struct options *o, const struct stack *stack, const atom
 	CLEANUP(export_counts_release) struct export_counts counts = { .packages = 0 };
 	struct planned_out planned = { .file = stdout, .json = o->json };
 	struct exporter_options options;
-	int r, printed;
+	int r, printed = 0;
 
 	stack_describe_export(o, stack, &options);
 	options.dry_run = o->dry_run ? &planned : NULL;
@@ -117,7 +117,10 @@ static int export(const struct options *o, const struct stack *stack, const atom
 		r = export_named(ex, argv, (size_t)argc, &counts);
 	else
 		r = export_all(ex, &counts);
-	printed = o->json ? print_json(&counts, o->dry_run) : print_summary(&counts, o);
+	if (o->json)
+		printed = print_json(&counts, o->dry_run);
+	else if (r == 0 || counts.packages) /* else it came to nothing, and why was said */
+		printed = print_summary(&counts, o);
 	return r < 0 ? r : printed;
 }
 

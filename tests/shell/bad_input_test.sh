@@ -197,6 +197,7 @@ check "it is retried" sync_all
 cp "$PUBFS_HOME/pub.db" kept.db
 sqlite3 kept.db "DELETE FROM package_version; DELETE FROM package; DELETE FROM export_state" >/dev/null
 fails "a database without any package" 4 "no package.*pubfs sync --allow-mass-change" sync_all --db "sqlite:$T/kept.db"
+check "no sums are told where nothing was looked at" test ! -s .out
 fails "another base URL" 4 "base URL.*pubfs sync --allow-mass-change" \
 	"$PUBFS" sync --base-url https://other.example.com --runtime-version 2026.08.18
 check "nothing was removed" "$PUBFS" cat latest/api/packages/oxygen
