@@ -36,7 +36,7 @@ static void *wait_for_signal(void *arg)
 /* Before any other thread is made, so that all of them inherit the mask. */
 static int begin(struct halt *halt)
 {
-	static const int signals[] = { SIGINT, SIGTERM };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	int error;
 
 	sigemptyset(&halt->signals);

@@ -139,6 +139,17 @@ same "nothing half-written is left" 0 sh -c "ls '$bucket/.pubfs-store/tmp' | wc 
 same "and there is nothing more to do" "0 written" \
 	sh -c "'$PUBFS' sync $site --ttl 0 | grep -o '[0-9]* written'"
 
+# a watch whose terminal is closed
+# shellcheck disable=SC2086 # options
+"$PUBFS" watch $site 2>watch.err &
+running=$!
+own "$running"
+check "a watch tells of itself" wait_until sh -c "'$PUBFS' status | grep 'command: watch'"
+kill -HUP "$running"
+wait "$running"
+same "it ends as with SIGTERM" 0 echo $?
+check "and nothing of it is left" sh -c "! ls '$PUBFS_HOME'/cache/*.status"
+
 # a database that was restored
 sqlite3 "$PUBFS_HOME/pub.db" "VACUUM INTO '$T/restored.db'"
 sql "UPDATE package SET discontinued = 1 WHERE name = 'oxygen'"
