@@ -10,7 +10,8 @@
  *    those of other threads wait until it ends.
  * 4. SQLite undoes a transaction by itself on some errors (a full disk). sqlite_enter() then
  *    refuses what would be written outside it.
- * 5. Whoever waits for changes notices a file that took the place of this one (follow()).
+ * 5. What waits for another program's lock ends with the program (sqlite_busy.c).
+ * 6. Whoever waits for changes notices a file that took the place of this one (follow()).
  */
 #include "sqlite.h"
 
@@ -22,14 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "catalog.h"
 #include "log.h"
 #include "memory.h"
 #include "strbuf.h"
 
 #define APPLICATION_ID 0x70756266 /* "pubf", as the schema has it */
-#define BUSY_MS	       60000	  /* a large load may keep other writers waiting that long */
 
 /* the language asks for no string literal as long as a schema; every compiler takes it */
 #pragma GCC diagnostic ignored "-Woverlength-strings"
@@ -152,6 +152,8 @@ int sqlite_fail(struct sqlite *db, const char *doing)
 	const char *hint = "";
 	int r = -EIO;
 
+	if (code == SQLITE_BUSY && sqlite_is_cancelled(db))
+		return -ECANCELED;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i].code == code) {
 			r = known[i].error;
@@ -343,6 +345,14 @@ void statement_done(sqlite3_stmt **stmt)
 	sqlite3_clear_bindings(*stmt);
 }
 
+const char *statement_package(sqlite3_stmt *stmt, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+	size_t n = (size_t)sqlite3_column_bytes(stmt, column);
+
+	return text && catalog_is_package_name(text, n) ? text : NULL;
+}
+
 static int read_number(struct sqlite *db, enum statement which, uint64_t *ret)
 {
 	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
@@ -476,22 +486,6 @@ static int identify(struct sqlite *db, enum owner *ret)
 	return 0;
 }
 
-/* Nobody else may be at the file while its mode changes, and those that make it at the same time
- * are: each of them tries, so that the last one changes it. */
-static int use_wal(struct sqlite *db)
-{
-	static const struct timespec nap = { .tv_nsec = 5000000 };
-	int64_t until = clock_monotonic() + BUSY_MS * 1000LL;
-	int code;
-
-	while ((code = sqlite3_exec(db->handle, "PRAGMA journal_mode = WAL", NULL, NULL, NULL))) {
-		if ((code & 0xff) != SQLITE_BUSY || clock_monotonic() >= until)
-			return sqlite_fail(db, "use");
-		nanosleep(&nap, NULL);
-	}
-	return 0;
-}
-
 /* Two processes may be here at once: the schema is one transaction, and who comes second finds
  * the tables of the first. */
 static int create_schema(struct sqlite *db)
@@ -507,7 +501,7 @@ static int create_schema(struct sqlite *db)
 	if (r < 0)
 		return r;
 	if (owner == OURS)
-		return use_wal(db);
+		return sqlite_use_wal(db);
 	return fail(-EIO, "cannot make the database %s: %s", db->db.url,
 		    reason ? reason : sqlite3_errstr(code));
 }
@@ -552,7 +546,7 @@ static int prepare(struct sqlite *db, enum db_mode mode)
 	int r;
 
 	sqlite3_extended_result_codes(db->handle, 1);
-	sqlite3_busy_timeout(db->handle, BUSY_MS);
+	sqlite_wait_for_locks(db);
 	r = identify(db, &owner);
 	if (r < 0)
 		return r;
@@ -618,6 +612,7 @@ static int follow(struct sqlite *db)
 	close_file(db);
 	memset(db->statements, 0, sizeof(db->statements));
 	db->handle = other.handle;
+	sqlite_wait_for_locks(db);
 	db->device = other.device;
 	db->inode = other.inode;
 	db->files++;

@@ -66,6 +66,8 @@ struct sqlite {
 	dev_t device;	      /* behind lock, as what follows: the file that is open */
 	ino_t inode;
 	uint64_t files;	      /* that took the place of the first one */
+	int64_t busy_until;   /* behind lock: of the wait for a lock of others */
+	bool hurried;	      /* behind lock: it was shortened */
 	sqlite3_stmt *statements[STATEMENT_COUNT]; /* behind lock */
 };
 
@@ -96,6 +98,14 @@ int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret,
 int statement_step(struct sqlite *db, sqlite3_stmt *stmt) MUST_CHECK; /* 1: a row; 0: no more */
 int statement_run(struct sqlite *db, enum statement which, const char *types, ...) MUST_CHECK;
 void statement_done(sqlite3_stmt **stmt); /* for CLEANUP() */
+/* The name of a package in a column, borrowed. NULL: it is none, such as one with a NUL byte, behind
+ * which CHECK does not look. */
+const char *statement_package(sqlite3_stmt *stmt, int column);
+
+/* sqlite_busy.c: for the locks of other programs, with this db and handle. */
+void sqlite_wait_for_locks(struct sqlite *db);
+int sqlite_use_wal(struct sqlite *db) MUST_CHECK;
+bool sqlite_is_cancelled(const struct sqlite *db);
 
 /* sqlite_package.c: packages and versions. */
 int sqlite_package(struct db *db, const char *name, struct package *ret) MUST_CHECK;

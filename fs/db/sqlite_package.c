@@ -111,9 +111,11 @@ static int read_names(struct sqlite *db, name_fn *fn, void *ctx)
 	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
 	int r = statement_start(db, READ_NAMES, &stmt, "");
 
-	while (!r && (r = statement_step(db, stmt)) > 0)
-		r = fn(ctx, (const char *)sqlite3_column_text(stmt, 0),
-		       (const char *)sqlite3_column_text(stmt, 1));
+	while (!r && (r = statement_step(db, stmt)) > 0) {
+		const char *package = statement_package(stmt, 0);
+
+		r = package ? fn(ctx, package, (const char *)sqlite3_column_text(stmt, 1)) : 0;
+	}
 	return r;
 }
 
@@ -133,7 +135,7 @@ static int call_for_newest(sqlite3_stmt *stmt, newest_fn *fn, void *ctx)
 	CLEANUP(package_version_release) struct package_version v = { 0 };
 	int first = (int)row_columns(ROW_VERSION), r;
 	struct newest newest = {
-		.package = (const char *)sqlite3_column_text(stmt, first + NEWEST_PACKAGE),
+		.package = statement_package(stmt, first + NEWEST_PACKAGE),
 		.publisher = (const char *)sqlite3_column_text(stmt, first + NEWEST_PUBLISHER),
 		.visible = !sqlite3_column_int(stmt, first + NEWEST_HIDDEN),
 		.version = &v,
@@ -141,6 +143,8 @@ static int call_for_newest(sqlite3_stmt *stmt, newest_fn *fn, void *ctx)
 	struct cell cells[ROW_COLUMNS_MAX];
 	struct reading reading;
 
+	if (!newest.package)
+		return 0;
 	reading_init(&reading, newest.package);
 	read_cells(stmt, ROW_VERSION, cells);
 	r = row_read(&reading, ROW_VERSION, cells, &v);

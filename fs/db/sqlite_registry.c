@@ -17,9 +17,11 @@ static int read_ranked(struct sqlite *db, ranked_fn *fn, void *ctx)
 	CLEANUP(statement_done) sqlite3_stmt *stmt = NULL;
 	int r = statement_start(db, READ_RANKED, &stmt, "");
 
-	while (!r && (r = statement_step(db, stmt)) > 0)
-		r = fn(ctx, (const char *)sqlite3_column_text(stmt, 0),
-		       (const char *)sqlite3_column_text(stmt, 1));
+	while (!r && (r = statement_step(db, stmt)) > 0) {
+		const char *package = statement_package(stmt, 0);
+
+		r = package ? fn(ctx, package, (const char *)sqlite3_column_text(stmt, 1)) : 0;
+	}
 	return r;
 }
 

@@ -64,7 +64,7 @@ static int call_for_row(sqlite3_stmt *stmt, struct export_state *states, size_t 
 			void *ctx)
 {
 	struct work work = {
-		.package = (const char *)sqlite3_column_text(stmt, 0),
+		.package = statement_package(stmt, 0),
 		.change = (const char *)sqlite3_column_text(stmt, 1),
 		.exists = sqlite3_column_int(stmt, 2),
 		.urgent = sqlite3_column_int(stmt, 3),
@@ -72,6 +72,8 @@ static int call_for_row(sqlite3_stmt *stmt, struct export_state *states, size_t 
 	};
 	int r;
 
+	if (!work.package)
+		return 0;
 	for (size_t i = 0; i < n; i++)
 		read_state(stmt, STATE_FIRST + STATE_COLUMNS * (int)i, &states[i]);
 	r = fn(ctx, &work);

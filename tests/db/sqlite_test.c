@@ -2,8 +2,11 @@
 /* sqlite_test.c - what SQLite alone can be made to do: its types, its pragmas, its query plans. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../fs/db/sqlite.h"
@@ -215,6 +218,41 @@ Test(sqlite, values_of_other_types_are_refused)
 		cr_assert_not(sql_is_taken(&w, statements[i]), "%s", statements[i]);
 }
 
+static int add_work(void *ctx, const struct work *work)
+{
+	strbuf_addf(ctx, "%s ", work->package);
+	return 0;
+}
+
+static int add_name(void *ctx, const char *package, const char *version)
+{
+	strbuf_addf(ctx, "%s%s ", package, version ? "@" : "");
+	return 0;
+}
+
+static int add_ranked(void *ctx, const char *package, const char *latest)
+{
+	(void)latest;
+	strbuf_addf(ctx, "%s ", package);
+	return 0;
+}
+
+/* It would be the name before it, over and over. */
+Test(sqlite, a_name_with_a_nul_byte_is_passed_over)
+{
+	static const char *const prefixes[] = { "latest" };
+	CLEANUP(strbuf_release) struct strbuf seen = STRBUF_INIT(4096);
+
+	sql(&w, "INSERT INTO package (name) VALUES ('p'), ('p' || char(0) || '/..');"
+		"INSERT INTO package_version (package, version, pubspec)"
+		" SELECT name, '1.0.0', '{}' FROM package");
+	cr_assert_eq(db_work(w.db, "dir:/b", prefixes, 1, "1", add_work, &seen), 0);
+	cr_assert_eq(db_names(w.db, add_name, &seen), 0);
+	cr_assert_eq(db_newest(w.db, 9, add_newest, &seen), 0);
+	cr_assert_eq(db_ranked(w.db, add_ranked, &seen), 0);
+	cr_assert_str_eq(seen.buf, "p p p@ p p ");
+}
+
 Test(sqlite, a_synced_that_is_no_time_moves_nothing)
 {
 	sql(&w, "INSERT INTO package (name) VALUES ('p1');"
@@ -290,6 +328,35 @@ Test(sqlite, what_an_advisory_names_costs_the_same_however_much_it_names)
 	}
 }
 
+static atomic_bool cancel;
+static atomic_int answer;
+
+static void *put_row(void *unused)
+{
+	(void)unused;
+	answer = put("p", "1.0.0", "{}");
+	return NULL;
+}
+
+/* Without it, this would wait for a minute. */
+Test(sqlite, to_wait_for_another_programs_lock_ends_with_the_program, .timeout = 40)
+{
+	const struct timespec nap = { .tv_nsec = 200 * 1000 * 1000 };
+	pthread_t thread;
+
+	w.db->cancel = &cancel;
+	sql(&w, "BEGIN IMMEDIATE");
+	answer = 1;
+	cr_assert_eq(pthread_create(&thread, NULL, put_row, NULL), 0);
+	nanosleep(&nap, NULL); /* it is right, too, if it comes too early */
+	cr_assert_eq(answer, 1);
+	cancel = true;
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_eq(answer, -ECANCELED);
+	sql(&w, "COMMIT");
+	cr_assert_eq(put("p", "1.0.0", "{}"), 1, "what can be done at once is done");
+}
+
 /* What is put there is a database of its own, with nothing of the other one beside it. */
 static void put_in_its_place(const char *from)
 {
@@ -307,6 +374,7 @@ Test(sqlite, a_file_that_takes_its_place_is_the_database_from_then_on)
 {
 	CLEANUP(free_char) char *backup = xasprintf("%s.backup", w.path);
 	uint64_t packages, before, after;
+	sqlite3 *raw;
 
 	cr_assert_eq(put("foo", "1.0.0", "{}"), 1);
 	sql(&w, "VACUUM INTO '%s'", backup);
@@ -320,6 +388,12 @@ Test(sqlite, a_file_that_takes_its_place_is_the_database_from_then_on)
 	cr_assert_eq(put("baz", "1.0.0", "{}"), 1);
 	cr_assert_eq(db_changed(w.db, &before), 0);
 	cr_assert_eq(before, after, "what this connection writes is no change");
+	cancel = true;
+	w.db->cancel = &cancel;
+	raw = raw_open(w.path);
+	cr_assert_eq(sqlite3_exec(raw, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(put("foo", "2.0.0", "{}"), -ECANCELED, "it waits for locks as the first did");
+	sqlite3_close(raw);
 }
 
 Test(sqlite, a_file_that_is_no_database_does_not_take_its_place)
