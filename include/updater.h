@@ -19,7 +19,8 @@ struct updater_options {
 	const struct exporter_options *export;
 	const char *host;     /* of the heartbeat; NULL: the name of this one */
 	const char *accepted; /* runtime versions, as in struct deployment; NULL: none */
-	/* once a day, by one of the hosts, after a full pass; NULL: nothing */
+	/* once a day, by one of the hosts, after a full pass, beside those that follow; NULL:
+	 * nothing */
 	int (*collect)(void *ctx, const atomic_bool *stop);
 	void *ctx;
 };

@@ -7,6 +7,8 @@
  *		 not wait for it
  *	urgent	 while a long pass is under way: export_urgent() when the database changed, or what
  *		 was put off is due, so that no take-down waits for the end of an import
+ *	collect	 the collection of the day, beside all passes: what one of them exports meanwhile
+ *		 stays (unlisted.c)
  *	beat	 keeps the heartbeat and the leases of both
  *
  * Each of the first two has an exporter and claims of its own, so that no package is in the hands
@@ -37,6 +39,7 @@
 #include "flights.h"
 #include "log.h"
 #include "memory.h"
+#include "pool.h"
 #include "schedule.h"
 #include "store.h"
 #include "store_links.h"
@@ -61,6 +64,8 @@ struct updater {
 	struct lane passes, urgent; /* at one pace */
 	pthread_t beat;
 	bool beats;
+	struct pool *collector;
+	atomic_bool collecting;
 	atomic_bool stop, busy; /* busy: a pass is under way that others wait for */
 	atomic_bool look_up; /* wakes the thread of passes: a flight has landed, or it is the end */
 
@@ -145,12 +150,22 @@ static bool claim_day(struct updater *u, const char *work)
 	return db_claim(u->export.db, &lease, &name, 1, &claim) == 0 && claim == CLAIM_MINE;
 }
 
-static void collect(struct updater *u)
+static void collect(void *ctx)
 {
-	if (!u->collect || u->stop || !claim_day(u, ".gc"))
-		return;
+	struct updater *u = ctx;
+
 	if (u->collect(u->ctx, &u->stop) < 0)
 		log_info("the daily collection is not whole");
+	u->collecting = false;
+}
+
+/* One that is under way for a day goes on alone. */
+static void start_collection(struct updater *u)
+{
+	if (!u->collect || u->stop || u->collecting || !claim_day(u, ".gc"))
+		return;
+	u->collecting = true;
+	pool_run(u->collector, collect, u);
 }
 
 static void end_full(struct updater *u, int64_t now)
@@ -164,7 +179,7 @@ static void end_full(struct updater *u, int64_t now)
 	if (first)
 		schedule_full(&u->schedule, now); /* latest/ is open from here on */
 	else
-		collect(u);
+		start_collection(u);
 	u->rebase = u->rebase && first;
 }
 
@@ -413,6 +428,7 @@ static void lane_free(struct lane *lane)
 
 static void updater_free(struct updater *u)
 {
+	pool_free(u->collector);
 	flights_release(&u->flights);
 	lane_free(&u->urgent);
 	lane_free(&u->passes);
@@ -506,6 +522,8 @@ int updater_start(const struct updater_options *options, struct updater **ret)
 	r = db_beat(u->export.db, &u->self);
 	if (!r)
 		r = flights_init(&u->flights, &u->look_up);
+	if (!r)
+		r = pool_new(1, &u->collector);
 	if (!r)
 		r = init_lanes(u);
 	if (!r)

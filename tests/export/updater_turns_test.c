@@ -131,11 +131,68 @@ Test(updater_turns, of_several_hosts_one_collects_and_not_before_both_prefixes_a
 
 		cr_assert_eq(updater_start(&options, &hosts[i]), 0);
 		wait_quiet(hosts[i]);
-		cr_assert_eq(collections.all, 1, "host %zu", i);
-		cr_assert_eq(collections.early, 0);
+		WAIT_UNTIL(collections.all);
 	}
 	updater_stop(hosts[0]);
 	updater_stop(hosts[1]);
+	cr_assert_eq(collections.all, 1);
+	cr_assert_eq(collections.early, 0);
+}
+
+struct collection {
+	atomic_int begun;
+	atomic_bool let_go, stopped;
+};
+
+static int collect_for_long(void *ctx, const atomic_bool *stop)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct collection *c = ctx;
+
+	c->begun++;
+	while (!c->let_go && !*stop)
+		nanosleep(&moment, NULL);
+	c->stopped = *stop;
+	return 0;
+}
+
+static struct updater *start_collecting(struct collection *c)
+{
+	const struct updater_options options = {
+		.export = &w.options, .host = "host", .collect = collect_for_long, .ctx = c
+	};
+	struct updater *u;
+
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(updater_start(&options, &u), 0);
+	WAIT_UNTIL(c->begun);
+	wait_quiet(u);
+	return u;
+}
+
+Test(updater_turns, what_changes_while_a_collection_runs_does_not_wait_for_it)
+{
+	struct collection collection = { 0 };
+	struct updater *u = start_collecting(&collection);
+
+	now += SECOND_US;
+	discontinue("foo");
+	WAIT_UNTIL(is_discontinued("latest", "foo"));
+	collection.let_go = true;
+	updater_stop(u);
+}
+
+Test(updater_turns, a_collection_that_takes_longer_than_a_day_stays_the_only_one)
+{
+	struct collection collection = { 0 };
+	struct updater *u = start_collecting(&collection);
+
+	now += DAY_US;
+	WAIT_UNTIL(total_of(u).current == 1);
+	wait_passes(u, 5); /* the scan behind the full pass is over, too */
+	updater_stop(u);
+	cr_assert(collection.stopped, "the end does not wait for it");
+	cr_assert_eq(collection.begun, 1);
 }
 
 /* A full pass, in the middle of a package that comes together with another deployment. */
