@@ -2,7 +2,6 @@
 /* takeover_test.c - what an updater does when other deployments come and go. */
 #include <string.h>
 
-#include "db.h"
 #include "memory.h"
 #include "publish.h"
 #include "store_links.h"
@@ -80,43 +79,21 @@ Test(takeover, who_takes_latest_over_waits_for_the_last_requests_of_the_one_befo
 	updater_stop(u);
 }
 
-static void add_older_one(void)
-{
-	add_deployment(OLDER);
-}
-
-static void retire_older_one(void)
-{
-	cr_assert_eq(db_retire(w.db, OLDER, true), 0);
-}
-
-static void hold_latest(void)
-{
-	cr_assert_eq(db_hold(w.db, RUNTIME), 0);
-}
-
-/* What happens is looked at by a pass that looks at everything. */
-static void after_a_pass(struct updater *u, void (*happen)(void))
-{
-	uint64_t passes;
-
-	wait_for_lag(u, false);
-	passes = passes_of(u);
-	happen();
-	wait_passes(u, passes + 1);
-}
-
 Test(takeover, another_deployment_that_comes_meanwhile_does_not_shorten_that_time)
 {
 	struct updater *u;
+	uint64_t passes;
 
 	let_a_newer_one_keep_latest();
 	u = start_quiet();
 	world_sql(&w, "BEGIN; UPDATE deployment SET retired = 1 WHERE runtime_version = '" NEWER
 		      "'; UPDATE package SET discontinued = 1; COMMIT");
 	WAIT_UNTIL(is_discontinued(RUNTIME, "foo"));
+	wait_for_lag(u, false);
+	passes = passes_of(u);
 	now += RETRY_DEADLINE - 1;
-	after_a_pass(u, add_older_one);
+	add_deployment(OLDER);
+	wait_passes(u, passes + 1);
 	cr_assert_not(is_discontinued("latest", "foo"));
 	now += 1;
 	world_add(&w, "bar", "1.0.0");
@@ -138,6 +115,15 @@ static bool lands_and_is_put_right(void)
 	return true;
 }
 
+/* What happens is looked at by a pass that looks at everything. */
+static void happens_and_is_looked_at(struct updater *u, const char *statement)
+{
+	uint64_t current = total_of(u).current;
+
+	world_sql(&w, "%s", statement);
+	WAIT_UNTIL(total_of(u).current > current);
+}
+
 Test(takeover, what_other_deployments_sent_last_is_put_right_as_soon_as_it_is_over)
 {
 	CLEANUP(free_char) char *cache = xasprintf("%s/cache", w.folder);
@@ -152,9 +138,10 @@ Test(takeover, what_other_deployments_sent_last_is_put_right_as_soon_as_it_is_ov
 	add_deployment(OLDER);
 	u = start_quiet();
 	cr_assert(lands_and_is_put_right(), "after the start");
-	after_a_pass(u, retire_older_one);
+	happens_and_is_looked_at(u, "UPDATE deployment SET retired = 1 WHERE host = 'other'");
 	cr_assert(lands_and_is_put_right(), "when it has ended");
-	after_a_pass(u, hold_latest);
+	happens_and_is_looked_at(u, "INSERT INTO latest_hold VALUES ('" RUNTIME
+				    "', '2026-01-01T00:00:00.000Z')");
 	cr_assert(lands_and_is_put_right(), "when latest/ is held here");
 	updater_stop(u);
 	publisher_free(w.options.publisher);
