@@ -53,6 +53,10 @@ struct lease {
 	const char *store, *runtime_version;
 	const char *owner; /* a process and a thread of work in it; no two have the same, ever */
 	int64_t duration;  /* microseconds from now on */
+	/* whose a name is for `rest` microseconds when it is released; NULL, 0: nobody's. It is one
+	 * of the owners that know among themselves when they may have it again. */
+	const char *rester;
+	int64_t rest;
 	/* where `renderer` is not NULL: these rows of export_state say whether a package is done */
 	const char *renderer;
 	const char *const *prefixes;
@@ -60,7 +64,7 @@ struct lease {
 };
 enum claim {
 	CLAIM_MINE,  /* for `duration`, or until released */
-	CLAIM_TAKEN, /* another owner has it, and its lease has not lapsed */
+	CLAIM_TAKEN, /* another owner or rester has it, and its lease has not lapsed */
 	CLAIM_DONE,  /* its change is exported, by this renderer, in all prefixes; not claimed */
 };
 /* In one transaction. A name is a package's, or another text that begins with a dot. */
@@ -68,7 +72,7 @@ int db_claim(struct db *db, const struct lease *lease, char *const *names, size_
 	     enum claim *ret) MUST_CHECK;
 /* What the owner has lasts `duration` from now at least. */
 int db_renew(struct db *db, const struct lease *lease) MUST_CHECK;
-/* Of these, what the owner has; names NULL: all of it. */
+/* Of these, what the owner has; names NULL: all of it, and nothing rests. A rest is not renewed. */
 int db_release(struct db *db, const struct lease *lease, char *const *names, size_t n) MUST_CHECK;
 
 /* Waits until db_changed() is another number than *seen, which it then becomes, but for no longer

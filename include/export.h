@@ -45,6 +45,9 @@ struct exporter_options { /* all borrowed for the exporter's life */
 	struct planned_out *dry_run; /* print the plan here and change nothing; NULL: do it */
 	struct verifier *verifier; /* tell it what would be done, and do nothing; NULL: do it */
 	const char *owner; /* as in struct lease: packages are claimed; NULL: they are not */
+	/* as in struct lease, of those that keep one pace: what was just written no other host
+	 * writes either; NULL: it may */
+	const char *rester;
 	int64_t lease;	   /* microseconds; 0: the usual */
 	/* of a deployment; for tests; NULL: clock_monotonic() */
 	int64_t (*clock)(void *ctx);

@@ -14,8 +14,8 @@
 struct updater;
 
 struct updater_options {
-	/* borrowed; of it `owner`, `stop` and `deployment` are the updater's own, and `rebase` is
-	 * for its full passes until one of all prefixes went through */
+	/* borrowed; of it `owner`, `rester`, `stop` and `deployment` are the updater's own, and
+	 * `rebase` is for its full passes until one of all prefixes went through */
 	const struct exporter_options *export;
 	const char *host;     /* of the heartbeat; NULL: the name of this one */
 	const char *accepted; /* runtime versions, as in struct deployment; NULL: none */

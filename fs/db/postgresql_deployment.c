@@ -236,14 +236,14 @@ static int claim_one(struct link *link, const struct lease *lease, const char *n
 	r = link_run(link,
 		     "WITH mine AS (SELECT store, runtime_version, name FROM lease"
 		     " WHERE store = $1 AND runtime_version = $2 AND name = $3"
-		     " AND (owner = $4 OR until <= " NOW " OR since > " NOW ")"
+		     " AND (owner IN ($4, $6) OR until <= " NOW " OR since > " NOW ")"
 		     " FOR UPDATE SKIP LOCKED)"
 		     " UPDATE lease l SET owner = $4, since = " NOW ","
 		     " until = " NOW " + " MICROSECONDS("$5")
 		     " FROM mine m WHERE (l.store, l.runtime_version, l.name)"
 		     " = (m.store, m.runtime_version, m.name)",
-		     "ssssd", lease->store, lease->runtime_version, name, lease->owner,
-		     lease->duration);
+		     "ssssds", lease->store, lease->runtime_version, name, lease->owner,
+		     lease->duration, lease->rester ? lease->rester : "");
 	if (r == 0)
 		r = link_run(link,
 			     "INSERT INTO lease (store, runtime_version, name, owner, since, until)"
@@ -308,6 +308,22 @@ int postgresql_renew(struct db *base, const struct lease *lease)
 	return postgresql_call((struct postgresql *)base, CALL_ONE, "write", renew, &call);
 }
 
+static int let_go(struct link *link, const struct lease *lease, const char *name)
+{
+	if (lease->rester && lease->rest)
+		return link_run(link,
+				"UPDATE lease SET owner = $5, since = " NOW ","
+				" until = " NOW " + " MICROSECONDS("$6")
+				" WHERE store = $1 AND runtime_version = $2 AND name = $3"
+				" AND owner = $4",
+				"sssssd", lease->store, lease->runtime_version, name, lease->owner,
+				lease->rester, lease->rest);
+	return link_run(link,
+			"DELETE FROM lease WHERE store = $1 AND runtime_version = $2 AND name = $3"
+			" AND owner = $4",
+			"ssss", lease->store, lease->runtime_version, name, lease->owner);
+}
+
 static int release_leases(struct link *link, void *ctx)
 {
 	const struct lease_call *call = ctx;
@@ -317,11 +333,7 @@ static int release_leases(struct link *link, void *ctx)
 	if (!call->names)
 		r = link_run(link, "DELETE FROM lease WHERE owner = $1", "s", lease->owner);
 	for (size_t i = 0; call->names && r >= 0 && i < call->n; i++)
-		r = link_run(link,
-			     "DELETE FROM lease WHERE store = $1 AND runtime_version = $2"
-			     " AND name = $3 AND owner = $4",
-			     "ssss", lease->store, lease->runtime_version, call->names[i],
-			     lease->owner);
+		r = let_go(link, lease, call->names[i]);
 	return r < 0 ? r : 0;
 }
 

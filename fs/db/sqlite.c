@@ -126,12 +126,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 	[CLAIM] = "INSERT INTO lease (store, runtime_version, name, owner, since, until)"
 		  " VALUES (?, ?, ?, ?, " NOW ", " TIME_AFTER_NOW("?") ") ON CONFLICT DO UPDATE SET"
 		  " owner = excluded.owner, since = excluded.since, until = excluded.until"
-		  " WHERE owner = excluded.owner OR until <= excluded.since"
+		  " WHERE owner IN (excluded.owner, ?) OR until <= excluded.since"
 		  " OR since > excluded.since",
 	[RENEW] = "UPDATE lease SET since = min(since, " NOW "),"
 		  " until = max(until, " TIME_AFTER_NOW("?2") ") WHERE owner = ?1",
 	[RELEASE] = "DELETE FROM lease WHERE store = ? AND runtime_version = ? AND name = ?"
 		    " AND owner = ?",
+	[REST] = "UPDATE lease SET owner = ?, since = " NOW ", until = " TIME_AFTER_NOW("?")
+		 " WHERE store = ? AND runtime_version = ? AND name = ? AND owner = ?",
 	[RELEASE_ALL] = "DELETE FROM lease WHERE owner = ?",
 };
 

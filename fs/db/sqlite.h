@@ -54,6 +54,7 @@ enum statement {
 	CLAIM,
 	RENEW,
 	RELEASE,
+	REST,
 	RELEASE_ALL,
 	STATEMENT_COUNT
 };

@@ -164,8 +164,8 @@ static int claim(struct sqlite *db, const struct lease *lease, const char *name,
 		*ret = CLAIM_DONE;
 	if (r)
 		return r < 0 ? r : 0;
-	r = statement_run(db, CLAIM, "ssssd", lease->store, lease->runtime_version, name,
-			  lease->owner, lease->duration);
+	r = statement_run(db, CLAIM, "ssssds", lease->store, lease->runtime_version, name,
+			  lease->owner, lease->duration, lease->rester ? lease->rester : "");
 	*ret = sqlite3_changes(db->handle) ? CLAIM_MINE : CLAIM_TAKEN;
 	return r;
 }
@@ -194,6 +194,15 @@ int sqlite_renew(struct db *base, const struct lease *lease)
 	return sqlite_leave(db, r);
 }
 
+static int let_go(struct sqlite *db, const struct lease *lease, const char *name)
+{
+	if (lease->rester && lease->rest)
+		return statement_run(db, REST, "sdssss", lease->rester, lease->rest, lease->store,
+				     lease->runtime_version, name, lease->owner);
+	return statement_run(db, RELEASE, "ssss", lease->store, lease->runtime_version, name,
+			     lease->owner);
+}
+
 int sqlite_release(struct db *base, const struct lease *lease, char *const *names, size_t n)
 {
 	struct sqlite *db = (struct sqlite *)base;
@@ -204,8 +213,7 @@ int sqlite_release(struct db *base, const struct lease *lease, char *const *name
 	if (!names)
 		r = statement_run(db, RELEASE_ALL, "s", lease->owner);
 	for (size_t i = 0; names && !r && i < n; i++)
-		r = statement_run(db, RELEASE, "ssss", lease->store, lease->runtime_version,
-				  names[i], lease->owner);
+		r = let_go(db, lease, names[i]);
 	return sqlite_leave(db, r);
 }
 

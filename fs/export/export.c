@@ -91,6 +91,7 @@ static struct lease lease_of(const struct exporter *ex)
 		.store = ex->opt.store->url,
 		.runtime_version = ex->opt.runtime_version ? ex->opt.runtime_version : "",
 		.owner = ex->opt.owner,
+		.rester = ex->opt.rester,
 		.duration = ex->opt.lease ? ex->opt.lease : LEASE,
 	};
 }

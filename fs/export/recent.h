@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* recent.h - packages that were written a moment ago: a store takes about one write a second of an
- * object. */
+/* recent.h - packages that were written a moment ago, here or by another host: a store takes about
+ * one write a second of an object. */
 #ifndef PUBFS_RECENT_H
 #define PUBFS_RECENT_H
 

@@ -3,7 +3,8 @@
  * run.c - the packages of a pass, in chunks and on threads, each claimed before it is worked on.
  *
  * Names are claimed in blocks, no further ahead than the pool's queue is long, so that other hosts
- * find work too. A block is let go when the last of its chunks is done.
+ * find work too. A block is let go when the last of its chunks is done; what was written rests for
+ * as long as this host leaves it in peace (recent.h), so that all hosts together keep its pace.
  */
 #include "run.h"
 
@@ -13,11 +14,13 @@
 #include <unistd.h>
 
 #include "db.h"
+#include "exporter.h"
 #include "log.h"
 #include "memory.h"
 #include "names.h"
 #include "pass.h"
 #include "pool.h"
+#include "recent.h"
 #include "store.h"
 
 #define BLOCK_MAX  64 /* one commit to claim so many, and one to let them go */
@@ -37,13 +40,36 @@ struct chunk {
 	size_t from, n;
 };
 
-static void block_free(struct block *block)
+/* Some for nobody else for a while; what could not be let go lapses. */
+static void let_go(const struct pass *pass, char *const *names, size_t n, int64_t rest)
+{
+	struct lease lease = pass->lease;
+
+	lease.rest = rest;
+	if (n && db_release(pass->opt->db, &lease, names, n) < 0)
+		log_debug("%zu leases are left to lapse", n);
+}
+
+static void release(const struct block *block)
 {
 	struct pass *pass = block->pass;
+	char *written[BLOCK_MAX], *others[BLOCK_MAX];
+	size_t n_written = 0, n_others = 0;
+	int64_t now = exporter_clock(pass->opt);
 
-	/* what could not be let go lapses */
-	if (block->claimed && db_release(pass->opt->db, &pass->lease, block->names, block->n) < 0)
-		log_debug("%zu leases are left to lapse", block->n);
+	for (size_t i = 0; i < block->n; i++)
+		if (recent_until(pass->recent, block->names[i], now))
+			written[n_written++] = block->names[i];
+		else
+			others[n_others++] = block->names[i];
+	let_go(pass, written, n_written, RECENT_REST);
+	let_go(pass, others, n_others, 0);
+}
+
+static void block_free(struct block *block)
+{
+	if (block->claimed)
+		release(block);
 	free(block->names);
 	free(block);
 }
@@ -84,6 +110,14 @@ static size_t pick(const struct pass *pass, char *const *names, size_t n, bool p
 	return picked;
 }
 
+/* Who has it writes it now, or has just done so. */
+static void leave_taken(struct pass *pass, const char *name)
+{
+	names_add(&pass->taken, name);
+	if (pass->lease.rester)
+		recent_note(pass->recent, name, exporter_clock(pass->opt));
+}
+
 /* What was work when the pass began may be done by now, by another host. */
 static int claim_some(struct pass *pass, char *const *names, size_t n, bool pending,
 		      struct block *block)
@@ -105,7 +139,7 @@ static int claim_some(struct pass *pass, char *const *names, size_t n, bool pend
 		if (claims[i] == CLAIM_MINE)
 			block->names[block->n++] = wanted[i];
 		else if (claims[i] == CLAIM_TAKEN)
-			names_add(&pass->taken, wanted[i]);
+			leave_taken(pass, wanted[i]);
 	pthread_mutex_unlock(&pass->lock);
 	return 0;
 }

@@ -61,6 +61,7 @@ struct updater {
 	struct deployment self;
 	int (*collect)(void *ctx, const atomic_bool *stop);
 	void *ctx;
+	char *process;		    /* no other one has that name, ever */
 	struct lane passes, urgent; /* at one pace */
 	pthread_t beat;
 	bool beats;
@@ -432,6 +433,7 @@ static void updater_free(struct updater *u)
 	flights_release(&u->flights);
 	lane_free(&u->urgent);
 	lane_free(&u->passes);
+	free(u->process);
 	deployment_release(&u->self);
 	latest_view_release(&u->view);
 	updater_status_release(&u->status);
@@ -455,17 +457,25 @@ static void describe_self(struct updater *u, const struct updater_options *optio
 	};
 }
 
-/* No two processes have the same owner, whatever their names and numbers are. */
-static int lane_init(struct updater *u, struct lane *lane, const char *name)
+/* Whatever their names and numbers are. */
+static int name_process(struct updater *u)
 {
 	unsigned char digits[8];
 	char hex[2 * sizeof(digits) + 1];
-	struct exporter_options options = u->export;
 
 	if (RAND_bytes(digits, sizeof(digits)) != 1)
 		return fail(-EIO, "there are no random numbers");
 	hex_encode(digits, sizeof(digits), hex);
-	lane->owner = xasprintf("%s/%ld/%s/%s", u->self.host, (long)getpid(), hex, name);
+	u->process = xasprintf("%s/%ld/%s", u->self.host, (long)getpid(), hex);
+	u->export.rester = u->process;
+	return 0;
+}
+
+static int lane_init(struct updater *u, struct lane *lane, const char *name)
+{
+	struct exporter_options options = u->export;
+
+	lane->owner = xasprintf("%s/%s", u->process, name);
 	options.owner = lane->owner;
 	return exporter_new(&options, &lane->exporter);
 }
@@ -501,8 +511,10 @@ static void updater_init(struct updater *u, const struct updater_options *option
 
 static int init_lanes(struct updater *u)
 {
-	int r = lane_init(u, &u->passes, "passes");
+	int r = name_process(u);
 
+	if (!r)
+		r = lane_init(u, &u->passes, "passes");
 	if (!r)
 		r = lane_init(u, &u->urgent, "urgent");
 	if (r < 0)

@@ -167,6 +167,39 @@ Test(lease, all_of_an_owner_are_released_at_once)
 	cr_assert_eq(claim(lease_of("c"), "baz"), CLAIM_TAKEN);
 }
 
+static void rest_of(const char *owner, const char *rester, const char *name, int64_t rest)
+{
+	struct lease lease = lease_of(owner);
+
+	lease.rester = rester;
+	lease.rest = rest;
+	release_of(lease, name);
+}
+
+Test(lease, what_rests_is_its_resters_alone_until_that_is_over_and_no_renewal_prolongs_it)
+{
+	struct lease a = lease_of("a"), a2 = lease_of("a2"), b = lease_of("b");
+
+	a.rester = a2.rester = "A";
+	b.rester = "B";
+	cr_assert_eq(claim(a, "foo"), CLAIM_MINE);
+	rest_of("b", "B", "foo", MINUTE_US);
+	cr_assert_eq(claim(b, "foo"), CLAIM_TAKEN, "b never had it");
+	rest_of("a", "A", "foo", MINUTE_US);
+	cr_assert_eq(claim(b, "foo"), CLAIM_TAKEN);
+	cr_assert_eq(claim(lease_of("c"), "foo"), CLAIM_TAKEN);
+	cr_assert_eq(claim(a2, "foo"), CLAIM_MINE, "another one of that rester");
+	cr_assert_eq(claim(a, "foo"), CLAIM_TAKEN, "whose it is then");
+	rest_of("a2", "A", "foo", 1000);
+	cr_assert_eq(db_renew(w.db, &a2), 0);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM lease WHERE owner = 'A'"), "1");
+	sql(&w, "UPDATE lease SET until = since");
+	cr_assert_eq(db_renew(w.db, &a2), 0);
+	cr_assert_eq(claim(b, "foo"), CLAIM_MINE);
+	rest_of("b", "B", "foo", 0);
+	cr_assert_str_eq(ask(&w, "SELECT count(*) FROM lease"), "0", "nothing rests");
+}
+
 Test(lease, what_is_exported_everywhere_by_this_renderer_is_done_and_not_claimed)
 {
 	struct lease a = lease_of("a");

@@ -494,3 +494,66 @@ Test(share, names_that_another_host_has_changed_are_changed_back_though_the_inde
 	cr_assert(world_has_text(&w, RUNTIME "/" COMPLETION, "foo"));
 	hosts_release(&h);
 }
+
+/* As an updater has it. */
+static struct exporter *pacing_host(const char *owner, const char *rester)
+{
+	struct exporter *ex;
+
+	w.options.deployment = true;
+	w.options.clock = read_clock;
+	w.options.clock_ctx = &now;
+	w.options.rester = rester;
+	ex = host(owner);
+	exporter_set_latest(ex, true, true);
+	return ex;
+}
+
+static void like(int n)
+{
+	world_sql(&w, "UPDATE package SET likes = %d", n);
+}
+
+Test(share, what_one_host_has_just_written_no_other_one_writes_for_a_second)
+{
+	struct export_counts counts = { 0 };
+
+	exporter_free(a);
+	exporter_free(b);
+	a = pacing_host("A/passes", "A");
+	b = pacing_host("B/passes", "B");
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(changed(a), WRITES);
+	world_sql(&w, "UPDATE lease SET until = '2099-01-01T00:00:00.000Z'"); /* a long second */
+	like(1);
+	cr_assert_eq(changed(b), 0);
+	cr_assert_leq(exporter_due(b), now + SECOND_US);
+	cr_assert_eq(exporter_renew(a), 0);
+	like(2);
+	cr_assert_eq(export_changed(b, &counts), 0);
+	cr_assert_eq(counts.packages, 0, "nor does it look at it again in that time");
+	export_counts_release(&counts);
+	now += SECOND_US;
+	cr_assert_eq(changed(a), 2 * PREFIXES, "the same one goes by its own clock");
+	like(3);
+	world_sql(&w, "UPDATE lease SET until = since");
+	now += SECOND_US;
+	cr_assert_eq(changed(b), 2 * PREFIXES);
+	cr_assert_eq(changed(a), 0);
+}
+
+Test(share, what_was_claimed_and_not_written_does_not_rest)
+{
+	struct export_counts counts = { 0 };
+
+	exporter_free(a);
+	a = pacing_host("A/passes", "A");
+	world_add_broken(&w, "bad");
+	cr_assert_eq(export_changed(a, &counts), -EIO);
+	export_counts_release(&counts);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 0);
+	world_add(&w, "foo", "1.0.0");
+	cr_assert_eq(changed(a), WRITES);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease WHERE owner = 'A' AND name = 'foo'"), 1);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease"), 1);
+}

@@ -84,12 +84,14 @@ kill -TERM "$third"
 check "SIGTERM ends it well" ended "$third" 0
 
 # No package is in the hands of two: who keeps what it has exported has the lease, of which there is
-# one a package, and nobody gets another's that has not lapsed. What is not so is noted.
+# one a package, and nobody gets another's that has not lapsed, but for one that rests, which is of
+# the threads of its process. What is not so is noted.
 sql "CREATE TABLE wrong (package TEXT, what TEXT)"
 no_lease="INSERT INTO wrong SELECT NEW.package, 'kept without a lease' WHERE NOT EXISTS (SELECT 1
 	FROM lease l WHERE l.name = NEW.package AND l.store = NEW.store AND l.until > NOW);"
 taken="INSERT INTO wrong SELECT NEW.name, 'taken from ' || OLD.owner
-	WHERE NEW.owner <> OLD.owner AND OLD.until > NOW;"
+	WHERE NEW.owner <> OLD.owner AND OLD.until > NOW
+	AND NEW.owner NOT LIKE OLD.owner || '/%' AND OLD.owner NOT LIKE NEW.owner || '/%';"
 watched() { # TRIGGER "WHEN ON TABLE" STATEMENT
 	if [ -n "$database" ]; then
 		sql "CREATE FUNCTION $1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
