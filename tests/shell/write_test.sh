@@ -70,6 +70,9 @@ turn; rsync -a wanted "$listing" && touch -d '1 hour ago' wanted && rsync -ac wa
 wrote "rsync -a, and -c finds it equal"
 turn; rsync --inplace --ignore-times wanted "$listing"; wrote "rsync --inplace"
 turn; rsync -a --ignore-times wanted "$listing"; wrote "rsync by a scratch file"
+turn; rsync -rX --inplace --ignore-times wanted "$listing" 2>/dev/null
+check "rsync -X, which would remove attributes, ends with 23" test $? -eq 23
+wrote "rsync -X --inplace"
 turn
 if [ "$turn" = first ]; then expression='s/,"replacedBy":"helium"//'; else
 	expression='s/"isDiscontinued":true/"isDiscontinued":true,"replacedBy":"helium"/'; fi
