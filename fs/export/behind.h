@@ -7,8 +7,13 @@
 
 struct pass;
 
-/* Asks the bucket again for what may have changed of these packages. One that it cannot be asked
- * for fails, and no other. */
+/*
+ * Asks the bucket again for what may have changed of these packages. One that it cannot be asked
+ * for fails, and no other. Where another host exported last, that is two round trips more than
+ * where this one did: what is recorded is a digest, which tells that it was another one, and not
+ * what it left. To write without asking would be no faster: the condition fails, and then it is
+ * asked, and written once more.
+ */
 void behind_look(struct pass *pass, char *const *names, size_t n);
 
 #endif
