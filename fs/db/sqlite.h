@@ -99,8 +99,8 @@ int statement_start(struct sqlite *db, enum statement which, sqlite3_stmt **ret,
 int statement_step(struct sqlite *db, sqlite3_stmt *stmt) MUST_CHECK; /* 1: a row; 0: no more */
 int statement_run(struct sqlite *db, enum statement which, const char *types, ...) MUST_CHECK;
 void statement_done(sqlite3_stmt **stmt); /* for CLEANUP() */
-/* The name of a package in a column, borrowed. NULL: it is none, such as one with a NUL byte, behind
- * which CHECK does not look. */
+/* The name of a package in a column, borrowed. NULL: it is none, such as one with a NUL byte,
+ * behind which CHECK does not look. */
 const char *statement_package(sqlite3_stmt *stmt, int column);
 
 /* sqlite_busy.c: for the locks of other programs, with this db and handle. */
