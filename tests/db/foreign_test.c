@@ -183,6 +183,14 @@ Test(foreign, without_them_updated_is_looked_at)
 	cr_assert_eq(db_scan(w.db, HOUR_US, &found), 0);
 	cr_assert_eq(found, 1, "any other time counts, an earlier one too");
 	cr_assert_str_eq(work("1"), "helium ");
+	cr_assert_eq(db_scan(w.db, HOUR_US, &found), 0);
+	cr_assert_eq(found, 0, "once");
+	sql(&w, "UPDATE registry.project SET touched = touched + interval '1 minute 1 microsecond'"
+		" WHERE title = 'helium'");
+	cr_assert_eq(db_scan(w.db, HOUR_US, &found), 0);
+	cr_assert_str_eq(ask(&w, "SELECT updated = touched FROM pubfs.package_now"
+				 " JOIN registry.project ON title = name WHERE title = 'helium'"),
+			 "1", "and is what an export sees");
 }
 
 /* A registry need not keep the time at all. */
