@@ -38,6 +38,26 @@ Test(schedule, events_come_first_and_what_was_put_off_when_it_is_due)
 	cr_assert_eq(schedule_next(&s, PUT_OFF), SCAN_EVERY);
 }
 
+/* The numbers of the format (section 13). */
+Test(schedule, a_scan_looks_three_days_back_then_half_an_hour_and_every_six_hours_a_day)
+{
+	static const struct {
+		int64_t at, window;
+	} scans[] = {
+		{ 0, 3 * DAY_US },
+		{ 10 * MINUTE_US, 30 * MINUTE_US },
+		{ 6 * HOUR_US - MINUTE_US, 30 * MINUTE_US },
+		{ 6 * HOUR_US + 9 * MINUTE_US, DAY_US },
+		{ 12 * HOUR_US + 8 * MINUTE_US, 30 * MINUTE_US },
+		{ 12 * HOUR_US + 18 * MINUTE_US, DAY_US },
+	};
+	struct schedule other;
+
+	schedule_init(&other, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(scans); i++)
+		cr_assert_eq(schedule_scan(&other, scans[i].at), scans[i].window, "%zu", i);
+}
+
 Test(schedule, a_day_has_144_scans_four_of_them_of_a_day_and_one_full_pass)
 {
 	int scans = 0, of_a_day = 0, full = 0;
