@@ -17,13 +17,11 @@
 #include "tree_internal.h"
 
 #define REST	  20		    /* a count is not repeated before so many times its duration */
-#define TOPS_MAX  ((size_t)1 << 20) /* bytes of names at the top */
 #define NAMES_MAX ((uint64_t)10000) /* of `.pubfs/unmapped`; the rest is counted */
 
 struct walk {
 	struct tree_counts counts;
 	struct strbuf *out;  /* gets a line for each object that no path shows; NULL: none */
-	struct strbuf *tops; /* gets the folders at the top, NUL-ended */
 	char **above;	     /* objects whose keys begin the one looked at, the shortest first */
 	size_t n, alloc;
 };
@@ -86,9 +84,7 @@ static int look_at(void *ctx, const struct object *obj)
 
 	note_hidden(w, obj->key);
 	if (!obj->generation) { /* a folder at the top */
-		if (has_path(obj->key))
-			strbuf_add(w->tops, obj->key, strlen(obj->key) + 1);
-		else
+		if (!has_path(obj->key))
 			note_unmapped(w, obj->key, "no path can have this name");
 		return 0;
 	}
@@ -116,15 +112,32 @@ static int walk_top(struct tree *t, struct walk *w, const char *top, bool deep)
 	return r;
 }
 
+static int take_folder(void *ctx, const struct object *obj)
+{
+	char **top = ctx;
+
+	if (obj->generation)
+		return 0;
+	free(*top);
+	*top = xstrdup(obj->key);
+	return 1;
+}
+
+int tree_next_top(struct tree *t, char **top)
+{
+	CLEANUP(free_char) char *after = xstrdup_or_null(*top);
+	int r = store_knows(t->options.store, "");
+
+	return r > 0 ? store_list(t->options.store, "", false, after, take_folder, top) : r;
+}
+
 static int walk_all(struct tree *t, struct walk *w)
 {
-	CLEANUP(strbuf_release) struct strbuf tops = STRBUF_INIT(TOPS_MAX);
-	int r;
+	CLEANUP(free_char) char *top = NULL;
+	int r = walk_top(t, w, "", false);
 
-	w->tops = &tops;
-	r = walk_top(t, w, "", false);
-	for (const char *top = tops.buf; !r && top < tops.buf + tops.len; top += strlen(top) + 1)
-		r = walk_top(t, w, top, true);
+	while (!r && (r = tree_next_top(t, &top)) > 0)
+		r = has_path(top) ? walk_top(t, w, top, true) : 0;
 	free(w->above);
 	return r;
 }

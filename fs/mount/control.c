@@ -22,7 +22,6 @@
 #include "tree_internal.h"
 
 #define LINE_MAX_BYTES ((size_t)64 << 10) /* of a journal: a path and a reason have bounds */
-#define TOPS_MAX       ((size_t)1 << 20)
 
 static void begin_line(struct strbuf *out)
 {
@@ -116,27 +115,16 @@ static int no_text(struct tree *t, struct strbuf *out)
 	return 0;
 }
 
-static int add_top(void *ctx, const struct object *obj)
-{
-	struct strbuf *tops = ctx;
-
-	if (!obj->generation)
-		strbuf_add(tops, obj->key, strlen(obj->key) + 1);
-	return 0;
-}
-
 /* Whatever is written: all that is known is asked for again. */
 static int refresh_all(struct tree *t, char *const *lines, size_t n)
 {
-	CLEANUP(strbuf_release) struct strbuf tops = STRBUF_INIT(TOPS_MAX);
+	CLEANUP(free_char) char *top = NULL;
 	struct store *s = t->options.store;
 	int r = store_refresh(s, "", 0);
 
 	(void)lines;
 	(void)n;
-	if (!r)
-		r = store_list(s, "", false, NULL, add_top, &tops);
-	for (const char *top = tops.buf; !r && top < tops.buf + tops.len; top += strlen(top) + 1) {
+	while (!r && (r = tree_next_top(t, &top)) > 0) {
 		r = store_knows(s, top);
 		if (r > 0)
 			r = store_refresh(s, top, 0);

@@ -123,6 +123,9 @@ int hand_publish(struct tree *t, const char *path, struct publication *p,
 /* -EBUSY: another generation is there. -EPERM: the brake holds it (said). */
 int object_unlink(struct tree *t, const struct object *obj) MUST_CHECK;
 
+/* Puts the folder at the top behind *top (owned; NULL: the first) in its place, as the index has
+ * it. 1: there is one; 0: there is none, or the top was never listed. */
+int tree_next_top(struct tree *t, char **top) MUST_CHECK;
 /* Appends a line of JSON for each object that no path shows. */
 int tree_unmapped(struct tree *t, struct strbuf *out) MUST_CHECK;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* census_test.c - what is counted of the bucket, and which of it no path shows. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -106,5 +108,29 @@ Test(census, an_unchanged_bucket_is_counted_once)
 		cr_assert_eq(tree_count(w.tree, &counts), 0);
 	cr_assert_eq(counts.objects, 1);
 	cr_assert_eq(counter_read(w.store).list, 0);
+	world_remove(&w);
+}
+
+/* More than a megabyte of names. */
+Test(census, however_many_folders_are_at_the_top_each_is_counted_and_looked_at_again)
+{
+	struct world w = world_make(LONG_TTL);
+	struct tree_counts counts;
+	struct node node;
+	char key[256];
+
+	for (int i = 0; i < 5000; i++) {
+		snprintf(key, sizeof(key), "%0230d/x", i);
+		put_text(w.driver, key, "1");
+	}
+	put_text(w.driver, "zz/1", "1");
+	cr_assert_eq(store_refresh(w.store, "", 0), 0);
+	cr_assert_eq(store_refresh(w.store, "zz/", 0), 0);
+	cr_assert_eq(tree_count(w.tree, &counts), 0);
+	cr_assert_eq(counts.objects, 1);
+	put_text(w.driver, "zz/2", "1");
+	cr_assert_eq(resolve(&w, "zz/2", &node), -ENOENT);
+	cr_assert_eq(write_path(&w, ".pubfs/refresh", "\n"), 0);
+	cr_assert_eq(resolve(&w, "zz/2", &node), 0);
 	world_remove(&w);
 }
