@@ -2,15 +2,17 @@
 /* updater_test.c - the thread that keeps the bucket equal to the database. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../fs/export/updater_status.h"
 #include "db.h"
 #include "updating.h"
 
-TestSuite(updater, .init = updating_init, .fini = updating_fini);
+TestSuite(updater, .init = updating_init, .fini = updating_fini, .timeout = 120);
 
 Test(updater, begins_with_a_full_pass_of_its_own_prefix_and_then_one_of_both)
 {
@@ -362,4 +364,125 @@ Test(updater, is_stopped_at_once)
 	updater_stop(u);
 	cr_assert_lt(clock_monotonic() - before, PATIENCE);
 	updater_stop(NULL);
+}
+
+/* --- a database whose waits end by what they wait for, and by no time --- */
+
+static const struct db_ops *plain_db;
+static atomic_int waits;
+static const atomic_bool *_Atomic stopping; /* of the thread of take-downs, the first to wait */
+
+static int wait_patiently(struct db *db, int64_t timeout, const atomic_bool *stop, uint64_t *seen)
+{
+	const atomic_bool *none = NULL;
+	int r;
+
+	(void)timeout;
+	waits++;
+	atomic_compare_exchange_strong(&stopping, &none, stop);
+	do
+		r = plain_db->wait(db, SECOND_US / 100, stop, seen);
+	while (!r && !*stop);
+	return r;
+}
+
+static struct db_ops wait_only_for_what_comes(void)
+{
+	struct db_ops patient = *w.db->ops;
+
+	plain_db = w.db->ops;
+	patient.wait = wait_patiently;
+	return patient;
+}
+
+Test(updater, is_woken_by_the_end_of_a_pass_and_by_its_own_and_by_nothing_else)
+{
+	const struct db_ops patient = wait_only_for_what_comes();
+	atomic_llong now;
+	struct updater *u;
+
+	updating_stop_clock(&w.options, &now);
+	w.db->ops = &patient;
+	world_add(&w, "foo", "1.0.0");
+	u = start();
+	wait_quiet(u);
+	for (int i = 0; i < 3; i++) {
+		uint64_t passes = passes_of(u);
+
+		now += SECOND_US;
+		world_sql(&w, "UPDATE package SET unlisted = 1 - unlisted");
+		wait_passes(u, passes + 1);
+	}
+	cr_assert_lt(waits, 100, "it does not look again and again");
+	updater_stop(u);
+	w.db->ops = plain_db;
+}
+
+static atomic_int collections;
+
+static int collect(void *ctx, const atomic_bool *stop)
+{
+	(void)ctx;
+	(void)stop;
+	collections++;
+	return 0;
+}
+
+static void *stop_main(void *u)
+{
+	updater_stop(u);
+	return NULL;
+}
+
+/* A pass in which something fails has gone through, though it was stopped behind that. */
+Test(updater, that_is_to_end_does_not_take_the_collection_of_the_day_from_other_hosts)
+{
+	const struct db_ops patient = wait_only_for_what_comes();
+	const struct updater_options options = { .export = &w.options,
+						 .host = "host",
+						 .collect = collect };
+	struct standstill still;
+	struct updater *u;
+	pthread_t thread;
+
+	w.options.own = false; /* its first pass is of all prefixes */
+	w.db->ops = &patient;
+	world_add_broken(&w, "bad");
+	world_add(&w, "foo", "1.0.0");
+	stand_still(&still, 1);
+	cr_assert_eq(updater_start(&options, &u), 0);
+	WAIT_UNTIL(still.standing && stopping);
+	cr_assert_eq(pthread_create(&thread, NULL, stop_main, u), 0);
+	WAIT_UNTIL(*stopping);
+	let_go(&still);
+	pthread_join(thread, NULL);
+	cr_assert(world_has(&w, LISTING));
+	cr_assert_eq(collections, 0);
+	cr_assert_eq(world_query(&w, "SELECT count(*) FROM lease WHERE name = '.gc'"), 0);
+	w.db->ops = plain_db;
+}
+
+Test(updater_status, each_number_of_a_pass_is_added)
+{
+	const struct export_counts once = {
+		.packages = 1, .current = 2, .written = 3, .copied = 4,	   .touched = 5,     .removed = 6,
+		.failed = 7,   .held = 8,    .left = 9,	   .left_out = 10, .no_archive = 11, .garbage = 12
+	};
+	struct updater_status s = { .last_pass = NO_TIME };
+
+	updater_status_add(&s, &once);
+	updater_status_add(&s, &once);
+	cr_assert_eq(s.total.packages, 2);
+	cr_assert_eq(s.total.current, 4);
+	cr_assert_eq(s.total.written, 6);
+	cr_assert_eq(s.total.copied, 8);
+	cr_assert_eq(s.total.touched, 10);
+	cr_assert_eq(s.total.removed, 12);
+	cr_assert_eq(s.total.failed, 14);
+	cr_assert_eq(s.total.held, 16);
+	cr_assert_eq(s.total.left, 18);
+	cr_assert_eq(s.total.left_out, 20);
+	cr_assert_eq(s.total.no_archive, 22);
+	cr_assert_eq(s.total.garbage, 24);
+	updater_status_release(&s);
 }
