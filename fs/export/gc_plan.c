@@ -22,6 +22,7 @@
 #include "strbuf.h"
 #include "survey.h"
 
+#define SAID_MAX    3  /* packages whose archives are held by themselves; others are counted */
 #define ITEM_DIGITS 32 /* of the digest: enough that no other plan has it */
 
 /* What stays whatever its number says. */
@@ -262,16 +263,23 @@ static void judge_packages(struct judging *j, const struct gc_prefix *p)
 
 static void judge_archives(struct judging *j)
 {
+	uint64_t held = 0;
+
 	for (size_t i = 0; i < j->plan->n; i++) {
 		struct gc_lot *lot = &j->plan->lots[i];
 
 		if (j->known[i] || lot->kind != GC_LOT_ARCHIVES ||
 		    !brake_holds_archives(lot->archives, lot->objects))
 			continue;
-		add_why(j, "%" PRIu64 " of the %" PRIu64 " archives of %s in %s/ would be removed",
-			lot->objects, lot->archives, lot->package, lot->prefix);
+		if (held++ < SAID_MAX)
+			add_why(j,
+				"%" PRIu64 " of the %" PRIu64 " archives of %s in %s/ would be "
+				"removed",
+				lot->objects, lot->archives, lot->package, lot->prefix);
 		lot->held = true;
 	}
+	if (held > SAID_MAX)
+		add_why(j, "and so would those of %" PRIu64 " more", held - SAID_MAX);
 }
 
 static char *item_of(const struct gc_lot *lot)

@@ -451,6 +451,27 @@ Test(gc_plan, most_archives_of_one_package_are_held_by_themselves)
 	}
 }
 
+/* Else the sentence would be as long as the plan, and lose its end. */
+Test(gc_plan, of_many_packages_whose_archives_are_held_the_first_are_named)
+{
+	CLEANUP(bench_release) struct bench b;
+
+	bench_init(&b);
+	for (int i = 0; i < 5; i++) {
+		CLEANUP(free_char) char *name = xasprintf("p%d", i);
+		struct gc_lot *lot = gc_plan_add(&b.plan, GC_LOT_ARCHIVES, OWN, name);
+
+		lot->archives = lot->objects = 11;
+	}
+	bench_judge(&b);
+	cr_assert_eq(b.held.n, 5);
+	cr_assert_str_eq(b.why.buf,
+			 "held: 11 of the 11 archives of p0 in " OWN "/ would be removed; "
+			 "11 of the 11 archives of p1 in " OWN "/ would be removed; "
+			 "11 of the 11 archives of p2 in " OWN "/ would be removed; "
+			 "and so would those of 2 more");
+}
+
 Test(gc_plan, archives_that_were_held_are_released_with_something_new_beside_them)
 {
 	CLEANUP(bench_release) struct bench b;
