@@ -4,10 +4,10 @@
  * published again, in every order of their steps.
  *
  * Each host has an index of its own on one bucket and one database. A step ends in front of each
- * call of the database, each change of the bucket, and each time that it is looked at. One of them goes n steps, then the other one m, then the
- * first one to its end, and then the other one: for every n and m, whoever begins. In front of
- * each step the bucket has to be servable; when both are done and each host has had a pass, it has
- * to be whole.
+ * call of the database, each change of the bucket, and each time that it is looked at. One of them
+ * goes n steps, then the other one m, then the first one to its end, and then the other one: for
+ * every n and m, whoever begins. In front of each step the bucket has to be servable; when the
+ * exporting host has had one more pass, and the other one has, too, it has to be whole.
  */
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -465,8 +465,9 @@ Test(updater, that_is_to_end_does_not_take_the_collection_of_the_day_from_other_
 Test(updater_status, each_number_of_a_pass_is_added)
 {
 	const struct export_counts once = {
-		.packages = 1, .current = 2, .written = 3, .copied = 4,	   .touched = 5,     .removed = 6,
-		.failed = 7,   .held = 8,    .left = 9,	   .left_out = 10, .no_archive = 11, .garbage = 12
+		.packages = 1, .current = 2,  .written = 3,   .copied = 4,
+		.touched = 5,  .removed = 6,  .failed = 7,    .held = 8,
+		.left = 9,     .left_out = 10, .no_archive = 11, .garbage = 12,
 	};
 	struct updater_status s = { .last_pass = NO_TIME };
 
