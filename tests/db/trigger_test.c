@@ -360,6 +360,9 @@ Test(trigger, an_advisory_about_more_than_fifty_packages_moves_no_times)
 		name_package("A", "p2");
 		cr_assert_str_eq(advised("p2"), rows[i].moves ? SYNCED : "", "row %zu", i);
 		cr_assert_eq(count_of(&w, "p2"), 2);
+		cr_assert_eq(
+			!!strcmp(ask(&w, "SELECT updated FROM package WHERE name = 'p2'"), OLD),
+			rows[i].moves, "row %zu, a name alone", i);
 		sql(&w, "DELETE FROM advisory");
 		cr_assert_eq(count_of(&w, "p1"), 4);
 		cr_assert_eq(!!*advised("p1"), rows[i].moves, "row %zu, removed", i);
