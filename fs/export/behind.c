@@ -20,7 +20,6 @@
 #include "names.h"
 #include "pass.h"
 #include "pool.h"
-#include "previous.h"
 #include "render.h"
 #include "store.h"
 #include "stored_body.h"
@@ -77,7 +76,6 @@ static void add_documents(const char *prefix, const char *package, struct names 
 static int read_listing(const struct pass *pass, const char *prefix, const char *package,
 			struct names *ret)
 {
-	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 	CLEANUP(free_char) char *key = xasprintf("%s/api/packages/%s", prefix, package);
 	CLEANUP(object_release) struct object obj;
 	int r;
@@ -85,10 +83,8 @@ static int read_listing(const struct pass *pass, const char *prefix, const char 
 	object_init(&obj);
 	r = store_stat(pass->opt->store, key, &obj);
 	if (!r)
-		r = stored_load_if_sound(pass->opt->store, &obj, &text);
-	if (r > 0 && previous_versions(&text, ret) < 0)
-		log_debug("%s names no versions", key);
-	return r < 0 && r != -ENOENT ? r : 0;
+		r = stored_versions(pass->opt->store, &obj, ret);
+	return r == -ENOENT ? 0 : r;
 }
 
 static void add_archives(const struct package *pkg, const char *prefix, const struct names *listed,

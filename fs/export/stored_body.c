@@ -12,6 +12,7 @@
 #include "gate.h"
 #include "log.h"
 #include "memory.h"
+#include "previous.h"
 #include "store.h"
 #include "strbuf.h"
 
@@ -127,6 +128,16 @@ int stored_load_if_sound(struct store *s, const struct object *obj, struct strbu
 	if (r == -ESTALE || r == -EBADMSG || r == -E2BIG)
 		return 0;
 	return r < 0 ? r : 1;
+}
+
+int stored_versions(struct store *s, const struct object *listing, struct names *ret)
+{
+	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
+	int r = stored_load_if_sound(s, listing, &text);
+
+	if (r > 0 && previous_versions(&text, ret) < 0)
+		log_debug("%s names no versions", listing->key);
+	return r < 0 ? r : 0;
 }
 
 static int judge_document(struct store *s, const struct object *obj,

@@ -7,6 +7,7 @@
 #include "compiler.h"
 
 struct body;
+struct names;
 struct object;
 struct object_name;
 struct store;
@@ -18,6 +19,8 @@ struct strbuf;
 int stored_load(struct store *s, const struct object *obj, struct strbuf *out) MUST_CHECK;
 /* The same, of what only tells: 1: appended; 0: it is damaged or gone, and says nothing. */
 int stored_load_if_sound(struct store *s, const struct object *obj, struct strbuf *out) MUST_CHECK;
+/* Adds the versions that a listing names, sorted; none where it is damaged or gone. */
+int stored_versions(struct store *s, const struct object *listing, struct names *ret) MUST_CHECK;
 /* Reads all of it, of a known kind, gives the SHA-256 of what is decoded, and what the gate says to
  * it: gate_check()'s answer, with its reason in `why`. Fails as stored_load(), and then says
  * neither. */

@@ -23,7 +23,6 @@
 #include "log.h"
 #include "names.h"
 #include "object.h"
-#include "previous.h"
 #include "stored_body.h"
 
 #define WHY "it is listed again"
@@ -75,14 +74,11 @@ static bool is_same(const struct item *item, const struct step *step)
  * failed. */
 static int mark_unlisted(const struct pass *pass, struct target *t, const struct object *listing)
 {
-	CLEANUP(strbuf_release) struct strbuf text = STRBUF_INIT(DOCUMENT_MAX);
 	CLEANUP(names_release) struct names listed = { 0 };
-	int r = stored_load_if_sound(pass->opt->store, listing, &text);
+	int r = stored_versions(pass->opt->store, listing, &listed);
 
 	if (r < 0)
 		return fail(r, "%s cannot be read", listing->key);
-	if (r > 0 && previous_versions(&text, &listed) < 0)
-		log_debug("%s names no versions", listing->key);
 	for (size_t i = 0; i < t->plan.n; i++) {
 		struct step *step = &t->plan.steps[i];
 
