@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "db.h"
-#include "log.h"
 #include "memory.h"
 #include "names.h"
 #include "pass.h"
